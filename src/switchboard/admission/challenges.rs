@@ -1,4 +1,4 @@
-//! Challenges, and responses to senders that have proven nothing.
+//! Challenges, and responses to unauthenticated senders.
 
 use std::net::SocketAddr;
 
@@ -22,17 +22,17 @@ pub(in crate::switchboard) enum Usage {
     Watch(WatchId),
 }
 
-/// What a source must share with a phone's dialog.
+/// What the source of a request must share with a phone's dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Proof {
-    /// Its connection, or its address and port.
+    /// The connection, or the address and port.
     Address,
-    /// Its host.
+    /// The host.
     Host,
 }
 
 impl Admission {
-    /// Responds to a request in a dialog that does not exist, or no longer exists.
+    /// Responds to a request for an unknown or ended dialog.
     pub(in crate::switchboard) fn unknown_dialog(
         &mut self,
         wire: &mut Wire,
@@ -70,8 +70,9 @@ pub(in crate::switchboard) fn ends_of<'a>(uris: impl Iterator<Item = &'a [u8]>) 
 }
 
 impl Admission {
-    /// A request that needs an account, while none is known because the database does not answer. A phone repeats what gets no response;
-    /// after `ACCOUNTS_PATIENCE` it is told when to try again. Nothing of it counts as wrong credentials.
+    /// Handles a request that needs an account while the accounts are unknown because the database is down. It gets no
+    /// response, so the phone repeats it; after `ACCOUNTS_PATIENCE` it gets 503 with Retry-After. It never counts as
+    /// wrong credentials.
     pub(in crate::switchboard) fn await_accounts(
         &mut self,
         phones: &mut Phones,
@@ -85,7 +86,7 @@ impl Admission {
         }
     }
 
-    /// Asks a stranger for credentials, without any state.
+    /// Sends a challenge without keeping state.
     pub(in crate::switchboard) fn challenge(
         &mut self,
         step: &mut Step,
@@ -119,7 +120,7 @@ impl Admission {
 }
 
 impl Admission {
-    /// The operator who has that number and that PIN.
+    /// The operator with this number and PIN; None if the PIN is wrong or locked.
     pub(in crate::switchboard) fn opens(
         &mut self,
         facts: &mut Facts,

@@ -1,4 +1,4 @@
-//! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
+//! Header fields of responses, and the checks of requests from the network. Unknown sources cause no state.
 
 use crate::sip::dialog::CSEQ_END;
 use crate::sip::event::ALLOW_EVENTS;
@@ -15,14 +15,14 @@ use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
 
 pub(in crate::switchboard) use crate::sip::message::ALLOW;
 
-/// The types of bodies that we take: descriptions, digits, texts (which may be of any type).
+/// The accepted body types: SDP, DTMF digits and texts, which may have any type.
 pub(in crate::switchboard) const ACCEPT: &[u8] =
     b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
 
-/// The extensions that we use with who knows them.
+/// The option tags that siaga supports.
 pub(in crate::switchboard) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
-/// What OPTIONS is told (RFC 3261 §11.2).
+/// The header fields of the 200 to OPTIONS (RFC 3261 §11.2).
 pub(in crate::switchboard) const ABILITIES: [(Name, &[u8]); 6] = [
     (Name::Allow, ALLOW),
     (Name::AllowEvents, ALLOW_EVENTS),
@@ -32,15 +32,15 @@ pub(in crate::switchboard) const ABILITIES: [(Name, &[u8]); 6] = [
     (Name::AcceptLanguage, b"id, en"),
 ];
 
-/// The headers of a 415 to an INVITE or UPDATE: the bodies that are supported (RFC 3261 §21.4.13).
+/// The header fields of a 415 to an INVITE or UPDATE: the supported bodies (RFC 3261 §21.4.13).
 pub(in crate::switchboard) const READABLE: [(Name, &[u8]); 2] =
     [(Name::Accept, b"application/sdp, multipart/mixed, application/pidf+xml"), (Name::AcceptEncoding, b"identity")];
 
-/// The same for sources that may be forged.
+/// The shorter form of `READABLE` for sources that may be forged.
 const READABLE_SHORT: [(Name, &[u8]); 1] = [(Name::Accept, b"application/sdp")];
 
 impl Admission {
-    /// Opens the server transaction. None for repeats, and when the table is full (then 503 has been sent).
+    /// Opens a server transaction. Returns None for a repetition, and if the table is full (503 has then been sent).
     pub(in crate::switchboard) fn take_in(
         &mut self,
         wire: &mut Wire,
@@ -65,7 +65,7 @@ impl Admission {
 }
 
 impl Admission {
-    /// The same for a sender without correct credentials: no state is left (RFC 3261 §26.3.2.4).
+    /// Sends a final response to a sender without correct credentials and keeps no state (RFC 3261 §26.3.2.4).
     pub(in crate::switchboard) fn reply_and_forget(
         &mut self,
         wire: &mut Wire,
@@ -98,7 +98,7 @@ impl Admission {
         }
     }
 
-    /// Answers a request without any state.
+    /// Sends a response without keeping state.
     pub(in crate::switchboard) fn refuse(
         &mut self,
         step: &mut Step,
@@ -142,9 +142,10 @@ impl Admission {
     }
 }
 
-/// The error of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
-/// An emergency call, from a trunk or from a phone of the centre, is not rejected for an extension that it requires, nor for a body that
-/// cannot be read, unless the body is compressed: it may have the offer. If its Request-URI cannot be read, To names what was dialled.
+/// Checks a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
+/// An emergency call from a trunk or a phone of the centre is not rejected for a required extension, nor for an
+/// unreadable body. Exception: a compressed body, which may contain the offer, gets 415. If its Request-URI is
+/// malformed, the called number is read from To.
 pub(in crate::switchboard) fn general_fault(
     message: &Message<'_>,
     method: Method,
@@ -157,7 +158,7 @@ pub(in crate::switchboard) fn general_fault(
         Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }
-    // An emergency call is served nevertheless.
+    // An emergency call is accepted despite these errors.
     if !is_emergency && message.cseq().is_ok_and(|cseq| cseq.number >= CSEQ_END) {
         return Some(Fault { status: 400, why: "CSeq" });
     }
@@ -168,7 +169,7 @@ pub(in crate::switchboard) fn general_fault(
     unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
 }
 
-/// True if a request gets 415 for its body. With `any_kind`, a body of an unknown type is ignored.
+/// True if a request gets 415 for its body. If `any_kind` is true, a body of an unknown type is ignored.
 pub(in crate::switchboard) fn is_unsupported(message: &Message<'_>, any_kind: bool) -> bool {
     match location::unreadable(message) {
         Some(Unreadable::Encoded) => true,

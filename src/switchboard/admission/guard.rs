@@ -1,4 +1,4 @@
-//! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
+//! The guard: decides which requests get no response, and counts wrong credentials and overload.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::switchboard::Output;
 use crate::switchboard::settings::Network;
 use crate::switchboard::{Admission, Facts, Phones, Step, Wire};
 
-/// What the guard is told by config.
+/// The settings of the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardSettings {
     pub terms: Terms,
     pub scanners: Scanners,
-    /// Never limited, never banned: the operators' own network.
+    /// Networks that are never limited or banned, such as the operators' network.
     pub allow: Vec<Network>,
-    /// Transactions from which on what can be asked again is refused.
+    /// Number of transactions from which requests that can be repeated later are rejected.
     pub crowded_at: usize,
-    /// Transactions at most.
+    /// Maximum number of transactions.
     pub transactions_max: usize,
 }
 
@@ -51,8 +51,9 @@ pub struct GuardFigures {
 }
 
 impl Admission {
-    /// True when a request shows the right response of an account, false when it shows a wrong one or must wait for the account's
-    /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
+    /// Returns true if a request has correct credentials of an account, false if they are wrong or the account is
+    /// temporarily locked for this source. None if the request has no credentials, or has credentials that may be
+    /// forged and must wait.
     pub(in crate::switchboard) fn answers_challenge(
         &mut self,
         facts: &mut Facts,
@@ -77,7 +78,7 @@ impl Admission {
         Some(right)
     }
 
-    /// What is known of the sender of credentials.
+    /// Classifies the sender of credentials.
     pub(in crate::switchboard) fn standing(
         &mut self,
         phones: &mut Phones,
@@ -95,7 +96,7 @@ impl Admission {
         if is_phone || is_known { Standing::Phone } else { Standing::Reachable }
     }
 
-    /// How long a source must wait until its attempt at an account is looked at.
+    /// The time for which attempts of a source at an account are ignored.
     pub(in crate::switchboard) fn guess_wait(
         &mut self,
         phones: &mut Phones,
@@ -108,7 +109,7 @@ impl Admission {
         self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote, standing)
     }
 
-    /// A request has shown wrong credentials.
+    /// Counts wrong credentials of a request.
     pub(in crate::switchboard) fn wrong_credentials(
         &mut self,
         facts: &mut Facts,
@@ -135,7 +136,7 @@ impl Admission {
         }
     }
 
-    /// A request has shown the right password of an account.
+    /// Records correct credentials of a request.
     pub(in crate::switchboard) fn right_credentials(
         &mut self,
         phones: &mut Phones,
@@ -158,7 +159,7 @@ impl Admission {
 }
 
 impl Admission {
-    /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
+    /// Counts a wrong password or PIN of an account. One alarm and one fact report the account until the guessing ends.
     pub(in crate::switchboard) fn guess_failed(
         &mut self,
         facts: &mut Facts,
@@ -178,7 +179,7 @@ impl Admission {
         }
     }
 
-    /// Wrong PINs of an operator at a station: an alarm for some time. Each wrong PIN has a fact of its own.
+    /// Raises an alarm for wrong PINs of an operator at a station, for `span`. Each wrong PIN has its own fact.
     pub(in crate::switchboard) fn pin_guessed(
         &mut self,
         step: &mut Step,
@@ -201,8 +202,9 @@ impl Admission {
 }
 
 impl Admission {
-    /// True when transactions are so many that what can be asked again must wait, so that trunks' INVITEs find room.
-    /// REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4), without state.
+    /// True if so many transactions are open that requests which can be repeated must wait, so that trunks' INVITEs are
+    /// accepted. REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4),
+    /// without state.
     pub(in crate::switchboard) fn sheds(&mut self, wire: &mut Wire, method: Method, of_trunk: bool) -> bool {
         let crowded = wire.transactions_open() >= self.settings.guard.crowded_at;
         let shed = crowded && !(method == Method::Invite && of_trunk);
@@ -229,12 +231,12 @@ impl Admission {
     }
 }
 
-/// The Call-ID of a REGISTER.
+/// The Call-ID of a REGISTER; None for other requests.
 fn registration<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
     message.call_id().ok().filter(|_| message.method() == Some(Method::Register))
 }
 
-/// A request that a phone sends before it has credentials, and that gets a challenge.
+/// True for methods that phones first send without credentials and that get a challenge.
 pub(in crate::switchboard) fn is_challenged(message: &Message<'_>) -> bool {
     matches!(message.method(), Some(Method::Register | Method::Invite | Method::Subscribe | Method::Message))
 }

@@ -1,4 +1,4 @@
-//! Which messages are let in.
+//! Decides which messages are accepted.
 
 pub(in crate::switchboard) mod alias;
 pub(in crate::switchboard) mod challenges;
@@ -12,7 +12,7 @@ use crate::sip::guard::Guard;
 use crate::sip::stateless::StatelessTags;
 use crate::switchboard::settings::Settings;
 
-/// Which messages are let in.
+/// Decides which messages are accepted.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Admission {
     settings: Arc<Settings>,
@@ -22,7 +22,7 @@ pub(in crate::switchboard) struct Admission {
 }
 
 impl Admission {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.guard.configure(settings.guard.terms.clone());
         self.settings = Arc::clone(settings);

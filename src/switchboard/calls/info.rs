@@ -1,4 +1,4 @@
-//! INFO inside a dialog: digits by relay.
+//! INFO in a dialog: DTMF digits.
 
 use crate::sip::wire::Name;
 use crate::switchboard::ids::Who;
@@ -6,8 +6,9 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// INFO: a digit (`application/dtmf-relay`, `application/dtmf`) becomes a fact and goes on, as one by RFC 4733 does. A package is
-    /// refused, since we offer to receive none (RFC 6086 §4.2.2); an empty one only asks whether we are there.
+    /// Handles an INFO. A digit (`application/dtmf-relay`, `application/dtmf`) is recorded and forwarded like a digit
+    /// by RFC 4733. An info package is rejected with 469, since siaga offers to receive none (RFC 6086 §4.2.2). An INFO
+    /// without a body is a keep-alive.
     pub(in crate::switchboard) fn informed(
         &mut self,
         net: &mut NetworkParts,
@@ -40,7 +41,7 @@ fn kind(taken: &Taken<'_, '_>) -> Vec<u8> {
     kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
 }
 
-/// `Signal=5`, among other lines.
+/// Reads the digit from a `Signal=5` line.
 fn relayed(body: &[u8]) -> Option<char> {
     body.split(|byte| matches!(byte, b'\r' | b'\n')).find_map(|line| {
         let at = line.iter().position(|byte| *byte == b'=')?;
@@ -49,7 +50,7 @@ fn relayed(body: &[u8]) -> Option<char> {
     })
 }
 
-/// One of the sixteen; numbers above nine are those of RFC 4733 §3.2.
+/// Reads one of the sixteen DTMF digits; 10 and 11 stand for `*` and `#` (RFC 4733 §3.2).
 fn digit(text: &[u8]) -> Option<char> {
     match text.trim_ascii() {
         b"10" => Some('*'),

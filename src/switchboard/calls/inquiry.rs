@@ -16,14 +16,14 @@ use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
-/// has all of timer F.
+/// Time for an outgoing leg to respond (four transmissions over UDP), limited because the caller hears nothing during
+/// this time. A caller has all of timer F.
 const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
 
 /// If silence ends no call, a party of an unusually long call gets OPTIONS after this much silence.
 const LONG_CALL_SILENCE: Duration = Duration::from_secs(30);
 
-/// What OPTIONS have shown about a party.
+/// The result of the OPTIONS to a party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::switchboard) enum Found {
     #[default]
@@ -40,7 +40,7 @@ pub(in crate::switchboard) enum Found {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Inquiry {
     client: ClientId,
-    /// When an outgoing leg counts as lost.
+    /// The time at which an outgoing leg is treated as lost; None for a caller.
     until: Option<Instant>,
 }
 
@@ -72,7 +72,7 @@ impl Calls {
         }
     }
 
-    /// A call lasts unusually long and silence ends no call: makes media report which parties are silent.
+    /// Makes media report which parties of an unusually long call are silent, if silence ends no call.
     pub(in crate::switchboard) fn await_silence(&mut self, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let lines = call.legs.values_mut().map(|leg| &mut leg.line).chain([&mut call.caller.line]);
@@ -86,7 +86,7 @@ impl Calls {
         }
     }
 
-    /// A party is silent and silence ends no call: sends OPTIONS if the call lasts unusually long.
+    /// Handles a silent party if silence ends no call: sends OPTIONS if the call lasts unusually long.
     pub(in crate::switchboard) fn silence_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let answered = match who {
             Who::Caller(id) => self.calls.get(&id).is_some_and(|call| call.caller.answered),
@@ -99,7 +99,7 @@ impl Calls {
         }
     }
 
-    /// Notes what the inquiry of an unusually long call has shown. Ends the call if all its parties are gone.
+    /// Stores the result of the OPTIONS in an unusually long call. Ends the call if all its parties are gone.
     pub(in crate::switchboard) fn found_in_long_call(
         &mut self,
         net: &mut NetworkParts,
@@ -142,7 +142,7 @@ impl Calls {
         }
     }
 
-    /// Stops waiting for a response to the inquiry.
+    /// Stops waiting for the response to an OPTIONS.
     pub(in crate::switchboard) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(inquiry) = self.line_mut(who).and_then(|line| line.inquiry.take()) else { return };
         if let Some(until) = inquiry.until {
@@ -155,7 +155,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// `no audio from 0812…`, or from the operator who has that caller.
+    /// The notice `no audio from 0812…`; for an operator's leg, with the operator and the caller's number.
     pub(in crate::switchboard) fn silence_notice(&self, id: CallId, leg: LegNo) -> String {
         let call = self.calls.get(&id);
         let number = call.and_then(|call| call.shown.number.as_deref()).unwrap_or("anonymous");
@@ -175,8 +175,9 @@ impl Calls {
 }
 
 impl Calls {
-    /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
-    /// dialog (RFC 3261 §12.2.1.2). A party that is heard again and has not responded gets OPTIONS again at its next silence.
+    /// Handles the final response to the OPTIONS; 408 if none arrived. Any status other than 408 and 481 shows that the
+    /// party still has the dialog (RFC 3261 §12.2.1.2). A party whose audio arrives again without a response gets
+    /// OPTIONS again at its next silence.
     pub(in crate::switchboard) fn inquiry_answered(
         &mut self,
         net: &mut NetworkParts,
@@ -203,8 +204,8 @@ impl Calls {
         }
     }
 
-    /// The party is present and sends no audio: media starts to measure its silence again. If the party should send, operator and supervisors
-    /// are notified.
+    /// Handles a party that is present and sends no audio: media measures its silence again. If the party should send,
+    /// the operator and supervisors are notified.
     fn stays_silent(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, status: u16) {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),

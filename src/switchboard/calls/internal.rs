@@ -1,5 +1,6 @@
-//! Emergency calls from phones of the centre. Every account that authenticates may make one, also at a station without an operator.
-//! The call is handled like a trunk's, and its record has the account. The phone's operator counts as talking and is not rung for the call.
+//! Emergency calls from phones of the centre. Every authenticated account may place one, even a station without an
+//! operator. The call is handled like a trunk's, and its record has the account. The phone's operator counts as talking
+//! and is not rung for the call.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {
-    /// The first fact of such a call. A phone asserts no number: the account is used instead.
+    /// The first fact of such a call. A phone asserts no number, so the fact has the account instead.
     pub(in crate::switchboard) fn received_from(
         &self,
         account: &OperatorId,
@@ -33,7 +34,7 @@ impl Calls {
         }
     }
 
-    /// Marks the operator at that phone, if there is one, as talking until the call ends.
+    /// Marks the phone's operator, if there is one, as talking until the call ends.
     pub(in crate::switchboard) fn begin_internal(
         &mut self,
         net: &mut NetworkParts,
@@ -53,7 +54,7 @@ impl Calls {
         self.internal.entry(account.clone()).or_default().insert(id);
     }
 
-    /// The call has ended: its operator is free for others.
+    /// Frees the operator after the call has ended.
     pub(in crate::switchboard) fn end_internal(&mut self, id: CallId) {
         let Some(internal) = self.calls.get(&id).and_then(|call| call.internal.as_ref()) else { return };
         let (account, operator) = (internal.account.clone(), internal.operator.clone());
@@ -74,7 +75,7 @@ impl Calls {
         self.calls.get(&id).is_some_and(|call| call.internal.is_some())
     }
 
-    /// Checks that an operator counts as talking in their own emergency call exactly as long as the call lasts.
+    /// Checks that an operator counts as talking in their own emergency call exactly while the call lasts.
     pub(in crate::switchboard) fn verify_internal(&self) -> Result<(), String> {
         let own = |call: &Call| call.internal.as_ref().and_then(|internal| internal.operator.clone());
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());

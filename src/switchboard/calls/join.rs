@@ -1,5 +1,5 @@
-//! Attended transfers: an operator has spoken with whom takes over, in a call that he placed; the two calls become one
-//! (RFC 5589 §7). Each leg keeps its own port, so only the bridge changes and nobody is asked for a new description.
+//! Attended transfers: an operator has consulted the target in a placed call, and the two calls become one
+//! (RFC 5589 §7). Each leg keeps its port, so only the bridge changes and no leg gets a re-INVITE.
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
 
-/// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.
+/// The called party of a placed call: the leg that talks, or all legs that ring, each with whether it has sent 180.
 pub(in crate::switchboard) struct Consulted {
     pub(in crate::switchboard) to: Callee,
     pub(in crate::switchboard) talks: bool,
@@ -22,8 +22,8 @@ pub(in crate::switchboard) struct Consulted {
 }
 
 impl Calls {
-    /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
-    /// `asked_in` is the dialog of the REFER.
+    /// Joins an operator's caller with the called party of the operator's placed call. A phone that still rings then
+    /// rings for the caller. `asked_in` is the dialog of the REFER.
     pub(in crate::switchboard) fn join(
         &mut self,
         net: &mut NetworkParts,
@@ -48,7 +48,7 @@ impl Calls {
         self.rings_for_transfer(id, Some(referor.leg));
         for (old, leg, rang) in legs {
             if talks {
-                // Told while the dialog in which he has asked is there.
+                // The NOTIFY is sent while the dialog of the REFER still exists.
                 self.tell_referrer(net, step, asked_in, 200);
                 self.connect(net, step, id, leg, &to);
                 self.fact(net, step, id, FactKind::Answered { leg, by: to.clone() });
@@ -60,7 +60,7 @@ impl Calls {
         self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
 
-    /// The callee of a call that an operator has placed.
+    /// The called party of a placed call.
     pub(in crate::switchboard) fn consulted(&self, placed: CallId) -> Option<Consulted> {
         let legs = || self.calls.get(&placed).into_iter().flat_map(|call| &call.legs);
         if let Some((no, leg)) = legs().find(|(_, leg)| leg.state == OfferState::Talking) {
@@ -73,7 +73,8 @@ impl Calls {
         Some(Consulted { to: first.to.clone(), talks: false, legs })
     }
 
-    /// Moves the legs of a placed call to another one: the old number, the new one, and whether it has rung.
+    /// Moves legs of a placed call to another call. Returns the old number and the new number of each, and whether it
+    /// has sent 180.
     pub(in crate::switchboard) fn move_legs(
         &mut self,
         net: &mut NetworkParts,
@@ -89,7 +90,7 @@ impl Calls {
         legs.into_iter().filter_map(moves).collect()
     }
 
-    /// Writes down that a leg which has moved rings on.
+    /// Emits the facts of a leg that has moved to another call and still rings.
     pub(in crate::switchboard) fn rings_elsewhere(
         &mut self,
         net: &mut NetworkParts,
@@ -108,7 +109,7 @@ impl Calls {
         }
     }
 
-    /// Moves a leg to another call, with all that belongs to it. Gives its number there.
+    /// Moves a leg with its dialogs and timers to another call. Returns its number in that call.
     pub(in crate::switchboard) fn move_leg(
         &mut self,
         net: &mut NetworkParts,
@@ -124,7 +125,8 @@ impl Calls {
             return None;
         };
         leg.shows_another = true;
-        // Keep the trunk and the server over which a number was dialled, so that a failure does not count against another server.
+        // Keeps the trunk and the server over which a number was dialled, so that a failure does not count against
+        // another server.
         if let Callee::Number(_) = leg.to {
             (call.tried, call.dialling) = way;
         }
@@ -139,7 +141,8 @@ impl Calls {
 }
 
 impl MediaPorts {
-    /// All that belongs to a leg is another's from now on. Its session is moved by `move_session`, when it is there.
+    /// Moves a leg's dialogs, anchor, requests and timers to its new owner. `move_session` moves its session timer
+    /// afterwards.
     pub(in crate::switchboard) fn follow_leg(
         &mut self,
         wire: &mut Wire,

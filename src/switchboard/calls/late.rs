@@ -1,4 +1,5 @@
-//! 2xx that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC 3261 §13.2.2.4).
+//! 2xx responses that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE
+//! (RFC 3261 §13.2.2.4).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +17,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.
+    /// Stores an outgoing INVITE whose leg has ended, as long as a 2xx to it may arrive.
     pub(in crate::switchboard) fn remember_invite(
         &mut self,
         _net: &mut NetworkParts,
@@ -29,7 +30,7 @@ impl Calls {
         let Some(old) = self.line_mut(who) else { return };
         let mut line = Line::new(old.flow, old.follow_target);
         line.credentials = old.credentials.clone();
-        // The leg's own dialog gets, or has got, its own BYE.
+        // The leg's own dialog is ended by its own BYE.
         line.hung_up.clone_from(&old.hung_up);
         line.hung_up.extend(old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()));
         let Some(tag) = Dialog::tag_of(from) else { return };
@@ -39,8 +40,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// Acknowledges each late 2xx to our re-INVITE. The session uses its description unless another request was sent in between (RFC 3261
-    /// §17.1.1.2).
+    /// Acknowledges a late 2xx to an outgoing re-INVITE. The session uses its SDP unless another request was sent in
+    /// between (RFC 3261 §17.1.1.2).
     pub(in crate::switchboard) fn late_refresh(
         &mut self,
         net: &mut NetworkParts,
@@ -61,7 +62,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Ends the dialog of a 2xx from a callee that is no longer wanted.
+    /// Ends the dialog of a 2xx from a called party that is no longer wanted.
     pub(in crate::switchboard) fn decline(
         &mut self,
         net: &mut NetworkParts,
@@ -91,19 +92,19 @@ impl Calls {
     }
 }
 
-/// One of our INVITEs, whose leg has ended.
+/// An outgoing INVITE whose leg has ended.
 #[derive(Debug)]
 pub(in crate::switchboard) struct PastInvite {
     pub(in crate::switchboard) who: Who,
     pub(in crate::switchboard) cseq: u32,
-    /// The flow to the callee, the credentials that the ACK repeats, and the dialogs that already got a BYE.
+    /// The flow to the called party, the credentials that the ACK repeats, and the dialogs that have already got a BYE.
     pub(in crate::switchboard) line: Line,
-    /// The other address of the phone, if the INVITE has gone there too.
+    /// The second address of the phone, if the INVITE was also sent to it.
     pub(in crate::switchboard) second: Option<Flow>,
     pub(in crate::switchboard) until: Instant,
 }
 
-/// Our INVITEs that have ended. Full: the oldest is dropped, and a 2xx to it is ignored.
+/// Outgoing INVITEs that have ended. When the table is full, the oldest is dropped, and a 2xx to it is ignored.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct PastInvites {
     pub(in crate::switchboard) known: BTreeMap<InviteKey, PastInvite>,
@@ -125,5 +126,5 @@ impl PastInvites {
     }
 }
 
-/// The Call-ID and From tag of one of our INVITEs.
+/// The Call-ID and From tag of an outgoing INVITE.
 pub(in crate::switchboard) type InviteKey = (Bytes, Bytes);

@@ -1,4 +1,4 @@
-//! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
+//! Legs: one SIP dialog and one media stream each, to the caller, an operator's phone or a number over a trunk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -36,11 +36,11 @@ use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::ways::SecondWay;
 use crate::switchboard::wire::connections::Disconnected;
 
-/// A 2xx to an INVITE that waits for its ACK: its user repeats it (RFC 3261 §13.3.1.4).
+/// A 2xx to an INVITE that waits for its ACK and is retransmitted until then (RFC 3261 §13.3.1.4).
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Unacked {
     pub(in crate::switchboard) server: ServerId,
-    /// Of the INVITE, and of the ACK.
+    /// The CSeq number of the INVITE and the ACK.
     pub(in crate::switchboard) cseq: u32,
     pub(in crate::switchboard) bytes: Bytes,
     pub(in crate::switchboard) repeat_at: Instant,
@@ -49,13 +49,13 @@ pub(in crate::switchboard) struct Unacked {
 }
 
 impl Unacked {
-    /// When something is to be done next.
+    /// The time of the next retransmission, or of giving up.
     pub(in crate::switchboard) fn due(&self) -> Instant {
         self.repeat_at.min(self.give_up_at)
     }
 }
 
-/// Credentials that an INVITE of ours had: its ACK has the same (RFC 3261 §13.2.2.4). They show in no log.
+/// Credentials of an outgoing INVITE, which its ACK repeats (RFC 3261 §13.2.2.4). They are never logged.
 #[derive(Clone)]
 pub(in crate::switchboard) struct Credentials {
     cseq: u32,
@@ -75,24 +75,24 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The stream of sound of one leg.
+/// The media session of one leg.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Sound {
     pub(in crate::switchboard) anchor: AnchorId,
     pub(in crate::switchboard) local: Local,
-    /// Where our stream stands among those of the peer's last offer.
+    /// The position of siaga's media stream in the peer's last offer.
     pub(in crate::switchboard) places: Places,
     pub(in crate::switchboard) agreed: Option<Agreed>,
-    /// The peer's RTP has arrived.
+    /// True if RTP of the peer has arrived.
     pub(in crate::switchboard) heard: bool,
-    /// It has stopped since it was aimed.
+    /// True if the peer's RTP has stopped since the remote address was last set.
     pub(in crate::switchboard) silent: bool,
-    /// An offer of ours has no answer yet.
+    /// True while an offer of siaga has no answer.
     pub(in crate::switchboard) offered: bool,
 }
 
 impl Sound {
-    /// What media is told of the peer's end.
+    /// The peer's side of the session as media uses it.
     pub(in crate::switchboard) fn remote(&self) -> Option<Remote> {
         self.agreed.map(|agreed| Remote {
             rtp: agreed.rtp,
@@ -107,7 +107,7 @@ impl Sound {
         })
     }
 
-    /// Takes what was agreed. A leg that is secret once stays so in our own offers.
+    /// Stores the negotiated session. Once a leg has used SRTP, siaga's later offers require the same.
     pub(in crate::switchboard) fn agree(&mut self, agreed: Agreed) {
         if let Some(crypto) = agreed.crypto {
             let terms = &mut self.local.terms;
@@ -120,8 +120,8 @@ impl Sound {
         self.agreed = Some(agreed);
     }
 
-    /// Our side for the answer to a new offer. A peer that comes with a new key gets a new one of ours, so that the counters
-    /// of both ends start anew; with the same key, both go on.
+    /// siaga's side for the answer to a new offer. If the peer has a new SRTP key, siaga uses a new key too, so that
+    /// the packet counters of both ends restart. With an unchanged key, both continue.
     pub(in crate::switchboard) fn renewed(&self, offer: &AudioDescription, fresh: sdes::MasterKey) -> Local {
         let mut local = Local { version: self.local.version + 1, ..self.local };
         let known = self.agreed.and_then(|agreed| agreed.crypto);
@@ -133,17 +133,17 @@ impl Sound {
         local
     }
 
-    /// False while the peer need not send: it listens only, or has put us on hold. Its silence means nothing then.
+    /// False while the peer need not send: it only receives, or has put siaga on hold. Its silence is then expected.
     pub(in crate::switchboard) fn peer_sends(&self) -> bool {
         self.agreed.is_some_and(|agreed| agreed.direction == Direction::SendRecv)
     }
 
-    /// True while the peer has put us on hold: it does not want to hear (`sendonly`, `inactive`, an address of zeros).
+    /// True while the peer has put siaga on hold (`sendonly`, `inactive` or the address 0.0.0.0).
     pub(in crate::switchboard) fn peer_holds(&self) -> bool {
         self.agreed.is_some_and(|agreed| matches!(agreed.direction, Direction::RecvOnly | Direction::Inactive))
     }
 
-    /// The peer's voice is there, as far as media has told.
+    /// True while RTP of the peer arrives.
     pub(in crate::switchboard) fn is_heard(&self) -> bool {
         self.heard && !self.silent
     }
@@ -156,7 +156,7 @@ fn media_codec(codec: AudioCodec) -> Codec {
     }
 }
 
-/// The keys in media's words.
+/// The SRTP keys in the types of media.
 fn srtp_keys(crypto: Crypto) -> srtp::Keys {
     let master = |key: sdes::MasterKey| srtp::MasterKey { key: key.key(), salt: key.salt() };
     srtp::Keys {
@@ -170,46 +170,47 @@ fn srtp_keys(crypto: Crypto) -> srtp::Keys {
     }
 }
 
-/// What every leg has.
+/// The state that every leg has.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Line {
-    /// How the peer is reached.
+    /// The transport, connection and address of the peer.
     pub(in crate::switchboard) flow: Flow,
-    /// The source of the last request of the dialog; None: the peer has sent none.
+    /// The source of the last request in the dialog; None if the peer has sent none.
     pub(in crate::switchboard) host: Option<IpAddr>,
-    /// Trunks are sent to where their route set or Contact says; phones, who stand behind NAT, over their flow.
+    /// True for trunks: requests go to the route set or Contact. False for phones, which may be behind NAT: requests
+    /// use `flow`.
     pub(in crate::switchboard) follow_target: bool,
     /// The next hop if its host is a name, and the address that the name was resolved to.
     pub(in crate::switchboard) hop: Option<(Bytes, SocketAddr)>,
     pub(in crate::switchboard) dialog: Option<Dialog>,
     pub(in crate::switchboard) sound: Option<Sound>,
     pub(in crate::switchboard) unacked: Option<Unacked>,
-    /// The session is over, but the BYE must wait for the ACK (RFC 3261 §15).
+    /// The session has ended, but the BYE must wait for the ACK (RFC 3261 §15).
     pub(in crate::switchboard) bye_due: bool,
-    /// The peer's Allow names UPDATE.
+    /// True if the peer's Allow contains UPDATE.
     pub(in crate::switchboard) allows_update: bool,
     pub(in crate::switchboard) session: Option<Session>,
-    /// A request of ours in the dialog that waits for its final response.
+    /// An outgoing request in the dialog that waits for its final response.
     pub(in crate::switchboard) asked: Option<Asked>,
-    /// Our OPTIONS to a silent peer.
+    /// An OPTIONS to a silent peer.
     pub(in crate::switchboard) inquiry: Option<Inquiry>,
-    /// What such requests have shown.
+    /// The result of these OPTIONS.
     pub(in crate::switchboard) found: Found,
-    /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
+    /// The last answered re-INVITE of siaga and its CSeq: its 2xx may be retransmitted.
     pub(in crate::switchboard) reinvited: Option<(ClientId, u32)>,
-    /// The peer may have lost the dialog: it is lost as soon as its media stops.
+    /// True if the peer may have lost the dialog: the leg is lost as soon as its media stops.
     pub(in crate::switchboard) doubted: bool,
-    /// A re-INVITE of ours that nobody has answered in time.
+    /// A re-INVITE of siaga without a response in time.
     pub(in crate::switchboard) unanswered: Option<Unanswered>,
     pub(in crate::switchboard) credentials: Option<Credentials>,
-    /// What our BYE or CANCEL says of why (RFC 3326).
+    /// The Reason header field of the BYE or CANCEL (RFC 3326).
     pub(in crate::switchboard) reason: Option<Bytes>,
     pub(in crate::switchboard) digits: Digits,
-    /// The To tags of unwanted dialogs that already got a BYE: a repeated 2xx gets only the ACK.
+    /// The To tags of unwanted dialogs that have already got a BYE: a repeated 2xx gets only the ACK.
     pub(in crate::switchboard) hung_up: BTreeSet<Bytes>,
-    /// The peer has asked to pass somebody on, and is told what becomes of it.
+    /// The transfers that the peer has requested, with the NOTIFYs of their progress.
     pub(in crate::switchboard) refers: Refers,
-    /// The peer's BYE, while an earlier request may be under way.
+    /// The peer's BYE, while an earlier request may still arrive.
     pub(in crate::switchboard) held_bye: Option<HeldBye>,
 }
 
@@ -241,20 +242,20 @@ impl Line {
         }
     }
 
-    /// Learns from the Allow of a peer's message, where there is one.
+    /// Updates `allows_update` from the Allow of a message, if it has one.
     pub(in crate::switchboard) fn learn(&mut self, message: &Message<'_>) {
         if message.first(Name::Allow).is_some() {
             self.allows_update = message.list(Name::Allow).any(|method| method == b"UPDATE");
         }
     }
 
-    /// The result of our offer and the answer in a response. None if there is no answer, or one that cannot be used.
+    /// The result of siaga's offer and the answer in a message. None if there is no usable answer.
     pub(in crate::switchboard) fn answer_in(&self, message: &Message<'_>) -> Option<Agreed> {
         let answer = sdp::read(session_description(message)?).ok()?;
         offer_answer::accept(&answer, self.sound.as_ref()?.local).ok()
     }
 
-    /// The ACK of a 2xx to the INVITE numbered `cseq`, in its dialog.
+    /// The ACK of a 2xx to the INVITE with this CSeq, in its dialog.
     pub(in crate::switchboard) fn ack(&self, dialog: &Dialog, cseq: u32) -> Builder {
         let ack = dialog.ack(cseq);
         match self.credentials.as_ref().filter(|credentials| credentials.cseq == cseq) {
@@ -263,18 +264,20 @@ impl Line {
         }
     }
 
-    /// Takes the dialog of a 2xx that is not wanted. True if it gets a BYE: it is neither the leg's own, nor did it get one before.
+    /// Stores the dialog of an unwanted 2xx. Returns true if it needs a BYE: it is not the leg's own and has not got
+    /// one yet.
     pub(in crate::switchboard) fn hangs_up(&mut self, dialog: &Dialog) -> bool {
         let is_own = self.dialog.as_ref().is_some_and(|own| own.key() == dialog.key());
         !is_own && self.hung_up.len() < EARLY_DIALOGS_MAX && self.hung_up.insert(dialog.key().remote_tag.clone())
     }
 
-    /// Where the next request in the dialog goes.
+    /// The flow for the next request in the dialog.
     pub(in crate::switchboard) fn next_flow(&self) -> Flow {
         self.dialog.as_ref().map_or(self.flow, |dialog| self.flow_in(dialog))
     }
 
-    /// The same for one of its dialogs: forks may be at several places (RFC 3261 §12.2.1.1).
+    /// The flow for the next request in this dialog of the leg: forks may have different addresses
+    /// (RFC 3261 §12.2.1.1).
     pub(in crate::switchboard) fn flow_in(&self, dialog: &Dialog) -> Flow {
         let hop = Some(dialog.next_hop()).filter(|_| self.follow_target);
         let named = |hop: &[u8]| self.hop.as_ref().filter(|(uri, _)| uri == hop).map(|(_, address)| *address);
@@ -286,12 +289,12 @@ impl Line {
     }
 }
 
-/// An INVITE of ours that has made its callee a caller: its 2xx may come again, or from a fork.
+/// An outgoing INVITE whose called party has become the caller. Its 2xx may be repeated, or arrive from a fork.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Fetched {
     pub(in crate::switchboard) client: ClientId,
     pub(in crate::switchboard) cseq: u32,
-    /// The From that we sent, tag included.
+    /// The From of the INVITE with its tag.
     pub(in crate::switchboard) from: Bytes,
 }
 
@@ -299,38 +302,38 @@ pub(in crate::switchboard) struct Fetched {
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct CallerLeg {
     pub(in crate::switchboard) line: Line,
-    /// The INVITE's transaction until it has its final response.
+    /// The INVITE's server transaction, until its final response.
     pub(in crate::switchboard) invite: Option<ServerId>,
-    /// Of its responses. None: he has not called us, we have called him.
+    /// The base of responses to the INVITE. None if siaga has called this party.
     pub(in crate::switchboard) stencil: Option<Stencil>,
-    /// The INVITE of ours that he has answered, where his own phone was rung.
+    /// siaga's INVITE that the party has answered, if the operator's own phone was rung.
     pub(in crate::switchboard) fetched: Option<Fetched>,
     pub(in crate::switchboard) tag: Token,
-    /// Our description: the answer, or the offer when the INVITE had none.
+    /// siaga's SDP: the answer, or the offer if the INVITE had none.
     pub(in crate::switchboard) sdp: Bytes,
-    /// The INVITE had no offer: its answer comes in the ACK (RFC 3261 §13.2.1).
+    /// The INVITE had no offer: the answer arrives in the ACK (RFC 3261 §13.2.1).
     pub(in crate::switchboard) delayed_offer: bool,
-    /// The caller waits without a port, or has one only as long as a phone rings.
+    /// Set while the caller waits without a port, or has one only while a phone rings.
     pub(in crate::switchboard) without_port: Option<WithoutPort>,
-    /// What the caller has been told: the highest provisional status.
+    /// The highest provisional status that was sent to the caller.
     pub(in crate::switchboard) told: u16,
-    /// When he is told again.
+    /// The time at which the provisional response is repeated.
     pub(in crate::switchboard) tell_again_at: Option<Instant>,
-    /// When he is offered audio again.
+    /// The time at which audio is offered to the caller again.
     pub(in crate::switchboard) audio_again_at: Option<Instant>,
     pub(in crate::switchboard) answered: bool,
-    /// Provisional responses are reliable.
+    /// The state of reliable provisional responses; None if they are not reliable.
     pub(in crate::switchboard) reliable: Option<Reliable>,
-    /// What the 200 will say of the session's timer.
+    /// The session timer that the 200 will have.
     pub(in crate::switchboard) session: Agreement,
     /// The connection was closed before the final response or its ACK.
     pub(in crate::switchboard) disconnected: Option<Disconnected>,
 }
 
-/// Where an outgoing leg stands.
+/// The state of an outgoing leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum OfferState {
-    /// INVITE sent; ends by itself at `ring_until`.
+    /// INVITE sent; the leg is cancelled at `ring_until`. `rang`: 180 has arrived.
     Ringing { ring_until: Instant, rang: bool },
     /// No phone has responded to the INVITE in time. It stays open, and its operator is not reserved for the call.
     Unheard,
@@ -340,28 +343,28 @@ pub(in crate::switchboard) enum OfferState {
     Talking,
 }
 
-/// How the phone of a leg is rung.
+/// The ringing of a leg's phone.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Rung {
-    /// None: a number on a trunk, or the phone has called us.
+    /// The phone; None for a number over a trunk, or if the phone has called siaga.
     pub(in crate::switchboard) phone: Option<BoundPhone>,
     pub(in crate::switchboard) second: SecondWay,
-    /// A response has come, whatever it says.
+    /// True if any response has arrived.
     pub(in crate::switchboard) heard: bool,
-    /// Until then the first response is awaited.
+    /// The deadline for the first response.
     pub(in crate::switchboard) respond_by: Option<Instant>,
-    /// The binding is gone: the leg ends then, unless a response comes.
+    /// The binding has been removed: the leg ends at this time unless a response arrives.
     pub(in crate::switchboard) ends_at: Option<Instant>,
 }
 
-/// A leg to an operator's phone, or to the fallback number.
+/// A leg to an operator's phone or to an outside number.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct OfferLeg {
     pub(in crate::switchboard) line: Line,
     pub(in crate::switchboard) to: Callee,
-    /// The INVITE that we sent. None: the phone has called us to take the place of another.
+    /// The INVITE transaction; None if the phone has called siaga to replace another leg.
     pub(in crate::switchboard) client: Option<ClientId>,
-    /// The From that we sent, tag included, and the Call-ID.
+    /// The From of the INVITE with its tag, and the Call-ID.
     pub(in crate::switchboard) from: Bytes,
     pub(in crate::switchboard) call_id: Bytes,
     pub(in crate::switchboard) cseq: u32,
@@ -369,12 +372,12 @@ pub(in crate::switchboard) struct OfferLeg {
     pub(in crate::switchboard) early: BTreeMap<DialogKey, Early>,
     /// The trunk and its server over which a number was dialled: a failure counts against this server.
     pub(in crate::switchboard) dialled: Option<(usize, Target)>,
-    /// It rang for somebody else than the caller whom it gets.
+    /// True if the leg rang for a party other than the caller with whom it is connected.
     pub(in crate::switchboard) shows_another: bool,
     pub(in crate::switchboard) rung: Rung,
 }
 
-/// How a final response of a phone is recorded.
+/// The recorded outcome for a final response of a phone.
 pub(in crate::switchboard) fn outcome_of(status: u16) -> OfferOutcome {
     match status {
         486 | 600 => OfferOutcome::Busy,

@@ -1,4 +1,4 @@
-//! Finds the leg of a transaction, and repeats what a leg has not acknowledged.
+//! Looks up the leg of a transaction, and repeats unacknowledged 2xx responses of a leg.
 
 use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::sip::flow::Flow;
@@ -15,8 +15,8 @@ use crate::switchboard::trunks::trunk::NextWay;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Counts a message for a leg from a source that may not send it. For a trunk's leg, the report names the setting that would accept the
-    /// source.
+    /// Counts a message for a leg from a source that is not allowed. For a trunk's leg, the report contains the setting
+    /// that would accept the source.
     pub(in crate::switchboard) fn report_foreign(
         &mut self,
         net: &mut NetworkParts,
@@ -57,7 +57,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// The To tag of an INVITE's past and future responses.
+    /// The To tag of all responses to an INVITE.
     pub(in crate::switchboard) fn tag_of(&mut self, net: &mut NetworkParts, invite: ServerId) -> Option<String> {
         let who = net.wire.leg_of_invite(&invite);
         let dialog = who.and_then(|who| self.line_mut(who)).and_then(|line| line.dialog.as_ref());
@@ -67,7 +67,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// With whom a leg talks.
+    /// The leg that is bridged with this leg.
     pub(in crate::switchboard) fn other_side(&self, who: Who) -> Option<Who> {
         let (Who::Caller(id) | Who::Offer(id, _)) = who else { return None };
         let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
@@ -100,7 +100,7 @@ impl Calls {
         if let Some(live) = self.calls.get_mut(&call)
             && let Some(offer) = live.legs.get(&leg)
         {
-            // A trunk over which nothing rings makes way for the next.
+            // If no phone rings over this trunk, the number is dialled over the next trunk.
             let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
             live.next_way = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextWay::Trunk);
         }
@@ -109,7 +109,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// An outgoing leg that is alive.
+    /// An existing outgoing leg.
     pub(in crate::switchboard) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
         match who {
             Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
@@ -117,7 +117,7 @@ impl Calls {
         }
     }
 
-    /// The line of a leg that is alive.
+    /// The leg session of an existing leg.
     pub(in crate::switchboard) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
         match who {
             Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.line),
@@ -130,7 +130,7 @@ impl Calls {
 }
 
 impl Step {
-    /// Takes back the deadline of an outgoing leg's state.
+    /// Removes the timer of an outgoing leg's state.
     pub(in crate::switchboard) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
         match state {
             OfferState::Ringing { ring_until, .. } => {

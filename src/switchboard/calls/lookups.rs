@@ -1,5 +1,6 @@
-//! Host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4): each is looked up when its dialog begins
-//! or its target changes, so that later requests go to its address. Until then they go to the source of the INVITE.
+//! Resolves host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4). A name is looked up
+//! when its dialog begins or its target changes, so that later requests go to the resolved address. Until then,
+//! requests go to the source of the INVITE.
 
 use bytes::Bytes;
 
@@ -22,7 +23,7 @@ impl Calls {
         }
     }
 
-    /// Takes the servers of a URI's host; none: the lookup failed.
+    /// Stores the servers of a URI's host. `targets` is empty if the lookup failed.
     pub(in crate::switchboard) fn found(&mut self, net: &mut NetworkParts, uri: &Bytes, targets: &[Target]) {
         for who in net.wire.lookups.take(uri) {
             let Some(line) = self.line_mut(who) else { continue };

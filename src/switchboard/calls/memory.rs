@@ -1,5 +1,6 @@
-//! What earlier runs knew of callers: whom nobody has answered, whose calls were pranks, how often a number has called, whose last
-//! call was which. It comes when the database can tell it, and is merged with what has happened since the start; calls never wait for it.
+//! Restores the history of callers from records of earlier runs: call-backs, pranks, repeated calls and the operators'
+//! last calls. The records arrive when the database can be read, and are merged with the changes since the start. Calls
+//! never wait for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,41 +17,42 @@ use crate::switchboard::calls::callers::{CallerTerms, Callers};
 use crate::switchboard::calls::classes::Worked;
 use crate::switchboard::{Calls, NetworkParts};
 
-/// A call may be classed so long after its arrival: the longest one, and what an operator may take his time for.
+/// Maximum time from a call's arrival to its classification: the longest call, and time for the operator.
 const CLASSED_WITHIN: Duration = Duration::from_secs(7 * 3_600);
 
-/// What must not be undone by what earlier runs knew.
+/// Changes since the start that records of earlier runs must not undo.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Meanwhile {
-    /// Numbers that somebody has spoken with. At most `limits::CALL_BACKS_MAX`, as all here; more: somebody may be called once too often.
+    /// Numbers with which an operator has spoken. Each collection here has at most `limits::CALL_BACKS_MAX` entries; if
+    /// it is full, a number may be called back once too often.
     pub(in crate::switchboard) reached: BTreeSet<String>,
-    /// Numbers whose calls wait behind others no longer, as somebody has said.
+    /// Numbers whose flag was removed.
     pub(in crate::switchboard) lifted: BTreeSet<String>,
-    /// Calls that were classed, and whether as pranks.
+    /// Calls that were classified, and whether as pranks.
     pub(in crate::switchboard) classed: BTreeMap<CallId, bool>,
-    /// Stations at which somebody has logged in or out.
+    /// Stations at which an operator has logged in or out.
     pub(in crate::switchboard) stations: BTreeSet<OperatorId>,
 }
 
 impl CallerTerms {
-    /// What was received longer ago matters no more at a start.
+    /// The age up to which records of earlier runs are needed at a start.
     pub fn remembered(&self) -> Duration {
         self.repeat.max(self.call_back).max(self.prank.saturating_add(CLASSED_WITHIN))
     }
 }
 
-/// The `by` of flags and modes that are set again after a step of the wall clock.
+/// The `by` of flags and modes that are set again after the wall clock was set.
 pub(in crate::switchboard) const CALENDAR: &str = "calendar";
-/// A smaller step of the wall clock is ignored.
+/// Smaller changes of the wall clock are ignored.
 pub(in crate::switchboard) const STEP_MIN_MS: i64 = 2_000;
 
-/// The end of a term that was set at `at` until `until`. If the wall clock was set back since then, the term lasts for its full length
-/// from now on, and no longer.
+/// The end of a term that was set at `at` until `until`. If the wall clock was set back since then, the term lasts its
+/// full length from now.
 pub(in crate::switchboard) fn rebased(now: Timestamp, at: Timestamp, until: Timestamp) -> Timestamp {
     if at <= now { until } else { until.min(now.shifted(until.as_millis().saturating_sub(at.as_millis()).max(0))) }
 }
 
-/// What became of a number's call, for the list of call-backs.
+/// The result of one call of a number, for the list of call-backs.
 enum Turn {
     Unanswered(Unanswered),
     Reached,
@@ -58,7 +60,7 @@ enum Turn {
 }
 
 impl Calls {
-    /// Somebody has spoken with the one who has this number.
+    /// Records that an operator has spoken with this number.
     pub(in crate::switchboard) fn reached(&mut self, number: &str) {
         self.numbers.abandoned.reached(number);
         if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.reached.len() < CALL_BACKS_MAX) {
@@ -80,7 +82,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// The last call of each operator can be classed by phone still, unless he has had another since.
+    /// Restores each operator's last call, so that it can be classified by phone. A later call of this run takes
+    /// precedence.
     pub(in crate::switchboard) fn remember_worked(&mut self, net: &mut NetworkParts, now: Now, past: &Past) {
         let talks =
             past.calls.iter().flat_map(|call| call.worked_by.iter().map(move |(who, since)| (*since, who, call)));
@@ -97,7 +100,7 @@ impl Calls {
     }
 }
 
-/// The list of call-backs as it would be, had the service never ended.
+/// The list of call-backs from the records of earlier runs.
 pub(in crate::switchboard) fn unanswered(now: Now, past: &Past, terms: &CallerTerms) -> Abandoned {
     let mut turns: Vec<(Timestamp, &str, Turn)> = Vec::new();
     for call in &past.calls {
@@ -117,7 +120,7 @@ pub(in crate::switchboard) fn unanswered(now: Now, past: &Past, terms: &CallerTe
         match turn {
             Turn::Unanswered(missed) => {
                 list.expire(at, terms.call_back);
-                // Whom a full list has lost was told by the run that lost him.
+                // The earlier run has already reported entries that a full list dropped.
                 list.add(number, missed);
             }
             Turn::Reached => list.reached(number),
@@ -133,7 +136,7 @@ fn missed(now: Now, call: &PastCall, terms: &CallerTerms) -> Unanswered {
     Unanswered { call: call.call, at: call.received.min(now.wall), waited_ms: call.waited_ms, short }
 }
 
-/// What would be known of numbers, had the service never ended.
+/// The history of numbers from the records of earlier runs.
 pub(in crate::switchboard) fn known(
     now: Now,
     past: &Past,
@@ -164,7 +167,7 @@ pub(in crate::switchboard) fn known(
     words.sort_by_key(|(at, _, _)| *at);
     let mut callers = Callers::default();
     for (set_at, number, word) in words {
-        // What was written while the clock was ahead counts from now on.
+        // A time in the future, written while the clock was ahead, counts as now.
         let at = set_at.min(now.wall);
         match word {
             Word::Calls => {

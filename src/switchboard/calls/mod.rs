@@ -1,4 +1,4 @@
-//! Calls, their queue, and what is known of callers.
+//! Calls, their queue, and the history of callers.
 
 pub(in crate::switchboard) mod abandoned;
 pub(in crate::switchboard) mod again;
@@ -73,10 +73,10 @@ use crate::switchboard::calls::service_calls::PhoneCall;
 use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::settings::Settings;
 
-/// States of the whole service, and those that outputs have reported.
+/// States of the whole service, some of which outputs have reported.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct ServiceState {
-    /// No new call is accepted.
+    /// A drain has begun: no new call is accepted.
     pub(in crate::switchboard) draining: bool,
     pub(in crate::switchboard) drained: bool,
     pub(in crate::switchboard) unstaffed: bool,
@@ -84,14 +84,14 @@ pub(in crate::switchboard) struct ServiceState {
     pub(in crate::switchboard) ports: PortShortage,
 }
 
-/// What is known of callers' numbers, and which calls operators had last.
+/// The history of callers' numbers, and the last call of each operator.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Numbers {
-    /// The numbers whose emergency calls live.
+    /// Numbers that have a live emergency call.
     pub(in crate::switchboard) calling: call_back::Calling,
     pub(in crate::switchboard) callers: callers::Callers,
     pub(in crate::switchboard) abandoned: abandoned::Abandoned,
-    /// What happens before it is known what earlier runs knew.
+    /// Changes since the start, until the records of earlier runs have been merged.
     pub(in crate::switchboard) meanwhile: Option<memory::Meanwhile>,
     /// The last emergency call of each operator.
     pub(in crate::switchboard) worked: BTreeMap<OperatorId, classes::Worked>,
@@ -109,15 +109,15 @@ impl Numbers {
     }
 }
 
-/// Calls, their queue, and what is known of callers.
+/// Calls, their queue, and the history of callers.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) acd: Acd,
     pub(in crate::switchboard) calls: Map<CallId, Call>,
-    /// How many of them are not over. Those that are over wait for their legs, and do not count towards any limit of live calls.
+    /// The number of live calls. Ended calls that wait for their legs do not count towards any limit.
     pub(in crate::switchboard) live: usize,
-    /// Feature codes and test calls: sessions that end with the service itself.
+    /// Feature-code and test calls: siaga itself is the called party.
     pub(in crate::switchboard) services: Map<u64, PhoneCall>,
     pub(in crate::switchboard) service_calls: service_calls::ServiceCalls,
     /// Calls that operators have placed.
@@ -127,11 +127,11 @@ pub(in crate::switchboard) struct Calls {
     /// Ring attempts to which no phone has responded.
     pub(in crate::switchboard) unheard: unheard::Unheard,
     pub(in crate::switchboard) numbers: Numbers,
-    /// Calls whose callers wait without a port, those who came first first.
+    /// Calls whose callers wait without a port, oldest first.
     pub(in crate::switchboard) without_port: Set<CallId>,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     pub(in crate::switchboard) touched: Vec<CallId>,
-    /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
+    /// Calls in which a leg has stopped ringing, so that the caller's port may be returned.
     pub(in crate::switchboard) port_unused: Vec<CallId>,
     pub(in crate::switchboard) past_invites: late::PastInvites,
     pub(in crate::switchboard) service: ServiceState,

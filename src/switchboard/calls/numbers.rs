@@ -22,9 +22,9 @@ use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Settings, Supervision};
 
 impl Settings {
-    /// True if a number may be called back. Callers can forge their numbers: a call-back never dials a number of the centre, a user name
-    /// with which it is registered at a telco, a short number (112, 113 …) or one that `[callers] call_back_prefixes` and
-    /// `call_back_never` exclude, in any form of the number.
+    /// True if a number may be called back. Callers can forge their numbers, so a call-back never dials a number of the
+    /// centre, a user name of a registration with a telco, a short number (112, 113 …) or a number that `[callers]
+    /// call_back_prefixes` and `call_back_never` exclude, in any form of the number.
     pub(in crate::switchboard) fn may_call_back(&self, number: &str) -> bool {
         let terms = &self.callers;
         let trunks = &self.trunks;
@@ -64,7 +64,7 @@ impl Settings {
         let has_blank = request_uri.iter().any(u8::is_ascii_whitespace);
         match (Uri::parse(request_uri), message.to()) {
             (Ok(uri), _) if !has_blank => self.called_by(uri, trunk),
-            // A Request-URI that cannot be read: To names what was dialled, too.
+            // If the Request-URI cannot be parsed, the called number is read from To.
             (Ok(_) | Err(_), Ok(to)) => Uri::parse(to.uri).map_or(Called::Unknown, |uri| self.called_by(uri, trunk)),
             (Ok(_) | Err(_), Err(_)) => Called::Unknown,
         }
@@ -120,14 +120,14 @@ impl Settings {
 }
 
 impl Settings {
-    /// The country code by which a trunk's numbers are read.
+    /// The country code for reading a trunk's numbers.
     pub(in crate::switchboard) fn country_of(&self, trunk: usize) -> &str {
         self.trunks.get(trunk).map(|trunk| trunk.terms.country.as_str()).unwrap_or_default()
     }
 }
 
 impl Settings {
-    /// A call that nothing has happened to yet.
+    /// A new call without any state.
     pub(in crate::switchboard) fn blank_call(
         &self,
         now: Now,
@@ -177,7 +177,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// What the display shows of it beside the number: `3x/30min`, `PRANK`.
+    /// The notice beside the number on displays, such as `3x/30min` or `PRANK`.
     pub(in crate::switchboard) fn notice_of(&self, known: Known) -> Option<String> {
         let minutes = self.callers.repeat.as_secs() / 60;
         let repeats = (known.nth > 1).then(|| format!("{}x/{minutes}min", known.nth));
@@ -188,7 +188,8 @@ impl Settings {
 }
 
 impl Settings {
-    /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.
+    /// The valid reason of a break: one of those of the settings if there are any, and the first of them if none is
+    /// given.
     pub(in crate::switchboard) fn break_reason(&self, given: &str) -> Option<String> {
         let known = &self.break_reasons;
         match known.first() {
@@ -200,7 +201,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// True for a number that some desk answers.
+    /// True for a number of a desk.
     pub(in crate::switchboard) fn is_desk_number(&self, user: &[u8]) -> bool {
         self.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
     }
@@ -217,7 +218,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// As whom an operator calls: a colleague sees his name, others the centre's number.
+    /// The calling identity of an operator: their name for operators, the centre's number for others.
     pub(in crate::switchboard) fn placed_as(&self, by: &OperatorId, to: &Callee) -> String {
         match to {
             Callee::Operator(_) => by.to_string(),
@@ -227,7 +228,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The emergency number or service that a phone has dialled; None if it has dialled something else.
+    /// The emergency number or service that a phone has dialled; None for any other number.
     pub(in crate::switchboard) fn emergency_dialled(&self, message: &Message<'_>) -> Option<String> {
         if message.first(Name::Replaces).is_some() {
             // An INVITE with Replaces is for an existing call, whatever its URI is.
@@ -245,7 +246,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// What an operator has dialled, if it is the code of a posture.
+    /// The operating mode whose code was dialled.
     pub(in crate::switchboard) fn posture_dialled(&self, dialled: &[u8]) -> Option<Posture> {
         let mut codes = self.feature_codes.postures.iter();
         codes.find(|(code, _)| code.as_bytes() == dialled).map(|(_, posture)| *posture)
@@ -253,7 +254,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The number behind the code of stations, where it was dialled.
+    /// The operator's number after the station code; None if another code was dialled.
     pub(in crate::switchboard) fn number_dialled<'a>(&self, dialled: &'a [u8]) -> Option<&'a str> {
         let number = dialled.strip_prefix(self.feature_codes.station.as_bytes())?;
         std::str::from_utf8(number).ok()
@@ -261,8 +262,8 @@ impl Settings {
 }
 
 impl Settings {
-    /// The errand that a dialled number begins with, and the operator's name, or the place in the queue, behind it. The longest code
-    /// counts.
+    /// The function whose code a dialled number begins with, and the operator's name or queue position after the code.
+    /// The longest matching code applies.
     pub(in crate::switchboard) fn supervision(&self, dialled: &[u8]) -> Option<(Errand, String)> {
         let codes = &self.feature_codes;
         let errands = [

@@ -1,4 +1,4 @@
-//! Offers: legs towards operators' phones and the fallback number, from INVITE to answer or outcome.
+//! Ring attempts: legs to operators' phones and outside numbers, from INVITE to answer or failure.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,14 @@ use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
+/// Limit of ringing legs up to which an operator's further phones ring. They are cancelled if another operator's leg
+/// needs the capacity.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
-/// The INVITE of a new leg.
+/// A new leg before its INVITE is sent.
 struct NewLeg {
     to: Callee,
-    /// The phone that is rung; None: a number over a trunk.
+    /// The phone to ring; None for a number over a trunk.
     reached: Option<Reached>,
     why: String,
     ring_until: Instant,
@@ -50,7 +51,7 @@ impl OfferLeg {
 }
 
 impl Calls {
-    /// Rings one operator for a call that waits, or rings at others already: those go on ringing, whatever becomes of this leg.
+    /// Rings one operator for a waiting or ringing call. Legs that ring already are not affected.
     pub(in crate::switchboard) fn offer(
         &mut self,
         net: &mut NetworkParts,
@@ -63,7 +64,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&id) else {
             return self.acd.leave(now, id);
         };
-        // A fallback that has begun goes on beside.
+        // A fallback in progress continues in parallel.
         if !call.is_falling_back() {
             call.stage = Stage::Offered;
         }
@@ -74,7 +75,7 @@ impl Calls {
         }
     }
 
-    /// None of an operator's phones could be rung, for lack of a port, a transaction or a leg: that is not the operator's doing.
+    /// Ends a ring attempt for which no port, transaction or leg was free. It does not count against the operator.
     pub(in crate::switchboard) fn is_not_rung(
         &mut self,
         net: &mut NetworkParts,
@@ -88,8 +89,8 @@ impl Calls {
         }
     }
 
-    /// Rings all phones of an operator that respond, as far as there is room: the first that is answered has the call. An INVITE of this
-    /// call that is still open is taken up again. False: none rings.
+    /// Rings all responding phones of an operator, as far as capacity allows. The first that answers gets the call. An
+    /// open INVITE of this call is reused. Returns false if no phone rings.
     pub(in crate::switchboard) fn ring_phones(
         &mut self,
         net: &mut NetworkParts,
@@ -125,7 +126,7 @@ impl Calls {
         self.calls.get(&id).is_some_and(|call| call.legs.values().any(|leg| leg.is_ringing() && leg.to == *to))
     }
 
-    /// An offer is over: when nobody else rings for it, the call waits.
+    /// Requeues the call after a leg has ended, if no other leg rings.
     pub(in crate::switchboard) fn unless_it_rings(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if self.calls.get(&id).is_some_and(|call| !call.rings() && !call.is_falling_back()) {
             self.back_to_queue(net, step, id);
@@ -140,7 +141,8 @@ impl Calls {
         }
     }
 
-    /// Sends the INVITE of a new leg to a number, over the trunk that is dialled. False when it cannot be: no way, no port, no room.
+    /// Sends the INVITE of a new leg to a number over the current trunk. Returns false if no route, port or capacity is
+    /// available.
     pub(in crate::switchboard) fn ring_number(
         &mut self,
         net: &mut NetworkParts,
@@ -153,7 +155,7 @@ impl Calls {
         self.ring_at(net, step, id, NewLeg { to, reached: None, why, ring_until })
     }
 
-    /// Where a leg goes: Request-URI, flow, and whether it follows its target.
+    /// The Request-URI and flow of a leg, and whether later requests go to the remote target.
     fn destination(
         &self,
         net: &NetworkParts,
@@ -171,7 +173,8 @@ impl Calls {
         }
     }
 
-    /// Whether one more leg of a call may ring: open INVITEs without a response, and second phones of operators, make way for it.
+    /// Makes capacity for one more ringing leg of a call: an open INVITE without a response, or a second phone of an
+    /// operator, is cancelled. Returns false if there is neither.
     fn has_room_for_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) -> bool {
         let full = |call: &Call| call.ringing_or_open() + 1 >= LIVE_LEGS_PER_CALL_MAX;
         let Some(call) = self.calls.get(&id).filter(|call| full(call)) else { return true };
@@ -269,7 +272,7 @@ impl Calls {
         true
     }
 
-    /// The phone of a new leg has to respond in time, at the first of its addresses or at the second.
+    /// Starts the timers for the first response of a new leg's phone, at its first and its second address.
     fn await_phone(
         &mut self,
         net: &mut NetworkParts,
@@ -340,7 +343,7 @@ impl Calls {
     }
 }
 
-/// A number as the user part of a SIP URI: what may not stand there is escaped (RFC 3261 §25.1).
+/// A number as the user part of a SIP URI, with other characters escaped (RFC 3261 §25.1).
 pub(in crate::switchboard) fn user_part(number: &str) -> String {
     use std::fmt::Write as _;
     let mut user = String::with_capacity(number.len());

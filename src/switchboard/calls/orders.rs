@@ -1,6 +1,6 @@
-//! What the console orders of a call that talks: somebody is asked in or sent away, the caller is passed on. The same as an operator's
-//! phone may ask for, under the same conditions, but for the news of it: facts tell what becomes of it. One that waits is offered to
-//! somebody out of turn.
+//! Console commands for live calls: invite or disconnect a participant, transfer the caller, or offer a waiting call to
+//! an operator out of turn. The conditions are those for the same request by the operator's phone; facts report the
+//! result.
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
@@ -12,7 +12,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Actor, Calls, ConsoleReply, GuestView, NetworkParts, Step};
 
 impl Calls {
-    /// Asks somebody into a call, as its operator's phone does with the code of conferences.
+    /// Invites a participant to a call, as the operator's phone does with the conference code.
     pub(in crate::switchboard) fn ask_in(
         &mut self,
         net: &mut NetworkParts,
@@ -34,7 +34,7 @@ impl Calls {
         }
     }
 
-    /// A guest leaves, or rings no more. Who has come of his own accord goes only where somebody says so who is no operator.
+    /// Disconnects a participant or cancels its ringing. An operator may not disconnect a supervisor.
     pub(in crate::switchboard) fn send_away(
         &mut self,
         net: &mut NetworkParts,
@@ -56,7 +56,7 @@ impl Calls {
         ConsoleReply::Done
     }
 
-    /// Passes the caller on, as a blind transfer of his operator's phone does.
+    /// Transfers the caller, as a blind transfer by the operator's phone does.
     pub(in crate::switchboard) fn transfer_by(
         &mut self,
         net: &mut NetworkParts,
@@ -83,8 +83,8 @@ impl Calls {
         }
     }
 
-    /// Offers a call that waits, or rings at others, to an operator: before those who wait longer, and whether or not it is his turn,
-    /// as a supervisor who picks one up gets it. When he does not answer it is as if he had never rung.
+    /// Offers a waiting or ringing call to an operator, before calls that have waited longer and regardless of the
+    /// operator's turn. If the operator does not answer, the attempt does not count.
     pub(in crate::switchboard) fn offer_to(
         &mut self,
         net: &mut NetworkParts,
@@ -127,14 +127,15 @@ impl Calls {
         }
     }
 
-    /// Whether an operator has a call, or has had it, as far as this run knows.
+    /// True if an operator has or had a call, as far as this run knows.
     pub(in crate::switchboard) fn has_worked(&self, call: CallId, operator: &OperatorId) -> bool {
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none());
         live.is_some_and(|live| live.worked_by.contains(operator))
             || self.numbers.worked.get(operator).is_some_and(|worked| worked.call == call)
     }
 
-    /// The leg over which the call's operator has his caller, for somebody who may command it: himself, or no operator.
+    /// The leg of the operator who has the caller, if `by` may command the call: that operator, or a console user with
+    /// another role.
     fn commands(&self, by: &Actor, call: CallId) -> Result<Referor, ConsoleReply> {
         let live = self.calls.get(&call).filter(|live| !live.is_over() && live.placed_by.is_none());
         let live = live.ok_or(ConsoleReply::UnknownCall)?;
@@ -148,7 +149,7 @@ impl Calls {
             | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => {
-                // Whose it is nobody can say: an operator hears no more of it than that.
+                // The call has no operator yet, so an operator gets no details.
                 let his = by.role != ConsoleRole::Operator;
                 return Err(if his { ConsoleReply::Refused { status: 480 } } else { ConsoleReply::NotHis });
             }
@@ -162,7 +163,7 @@ impl Calls {
 }
 
 impl Call {
-    /// Who is in it, or rings for it, beside the one who has the caller.
+    /// The connected and ringing participants.
     pub(in crate::switchboard) fn guest_views(&self) -> Vec<GuestView> {
         let view = |(leg, guest): (&LegNo, &crate::switchboard::calls::guests::Guest)| {
             let offer = self.legs.get(leg)?;
@@ -182,7 +183,7 @@ impl Call {
 }
 
 impl Calls {
-    /// One guest goes, from all phones of his that ring; the others talk on.
+    /// Disconnects one participant and cancels its other ringing phones. The other parties keep talking.
     fn guest_is_sent_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned();
         if let Some(operator) = operator {

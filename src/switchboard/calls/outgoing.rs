@@ -1,4 +1,5 @@
-//! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
+//! Adds the Server or User-Agent header field and, for trunks that request it, the load value (RFC 7339) to outgoing
+//! messages.
 
 use crate::limits::CALLS_SOFT_PERCENT;
 use crate::sip::message;
@@ -7,7 +8,7 @@ use crate::switchboard::wire::outgoing::{RESPONSE, crowded};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Here, and not where messages are built, so that none can miss it: acknowledgements and repeats of transactions neither.
+    /// Completes all outgoing messages here, so that ACKs and retransmissions are included too.
     pub(in crate::switchboard) fn finish_transmits(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         let mut transmits = std::mem::take(&mut step.out.transmits);
@@ -26,8 +27,8 @@ impl Calls {
         step.out.transmits = transmits;
     }
 
-    /// What a trunk is asked to hold back. It is for the trunk to let emergency calls suffer last (RFC 7339 §5.10.1), and whatever
-    /// comes all the same is taken until there is no room at all.
+    /// The share of calls that a trunk is asked to hold back. The trunk must hold back emergency calls last
+    /// (RFC 7339 §5.10.1). siaga accepts calls until its hard limits are reached in any case.
     fn loss_percent(&self, net: &NetworkParts) -> u8 {
         let transactions =
             crowded(net.wire.transactions_open(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);

@@ -1,5 +1,5 @@
-//! Numbers outside: those that are tried for a call while it keeps its place in the queue (an agency, a neighbouring city), and those that
-//! have the caller and lose the call.
+//! Outside numbers: those that are dialled for a call while it keeps its queue position (an agency, a neighbouring
+//! city), and those that have the caller and lose the call.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::switchboard::calls::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Until a number that there was no port for is tried again, at least.
+/// Minimum time until a number for which no port was free is dialled again.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// Why a number of the escalation is dialled.
+/// The recorded reason of a ring attempt to a number of the escalation.
 pub(in crate::switchboard) const WHY: &str = "no answer for long: number of the escalation";
 
 impl Calls {
-    /// A call comes into the queue: its desk tells when which number is tried.
+    /// Schedules the outside numbers of a new call's desk.
     pub(in crate::switchboard) fn plan_outside(&mut self, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.outside.is_empty()) else { return };
@@ -35,7 +35,7 @@ impl Calls {
         }
     }
 
-    /// The call is over.
+    /// Removes the schedule of a call that has ended.
     pub(in crate::switchboard) fn forget_outside(&mut self, step: &mut Step, id: CallId) {
         let Some(steps) = self.calls.get_mut(&id).map(|call| std::mem::take(&mut call.outside)) else { return };
         if let Some((at, _)) = steps.last() {
@@ -43,8 +43,8 @@ impl Calls {
         }
     }
 
-    /// A caller whom nobody has answered yet: the next number rings as well, beside the phones that do. One that rings already
-    /// is not rung twice, and the fallback has a number of its own.
+    /// Dials the next outside number for an unanswered caller, in addition to the ringing phones. Nothing is dialled
+    /// while another number rings, or while the fallback runs, which has its own number.
     pub(in crate::switchboard) fn try_outside(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some((_, number)) = self.calls.get_mut(&id).and_then(|call| call.outside.pop()) else { return };
         self.await_outside(step, id);
@@ -61,7 +61,7 @@ impl Calls {
         self.dial_outside(net, step, id, &number);
     }
 
-    /// A number outside has the caller: the queue keeps only the call's place.
+    /// Removes a call from the queue when an outside number has the caller. The call keeps its queue position.
     pub(in crate::switchboard) fn leaves_queue(&mut self, now: Now, id: CallId) {
         self.keep_place(id);
         self.acd.leave(now, id);
@@ -74,8 +74,8 @@ impl Calls {
         }
     }
 
-    /// The number that had the caller is `lost`, or has hung up because its REFER was rejected: the caller waits again, before all who
-    /// came later.
+    /// Requeues the caller if the outside number is `lost`, or has hung up because its REFER was rejected. The call is
+    /// queued before all later ones.
     pub(in crate::switchboard) fn number_left(
         &mut self,
         net: &mut NetworkParts,
@@ -103,7 +103,7 @@ impl Calls {
         self.touched.push(id);
     }
 
-    /// No port is free for the number: it is tried again before the next one.
+    /// Schedules another attempt to dial a number for which no port is free, before the next number.
     fn try_outside_later(&mut self, step: &mut Step, id: CallId, number: String) {
         let now = step.now;
         let at = now.mono + self.settings.acd.fallback_retry.max(RETRY_MIN);

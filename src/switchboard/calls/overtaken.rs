@@ -1,6 +1,7 @@
-//! BYEs of operators' phones that overtake an earlier request of their dialog. A gap before the CSeq of a BYE shows that such a request
-//! is under way. If it is a REFER, the BYE belongs to the transfer and must not end the call. So the BYE gets 200 at once, and takes
-//! effect when the missing requests have arrived, or after a short time.
+//! Handles a BYE of an operator's phone that overtakes an earlier request of its dialog. A gap before the CSeq of the
+//! BYE shows that such a request may still arrive. If it is a REFER, the BYE belongs to the transfer and must not end
+//! the call. The BYE therefore gets 200 at once, and takes effect when the missing requests have arrived, or after a
+//! short time.
 
 use std::time::Duration;
 
@@ -13,24 +14,25 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Missing requests have this long to arrive.
+/// Time for missing requests to arrive.
 const MISSING_FOR: Duration = Duration::from_millis(500);
-/// The same if the phone has sent no request before its BYE. Whether one is missing is uncertain then: its first CSeq may be any number
-/// (RFC 3261 §12.2.1.1).
+/// The shorter time if the phone has sent no request before its BYE. It is then uncertain whether one is missing, since
+/// the first CSeq may be any number (RFC 3261 §12.2.1.1).
 const UNCERTAIN_FOR: Duration = Duration::from_millis(200);
 
-/// A BYE that has its 200 and no effect yet.
+/// A BYE that has got its 200 and has not taken effect.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct HeldBye {
     pub(in crate::switchboard) due: Instant,
     cseq: u32,
     q850: Option<u8>,
-    /// How many requests before it have not arrived. None: uncertain.
+    /// The number of earlier requests that have not arrived; None if it is uncertain.
     missing: Option<u32>,
 }
 
 impl Calls {
-    /// Handles a request of a dialog in which a BYE is held, and a BYE that is to be held. Returns false if the request must be carried out.
+    /// Handles a request in a dialog with a held BYE, and a BYE that must be held. Returns false if the request must be
+    /// carried out now.
     pub(in crate::switchboard) fn is_held(
         &mut self,
         net: &mut NetworkParts,
@@ -53,7 +55,7 @@ impl Calls {
         } else {
             held.missing = held.missing.map(|missing| missing.saturating_sub(1));
             let is_last = held.missing == Some(0);
-            // RFC 3261 §12.2.2: the dialog has had a request with a higher number.
+            // The dialog has had a request with a higher number (RFC 3261 §12.2.2).
             net.wire.reply(step, taken, 500, &[]);
             if is_last {
                 self.release_bye(net, step, who);
@@ -62,7 +64,7 @@ impl Calls {
         true
     }
 
-    /// Holds a BYE that would end a caller's call although an earlier request may be under way.
+    /// Holds a BYE that would end an emergency call although an earlier request may still arrive.
     fn hold_bye(
         &mut self,
         net: &mut NetworkParts,
@@ -91,7 +93,7 @@ impl Calls {
         true
     }
 
-    /// The missing REFER has been carried out: the BYE follows.
+    /// Carries out the BYE after the missing REFER has been carried out.
     pub(in crate::switchboard) fn bye_follows(
         &mut self,
         net: &mut NetworkParts,
@@ -104,14 +106,14 @@ impl Calls {
         }
     }
 
-    /// Carries out a BYE that was held.
+    /// Carries out a held BYE.
     pub(in crate::switchboard) fn release_bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         if let Some(held) = self.forget_held_bye(step, who) {
             self.hung_up(net, step, who, held.q850);
         }
     }
 
-    /// Forgets a BYE that was held: its leg is gone.
+    /// Removes the held BYE of a leg that has ended.
     pub(in crate::switchboard) fn forget_held_bye(&mut self, step: &mut Step, who: Who) -> Option<HeldBye> {
         let held = self.line_mut(who).and_then(|line| line.held_bye.take())?;
         step.alarms.remove(held.due, Alarm::HeldBye(who));

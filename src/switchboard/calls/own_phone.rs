@@ -1,5 +1,6 @@
-//! Calls that the console places for an operator: his own phones ring first, as for any call, so that every phone can do it. The leg that
-//! he answers becomes the caller's, and whom he wants is called as if he had dialled.
+//! Click-to-call: the console places a call for an operator. The operator's phones ring first, as for any call, so that
+//! every phone supports it. The answered leg becomes the caller's leg, and the target is called as if the operator had
+//! dialled it.
 
 use bytes::Bytes;
 
@@ -21,7 +22,8 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step};
 
 impl Calls {
-    /// Somebody at the console wants an operator to call a colleague, an agency, or a number that waits to be called back.
+    /// Places a call for an operator on request of the console: to another operator, an agency, or a number that waits
+    /// for a call-back.
     pub(in crate::switchboard) fn place_by(
         &mut self,
         net: &mut NetworkParts,
@@ -58,7 +60,7 @@ impl Calls {
         refused(503)
     }
 
-    /// Whom a name or a number stands for, as far as this operator may call it.
+    /// The target of a name or number, if this operator may call it.
     fn wanted_by(
         &mut self,
         net: &mut NetworkParts,
@@ -71,7 +73,7 @@ impl Calls {
             Ok(Destination::Operator(whom)) if whom != *operator => Ok((Callee::Operator(whom), None)),
             Ok(Destination::Number(number)) => Ok((Callee::Number(number), None)),
             Ok(Destination::Operator(_) | Destination::Queue) => Err(refused(403)),
-            // A number that is no agency's.
+            // The number belongs to no agency.
             Err(403) => match self.wanted_call_back(now, to, operator) {
                 Ok(Some(back)) => Ok((Callee::Number(back.number.clone()), Some(back))),
                 Ok(None) => Err(ConsoleReply::UnknownNumber),
@@ -81,7 +83,7 @@ impl Calls {
         }
     }
 
-    /// A colleague who could not be called anyhow need not cost the operator a walk to his phone.
+    /// Rejects a target operator who cannot be called now, before the operator's own phones ring.
     fn can_be_had(&self, to: &Callee) -> Result<(), u16> {
         let Callee::Operator(whom) = to else { return Ok(()) };
         match self.acd.standing(whom) {
@@ -92,7 +94,7 @@ impl Calls {
         }
     }
 
-    /// A call whose caller is not there yet.
+    /// Creates the placed call, whose caller is not connected yet.
     fn begin_own(
         &mut self,
         net: &mut NetworkParts,
@@ -120,14 +122,14 @@ impl Calls {
             session: Agreement::NONE,
             disconnected: None,
         };
-        // His own phone shows whom he is to call.
+        // The operator's own phone shows the target.
         let number = match to {
             Callee::Operator(operator) => operator.to_string(),
             Callee::Number(number) => number.clone(),
         };
         let notice = back.as_ref().map(|back| back.about.clone()).filter(|about| !about.is_empty());
         let shown = Caller { number: Some(number), notice, ..Caller::default() };
-        // Of no INVITE: nobody is merged with it.
+        // The call has no INVITE, so no merged INVITE can match it.
         let key = (Bytes::new(), Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()), 0);
         let mut call = self.settings.blank_call(now, caller, shown, key);
         call.placed_by = Some(by.clone());
@@ -144,7 +146,8 @@ impl Calls {
         self.fact(net, step, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
     }
 
-    /// The operator has answered one of his phones: it is the caller's leg from now on, he hears the tone, and whom he wants is called.
+    /// Handles the answer at one of the operator's phones: it becomes the caller's leg and hears the waiting tone, and
+    /// the target is called.
     pub(in crate::switchboard) fn own_phone_answered(
         &mut self,
         net: &mut NetworkParts,
@@ -171,7 +174,7 @@ impl Calls {
         self.ring_placed(net, step, id, &by, &to);
     }
 
-    /// A leg that we have called is the caller's, with all that belongs to it.
+    /// Turns an outgoing leg into the caller's leg, with its dialogs and timers.
     fn becomes_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
         let now = step.now;
         let (was, is) = (Who::Offer(id, no), Who::Caller(id));
@@ -190,7 +193,8 @@ impl Calls {
         self.remember_invite(net, now, is, (&from, &call_id), cseq, second);
     }
 
-    /// A phone of the operator's rings no more, and he has not answered it. While another one rings, nothing is lost.
+    /// Handles one of the operator's phones that stops ringing without an answer. The call ends when no other phone
+    /// rings.
     pub(in crate::switchboard) fn own_phone_refused(
         &mut self,
         net: &mut NetworkParts,
@@ -206,7 +210,7 @@ impl Calls {
         self.end_call(net, step, id, ending.refusing(told_as(outcome, sip_status)));
     }
 
-    /// The 2xx of the operator's own phone again, because our ACK was lost; or that of a fork, which nobody wants.
+    /// Handles a repeated 2xx of the operator's phone, whose ACK was lost, or a 2xx of a fork, which gets a BYE.
     pub(in crate::switchboard) fn own_phone_repeats(
         &mut self,
         net: &mut NetworkParts,

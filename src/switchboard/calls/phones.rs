@@ -1,4 +1,4 @@
-//! Phones that do not respond.
+//! Tracks which phones respond.
 
 use crate::clock::Now;
 use crate::ids::OperatorId;
@@ -9,7 +9,7 @@ use crate::switchboard::phones::search::Reached;
 use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 impl Calls {
-    /// A phone has responded, or has sent a request that proves who it is.
+    /// Marks a phone as reachable: it has responded or has sent an authenticated request.
     pub(in crate::switchboard) fn phone_responds(
         &mut self,
         net: &mut NetworkParts,
@@ -24,7 +24,7 @@ impl Calls {
         self.acd.hear(&user);
     }
 
-    /// An account's phone at this flow has sent a request that proves who it is.
+    /// Marks the phones of an account at this flow as reachable, after an authenticated request.
     pub(in crate::switchboard) fn phone_is_heard(
         &mut self,
         net: &mut NetworkParts,
@@ -39,7 +39,7 @@ impl Calls {
         }
     }
 
-    /// A phone has not responded to an INVITE, at any of its addresses.
+    /// Marks a phone as unreachable: it has not responded to an INVITE at any of its addresses.
     pub(in crate::switchboard) fn phone_is_silent(
         &mut self,
         net: &mut NetworkParts,
@@ -49,7 +49,7 @@ impl Calls {
         self.set_reach(net, step, phone, Reach { silent: [true; 2], unreachable: true });
     }
 
-    /// A keep-alive to a phone has got no response, at the first or the second of its addresses.
+    /// Handles a keep-alive without a response, at the first or the second address of a phone.
     pub(in crate::switchboard) fn way_is_silent(
         &mut self,
         net: &mut NetworkParts,
@@ -82,7 +82,7 @@ impl Calls {
         }
     }
 
-    /// The reachable bindings are all gone: those that are left count as reachable, or no phone would be rung.
+    /// Marks all bindings as reachable if only unreachable ones are left, since otherwise no phone would be rung.
     pub(in crate::switchboard) fn keep_one_reachable(&mut self, net: &mut NetworkParts, now: Now) {
         if !net.phones.registrar.all_unreachable() {
             return;

@@ -1,6 +1,7 @@
-//! INVITE with Replaces (RFC 3891) from an operator's phone: he picks up a call that rings or talks at another's phone.
+//! INVITE with Replaces (RFC 3891) from an operator's phone: the operator picks up a call that rings or talks at
+//! another phone.
 //!
-//! A trunk's Replaces is stepped over: an emergency call is served as a new call, whatever it wants to take the place of.
+//! Replaces from a trunk is ignored: the emergency call is handled as a new call.
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
@@ -22,8 +23,8 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
-    /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
-    /// when it is confirmed and only an early one is wanted, 403 when it is not this operator's to take (§9).
+    /// Handles an INVITE with Replaces (RFC 3891 §3). Errors: 481 if the dialog is unknown, 603 if it has ended, 486 if
+    /// it is confirmed and only an early one may be replaced, 403 if the operator may not replace it (§9).
     pub(in crate::switchboard) fn picks_up(
         &mut self,
         net: &mut NetworkParts,
@@ -67,17 +68,17 @@ impl Calls {
         self.relieve(net, step, taken, (id, leg), (who, to), arriving);
     }
 
-    /// The leg whose place an operator may take: one that rings for a caller who talks with no operator; of one that talks, only if it
-    /// `may_relieve` it.
+    /// The leg that an operator may replace: one that rings for a caller without an operator, or one that talks if
+    /// `may_relieve` allows it.
     fn relievable(&self, who: Who, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
         let Who::Offer(id, no) = who else { return Err(403) };
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let leg = call.legs.get(&no).ok_or(481_u16)?;
         match leg.state {
             _ if call.placed_by.is_some() => Err(403),
-            // It rings for a call that another operator has.
+            // The leg rings for a call that another operator has.
             OfferState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
-            // His place is one among several: supervisors take it with their code.
+            // A conference has several parties; supervisors take it over with their code.
             _ if self.has_guests(id) => Err(491),
             OfferState::Talking if early_only => Err(486),
             OfferState::Talking if !self.may_relieve(id, no, by) => Err(403),
@@ -86,8 +87,8 @@ impl Calls {
         }
     }
 
-    /// Who may take a conversation: its own operator at another phone, the colleague whom that operator has called about it, and
-    /// supervisors, who may take over every call (RFC 3891 §9).
+    /// True if an operator may take over a conversation: its own operator at another phone, an operator who was
+    /// consulted about it, or a supervisor (RFC 3891 §9).
     fn may_relieve(&self, id: CallId, no: LegNo, by: &OperatorId) -> bool {
         self.is_leg_of(id, no, by)
             || self.settings.supervisors.contains(by)
@@ -98,7 +99,7 @@ impl Calls {
         self.calls.get(&id).and_then(|call| call.legs.get(&no)).and_then(OfferLeg::operator) == Some(operator)
     }
 
-    /// The call in which the operator of a leg has asked this one to relieve him.
+    /// The placed call in which the leg's operator consults this operator.
     fn consulted_with(&self, id: CallId, leg: LegNo, operator: &OperatorId) -> Option<CallId> {
         let placed = self.acd.direct_call_of(operator)?;
         let relieved = self.calls.get(&id)?.legs.get(&leg)?.operator()?;
@@ -127,7 +128,7 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id)
             && matches!(call.stage, Stage::Talking { .. })
         {
-            // Whose talk is parted is no longer the one who talks.
+            // The call has no talking leg after its bridge was removed.
             call.stage = Stage::Queued;
         }
         self.let_in(net, step, taken, (id, new), &to, arriving);
@@ -135,7 +136,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::Answered { leg: new, by: to });
     }
 
-    /// Answers the INVITE: its leg is one of the call.
+    /// Answers the INVITE of a new leg and adds the leg to the call.
     pub(in crate::switchboard) fn let_in(
         &mut self,
         net: &mut NetworkParts,
@@ -187,7 +188,7 @@ impl Calls {
     }
 }
 
-/// A new leg that has called us, before it is one.
+/// A new incoming leg before its call accepts it.
 pub(in crate::switchboard) struct Arriving {
     pub(in crate::switchboard) dialog: Dialog,
     pub(in crate::switchboard) sound: Sound,
@@ -195,7 +196,7 @@ pub(in crate::switchboard) struct Arriving {
 }
 
 impl MediaPorts {
-    /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
+    /// Reads the INVITE and lends a port. On error, returns the status of the rejection.
     pub(in crate::switchboard) fn arrives(
         &mut self,
         step: &mut Step,

@@ -1,17 +1,17 @@
-//! The posture of the house: who sets it, for how long, and who is told. What it means to the queue, `acd::posture` says.
+//! The effect of a new operating mode on operators on a break.
 
 use crate::acd::State;
 use crate::ids::OperatorId;
 use crate::switchboard::{Calls, Step};
 
 impl Calls {
-    /// Those who are on a break get a text, once.
+    /// Sends the incident text to all operators on a break.
     pub(in crate::switchboard) fn call_back_to_work(&mut self, step: &mut Step) {
         let text = self.settings.posture.incident_text.clone();
         let on_break = self.acd.views().into_iter().filter(|view| view.state == State::Break);
         let on_break: Vec<OperatorId> = on_break.map(|view| view.operator).collect();
         for operator in on_break.into_iter().filter(|_| !text.is_empty()) {
-            // Whose phone takes no texts is asked by somebody in the room.
+            // Phones without MESSAGE support are not notified.
             step.notify_operator(operator, text.clone());
         }
     }

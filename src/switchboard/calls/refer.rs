@@ -1,4 +1,4 @@
-//! REFER in a dialog of ours (RFC 3515, RFC 5589): who may pass callers on, and to whom.
+//! REFER in a dialog (RFC 3515, RFC 5589): who may transfer callers, and to whom.
 
 use crate::cdr::fact::Destination;
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -9,7 +9,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// The leg over which an operator has his caller.
+/// The leg of an operator who talks with a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Referor {
     pub(in crate::switchboard) call: CallId,
@@ -18,7 +18,7 @@ pub(in crate::switchboard) struct Referor {
 }
 
 impl Calls {
-    /// An operator passes his caller on. Nobody else may: the caller and the trunk's side get 403.
+    /// Handles a REFER: an operator transfers the caller. The caller and outside numbers get 403.
     pub(in crate::switchboard) fn referred(
         &mut self,
         net: &mut NetworkParts,
@@ -56,7 +56,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// REFER with Replaces: the two dialogs of one operator become one call, whichever of them he asks in.
+    /// Handles a REFER with Replaces: two dialogs of one operator become one call. The REFER may arrive in either of
+    /// them.
     fn joins(
         &mut self,
         net: &mut NetworkParts,
@@ -85,7 +86,8 @@ impl Calls {
             return net.wire.reply(step, taken, 491, &[]);
         }
         let Some(placed) = with_colleague else {
-            // The dialog is gone, or was never one of ours: whom we would invite would say so (RFC 3891 §3).
+            // The dialog to replace has ended or never existed. The transfer target would reject it with 481
+            // (RFC 3891 §3).
             self.accept_refer(net, step, taken, who, refer.wants_notify);
             let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
             return self.pass_on_in_vain(net, step, &referor, to, 481);
@@ -104,7 +106,7 @@ impl Calls {
         self.join(net, step, &referor, placed, who, refer.referred_by.clone());
     }
 
-    /// The operator whose leg this is, while he talks with his caller; else the status that the REFER gets.
+    /// The operator of this leg, if the leg talks with a caller. On error, returns the status for the REFER.
     pub(in crate::switchboard) fn referor(&self, who: Who) -> Result<Referor, u16> {
         let Who::Offer(call, leg) = who else { return Err(403) };
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;

@@ -1,4 +1,4 @@
-//! What an operator's phone hears of the transfer that it has asked for: the implicit subscription of REFER (RFC 3515 §2.4).
+//! The implicit subscription of a REFER, by which an operator's phone is notified of its transfer (RFC 3515 §2.4).
 
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// Longer than any transfer rings.
+/// Duration of the subscription: longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;
-/// Some phones hang up by themselves when a transfer is rejected. A BYE within this time after the rejection ends only the operator's leg.
+/// Some phones hang up automatically when a transfer is rejected. A BYE within this time after the rejection ends only
+/// the operator's leg.
 const OF_ITSELF: Duration = Duration::from_secs(2);
 
 /// The REFERs of one dialog.
@@ -24,37 +25,37 @@ const OF_ITSELF: Duration = Duration::from_secs(2);
 pub(in crate::switchboard) struct Refers {
     taken: u32,
     open: Option<Subscription>,
-    /// When the phone was last notified, or may have been notified, that a transfer has failed.
+    /// The time at which the phone was last notified, or may have been notified, that a transfer has failed.
     failed_at: Option<Instant>,
 }
 
-/// Somebody who is told.
+/// The subscription of one REFER.
 #[derive(Clone, Debug)]
 struct Subscription {
-    /// The value of Event.
+    /// The value of the Event header field.
     event: String,
     /// The last NOTIFY, until its final response.
     told: Option<ClientId>,
-    /// It was of a failure.
+    /// True if the last NOTIFY reported a failure.
     failed: bool,
-    /// It was the last.
+    /// True if the last NOTIFY ended the subscription.
     over: bool,
 }
 
 impl Refers {
-    /// Nobody is told any more. Gives the request that nobody waits for.
+    /// Ends the subscription. Returns the pending NOTIFY.
     pub(in crate::switchboard) fn forget(&mut self) -> Option<ClientId> {
         self.open.take().and_then(|open| open.told)
     }
 }
 
 impl Line {
-    /// Notes that the phone is notified now that its transfer has failed.
+    /// Stores the time at which the phone is notified of a failed transfer.
     pub(in crate::switchboard) fn note_failure(&mut self, now: Instant) {
         self.refers.failed_at = Some(now);
     }
 
-    /// The operator may not know yet that his transfer has failed.
+    /// True if the operator may not have noticed yet that the transfer has failed.
     pub(in crate::switchboard) fn has_unheard_failure(&self, now: Instant) -> bool {
         let unheard = self.refers.open.as_ref().is_some_and(|open| open.failed && open.told.is_some());
         unheard || self.refers.failed_at.is_some_and(|at| now.since(at) < OF_ITSELF)
@@ -67,7 +68,8 @@ impl Line {
 }
 
 impl Calls {
-    /// Accepts a REFER: 202, then NOTIFY with 100, unless none is wanted (RFC 3515 §2.4.4, RFC 4488 §4).
+    /// Accepts a REFER: sends 202, then NOTIFY with 100 unless the phone wants no NOTIFY (RFC 3515 §2.4.4,
+    /// RFC 4488 §4).
     pub(in crate::switchboard) fn accept_refer(
         &mut self,
         net: &mut NetworkParts,
@@ -87,7 +89,7 @@ impl Calls {
         }
         let cseq = taken.message.cseq().map_or(0, |cseq| cseq.number);
         let Some(line) = self.line_mut(who) else { return };
-        // The first may go without an id, all others have theirs (RFC 3515 §2.4.6).
+        // The first subscription may omit the id, all others need it (RFC 3515 §2.4.6).
         let event = if line.refers.taken == 0 { "refer".to_owned() } else { format!("refer;id={cseq}") };
         line.refers.taken = line.refers.taken.saturating_add(1);
         let last = line.refers.forget();
@@ -98,8 +100,9 @@ impl Calls {
         self.tell_referrer(net, step, who, 100);
     }
 
-    /// Notes that a REFER, or a retransmission of it, has arrived in an operator's dialog: its response may be a rejection, after which
-    /// some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
+    /// Records that a REFER, or a retransmission of it, has arrived in an operator's dialog. Its response may be a
+    /// rejection, after which some phones hang up. If the dialog is that of a consultation, the phone may hang up both
+    /// of its calls.
     pub(in crate::switchboard) fn note_refer(&mut self, net: &mut NetworkParts, now: Now, message: &Message<'_>) {
         let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.leg_in(&key)) else {
             return;
@@ -115,7 +118,7 @@ impl Calls {
         }
     }
 
-    /// The leg over which the operator who placed this call talks with a caller.
+    /// The leg of the operator who placed this call in an emergency call.
     fn leg_with_caller(&self, placed: CallId) -> Option<Who> {
         let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
         let id = self.acd.view(operator)?.call?;
@@ -123,7 +126,7 @@ impl Calls {
         Some(Who::Offer(id, leg))
     }
 
-    /// Tells how the transfer stands: a status line in a NOTIFY. A final status is the last that is told.
+    /// Sends a NOTIFY with the status of the transfer. A final status is the last one.
     pub(in crate::switchboard) fn tell_referrer(
         &mut self,
         net: &mut NetworkParts,
@@ -168,7 +171,8 @@ impl Calls {
         }
     }
 
-    /// The final response to a NOTIFY, or that none came. 481, and silence, end the subscription (RFC 6665 §4.2.2).
+    /// Handles the final response to a NOTIFY, or its timeout. 481 and a timeout end the subscription
+    /// (RFC 6665 §4.2.2).
     pub(in crate::switchboard) fn referral_heard(&mut self, now: Now, who: Who, client: ClientId, status: u16) {
         let Some(refers) = self.line_mut(who).map(|line| &mut line.refers) else { return };
         let Some(open) = refers.open.as_mut().filter(|open| open.told == Some(client)) else { return };

@@ -1,4 +1,4 @@
-//! Session timers (RFC 4028) on both legs: refreshes of ours, and what happens when the peer's do not come.
+//! Session timers (RFC 4028) of all legs: refreshes by siaga, and the end of sessions that the peer does not refresh.
 
 use std::time::Duration;
 
@@ -18,22 +18,22 @@ use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// A refresh that could not be sent, or was refused, is tried again so much later.
+/// Interval before a refresh that could not be sent or was rejected is sent again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// How often a refresh is sent again at once, for a peer that requires a longer interval or another method.
+/// Maximum number of immediate repetitions of a refresh, for a peer that requires a longer interval or another method.
 const AT_ONCE_MAX: u8 = 3;
 
-/// A session with a timer.
+/// The session timer of a leg.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Session {
     terms: Terms,
-    /// The next deadline: a refresh of ours, or the end.
+    /// The next deadline: the next refresh by siaga, or the expiry.
     at: Instant,
     ends_at: Instant,
-    /// How often in a row the refresh was sent again at once.
+    /// The number of immediate repetitions in a row.
     at_once: u8,
-    /// The session has outlived its timer once, because the peer is heard.
+    /// True if the session has expired once and was kept because the peer's audio arrives.
     overdue: bool,
 }
 
@@ -42,14 +42,14 @@ impl Session {
         self.at
     }
 
-    /// How long to wait before the refresh is sent again: not at all for the first times.
+    /// The interval until the refresh is repeated: zero for the first repetitions.
     fn hurries(&mut self) -> Duration {
         self.at_once = self.at_once.saturating_add(1);
         if self.at_once > AT_ONCE_MAX { TRY_AGAIN } else { Duration::ZERO }
     }
 }
 
-/// A request of ours in a dialog that waits for its final response.
+/// An outgoing request in a dialog that waits for its final response.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Asked {
     client: ClientId,
@@ -58,7 +58,7 @@ pub(in crate::switchboard) struct Asked {
 }
 
 impl Asked {
-    /// It holds an offer: only our re-INVITEs do.
+    /// True if the request contains an offer: only re-INVITEs do.
     pub(in crate::switchboard) fn offers(&self) -> bool {
         self.method == Method::Invite
     }
@@ -68,15 +68,15 @@ impl Asked {
     }
 }
 
-/// A re-INVITE of ours whose transaction is over without a final response. Its 2xx may still come.
+/// A re-INVITE of siaga whose transaction has ended without a final response. Its 2xx may still arrive.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Unanswered {
     pub(in crate::switchboard) cseq: u32,
-    /// What it asked for counts no more: another request came after it.
+    /// True if its SDP no longer applies, because a later request was sent.
     pub(in crate::switchboard) outdated: bool,
 }
 
-/// What a 2xx of ours says of the timer.
+/// The session timer in a 2xx of siaga.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Agreement(pub(in crate::switchboard) Option<Terms>);
 
@@ -89,7 +89,7 @@ pub(in crate::switchboard) struct SessionHeaders {
 impl Agreement {
     pub(in crate::switchboard) const NONE: Self = Self(None);
 
-    /// A peer who refreshes must know that he has to: Require (RFC 4028 §9).
+    /// If the peer must refresh, Require ensures that it knows (RFC 4028 §9).
     pub(in crate::switchboard) fn headers(self) -> SessionHeaders {
         let expires = self.0.map(|terms| terms.header(false)).unwrap_or_default();
         SessionHeaders { expires, require: self.0.is_some_and(|terms| !terms.we_refresh) }
@@ -110,12 +110,13 @@ impl SessionHeaders {
 }
 
 impl Calls {
-    /// The timer that a phone's 2xx has agreed to.
+    /// The session timer in a phone's 2xx.
     pub(in crate::switchboard) fn session_of_answer(response: &Message<'_>) -> Agreement {
         Agreement(Terms::as_uac(response))
     }
 
-    /// Starts the timer, or starts it again. A refresh of the peer that says nothing of it ends one that he had to keep.
+    /// Starts or restarts the timer. If the peer's refresh has no Session-Expires, a timer that siaga refreshes
+    /// continues and any other timer ends.
     pub(in crate::switchboard) fn begin_session(&mut self, step: &mut Step, who: Who, agreement: Agreement) {
         let now = step.now;
         let running = self.stop_session(step, who);
@@ -133,7 +134,7 @@ impl Calls {
         step.alarms.insert(session.at, Alarm::Session(who));
     }
 
-    /// A leg has moved to another call: its timer goes along.
+    /// Moves the session timer and pending requests of a leg to another call.
     pub(in crate::switchboard) fn move_session(&mut self, net: &mut NetworkParts, step: &mut Step, was: Who, is: Who) {
         if let Some(session) = self.line_mut(is).and_then(|line| line.session)
             && step.alarms.remove(session.at, Alarm::Session(was))
@@ -147,14 +148,14 @@ impl Calls {
         }
     }
 
-    /// No timer any more.
+    /// Stops the session timer.
     pub(in crate::switchboard) fn stop_session(&mut self, step: &mut Step, who: Who) -> Option<Session> {
         let session = self.line_mut(who)?.session.take()?;
         step.alarms.remove(session.at, Alarm::Session(who));
         Some(session)
     }
 
-    /// Nobody waits any more for what we have asked in the dialog. A 2xx to a re-INVITE gets its ACK all the same.
+    /// Drops all pending requests in the dialog. A later 2xx to a re-INVITE still gets its ACK.
     pub(in crate::switchboard) fn stop_asking(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
         line.unanswered = None;
@@ -172,22 +173,22 @@ impl Calls {
         }
     }
 
-    /// A deadline of the timer.
+    /// Handles a deadline of the session timer.
     pub(in crate::switchboard) fn session_due(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let now = step.now;
         let Some(session) = self.line_mut(who).and_then(|line| line.session) else { return };
         if now.mono >= session.ends_at {
             return self.session_over(net, step, who, session);
         }
-        // A re-INVITE waits for whatever INVITE is under way (RFC 3261 §14.1).
+        // A re-INVITE must wait for any pending INVITE (RFC 3261 §14.1).
         let busy = self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some());
         let sent = !busy && self.refresh(net, step, who, Some(session.terms), None);
         let at = if sent { session.ends_at } else { (now.mono + TRY_AGAIN).min(session.ends_at) };
         self.set_session(step, who, Session { at, ..session });
     }
 
-    /// A phone learns with whom it talks from now on, in the spirit of RFC 4916: by UPDATE, where it takes that, which refreshes its
-    /// session besides. Who is asked something at the moment is not told.
+    /// Notifies a phone of its new peer, in the spirit of RFC 4916: by an UPDATE, which also refreshes the session.
+    /// Phones without UPDATE support, or with a pending request, are not notified.
     pub(in crate::switchboard) fn tell_party(
         &mut self,
         net: &mut NetworkParts,
@@ -204,7 +205,7 @@ impl Calls {
         }
     }
 
-    /// Sends UPDATE where the peer takes it, else a re-INVITE that changes nothing (RFC 4028 §7.4).
+    /// Sends UPDATE if the peer supports it, otherwise a re-INVITE with unchanged SDP (RFC 4028 §7.4).
     pub(in crate::switchboard) fn refresh(
         &mut self,
         net: &mut NetworkParts,
@@ -256,7 +257,7 @@ impl Calls {
         true
     }
 
-    /// Offers audio by re-INVITE, once the call is answered, to a caller whose offer had none (RFC 3264 §5).
+    /// Offers audio by re-INVITE to an answered caller whose own offer had none (RFC 3264 §5).
     pub(in crate::switchboard) fn offer_audio(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Caller(_) = who else { return };
         let undescribed = |line: &mut Line| {
@@ -268,7 +269,7 @@ impl Calls {
         }
     }
 
-    /// The offer of audio has met an offer of the peer's (491, RFC 3261 §14.1), or the peer names a time (§20.33): it is made again then.
+    /// Schedules another offer of audio after 491 (RFC 3261 §14.1) or a rejection with Retry-After (§20.33).
     fn offer_audio_later(&mut self, step: &mut Step, who: Who, message: &Message<'_>, status: u16) {
         let now = step.now;
         let Who::Caller(id) = who else { return };
@@ -289,14 +290,14 @@ impl Calls {
         }
     }
 
-    /// The caller is not offered audio again.
+    /// Cancels the next offer of audio.
     pub(in crate::switchboard) fn forget_audio(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.audio_again_at.take()) {
             step.alarms.remove(at, Alarm::OfferAudio(id));
         }
     }
 
-    /// The offer of audio is due again. An INVITE that is under way comes first (RFC 3261 §14.1).
+    /// Offers audio again when it is due. A pending INVITE comes first (RFC 3261 §14.1).
     pub(in crate::switchboard) fn offer_audio_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         self.forget_audio(step, id);
@@ -309,7 +310,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// The request that waits for its response has been sent again, in a new transaction with a new number.
+    /// Updates the pending request after it was repeated in a new transaction with a new CSeq.
     pub(in crate::switchboard) fn ask_again(&mut self, who: Who, old: ClientId, (client, cseq): (ClientId, u32)) {
         let asked = self.line_mut(who).and_then(|line| line.asked.as_mut());
         if let Some(asked) = asked.filter(|asked| asked.client == old) {
@@ -317,14 +318,14 @@ impl Calls {
         }
     }
 
-    /// Something is asked after the re-INVITE that nobody has answered.
+    /// Marks the unanswered re-INVITE as outdated, because a later request is sent.
     pub(in crate::switchboard) fn outdate(&mut self, who: Who) {
         if let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) {
             unanswered.outdated = true;
         }
     }
 
-    /// The peer has answered a refresh of ours.
+    /// Handles a response to a refresh of siaga.
     pub(in crate::switchboard) fn refresh_response(
         &mut self,
         net: &mut NetworkParts,
@@ -339,7 +340,7 @@ impl Calls {
         }
         let Some(line) = self.line_mut(who) else { return };
         if let Some((_, cseq)) = line.reinvited.filter(|(reinvited, _)| *reinvited == client) {
-            // Our ACK was lost.
+            // The ACK was lost.
             if status < 300 {
                 self.ack(step, who, cseq);
             }
@@ -366,7 +367,7 @@ impl Calls {
         self.refreshed(net, step, who, (asked.method, asked.cseq), message);
     }
 
-    /// The 2xx to a refresh of ours, in time or late.
+    /// Handles the 2xx to a refresh of siaga, in time or late.
     pub(in crate::switchboard) fn refreshed(
         &mut self,
         net: &mut NetworkParts,
@@ -420,19 +421,20 @@ impl Calls {
                 again = session.hurries();
             }
             _ => {
-                // RFC 3261 §14.1 leaves it to us; who names a time knows better (§20.33).
+                // RFC 3261 §14.1 leaves the interval to siaga; Retry-After takes precedence (§20.33).
                 again = named_pause(message).unwrap_or(again);
             }
         }
-        // A moment later at least, so that a step never asks twice.
+        // A minimum interval ensures that one step never sends two requests.
         let at = now.mono + again.max(Duration::from_millis(10));
         self.set_session(step, who, Session { at: at.min(session.ends_at.max(now.mono)), ..session });
     }
 
-    /// No response to a refresh of ours came, or it could not be sent.
+    /// Handles a refresh without a response, or one that could not be sent.
     pub(in crate::switchboard) fn refresh_unanswered(&mut self, step: &mut Step, who: Who, client: ClientId) {
         let Some(line) = self.line_mut(who) else { return };
-        // The session has its end, and no further try of ours: who does not hear for 32 s has half an interval to be heard.
+        // The session keeps its expiry, and siaga sends no further refresh: a peer that is silent for 32 s has half an
+        // interval to respond.
         let asked = line.asked.take_if(|asked| asked.client == client);
         if let Some(asked) = asked.filter(Asked::offers) {
             line.unanswered = Some(Unanswered { cseq: asked.cseq, outdated: false });
@@ -441,8 +443,8 @@ impl Calls {
         self.doubt(step, who);
     }
 
-    /// The session was not refreshed in time. RFC 4028 §10 wants a BYE; a side whose voice is there keeps its call, and the
-    /// record says so.
+    /// Handles a session that was not refreshed in time. RFC 4028 §10 requires a BYE; siaga keeps the call while the
+    /// peer's audio arrives, and records it.
     fn session_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, session: Session) {
         let now = step.now;
         self.stop_session(step, who);
@@ -475,7 +477,7 @@ impl Calls {
     }
 }
 
-/// The time that a rejection names in Retry-After (RFC 3261 §20.33).
+/// The time in Retry-After of a rejection (RFC 3261 §20.33).
 fn named_pause(message: &Message<'_>) -> Option<Duration> {
     let seconds = message.number(Name::RetryAfter).ok().flatten().filter(|seconds| *seconds > 0)?;
     Some(Duration::from_secs(seconds.into()))

@@ -1,4 +1,4 @@
-//! Operators at the door: credentials, registration, who exists.
+//! Authentication of operators' requests.
 
 use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
@@ -8,8 +8,9 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Checks a request's credentials; answers it and gives None when they do not do. While an account's password is being guessed,
-    /// a source that has not proven itself gets 503 with Retry-After until its wait is over (`Guesses`).
+    /// Checks a request's credentials. If they are missing or wrong, responds and returns None. While an account's
+    /// password is being guessed, a source without earlier valid credentials gets 503 with Retry-After until its wait
+    /// is over (`Guesses`).
     pub(in crate::switchboard) fn authenticate(
         &mut self,
         net: &mut NetworkParts,
@@ -27,7 +28,7 @@ impl Calls {
                 net.admission.standing(&mut net.phones, taken.flow, taken.message, &claim) == Standing::Forgeable
             });
             if is_forgeable {
-                // A phone that answers this challenge shows where it is.
+                // A phone that responds to this challenge proves its address.
                 net.admission.reply_challenge(&mut net.wire, step, taken, false);
             } else {
                 net.admission.reply_and_forget(
@@ -57,7 +58,7 @@ impl Calls {
                 return Some(operator);
             }
             Verdict::Challenge { stale } => {
-                // Guesses with a nonce of the guesser's own making count too: `stale` would tell the guesser that they are right.
+                // Guesses with an invented nonce count too: `stale` would reveal that the guess is right.
                 if !stale {
                     net.admission.wrong_credentials(
                         &mut net.facts,

@@ -1,4 +1,4 @@
-//! Offers inside a dialog: re-INVITE and UPDATE of a peer (RFC 3261 §14, RFC 3311, RFC 6141), and late answers.
+//! Offers in a dialog: re-INVITE and UPDATE of a peer (RFC 3261 §14, RFC 3311, RFC 6141), and late answers.
 
 use crate::cdr::fact::FactKind;
 use crate::ids::{CallId, LegNo};
@@ -15,17 +15,17 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Why an offer cannot be taken now.
+/// Why an offer cannot be accepted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Glare {
-    /// An offer of ours has no answer yet: 491.
+    /// An offer of siaga has no answer yet: 491.
     Ours,
-    /// His own has no answer yet: 500 with Retry-After.
+    /// The peer's own offer has no answer yet: 500 with Retry-After.
     His,
 }
 
 impl Calls {
-    /// The dialog of a leg that a request names: its one confirmed dialog, or one of its early ones.
+    /// The dialog of a leg to which a request belongs: its confirmed dialog, or one of its early ones.
     pub(in crate::switchboard) fn dialog_mut(&mut self, who: Who, key: &DialogKey) -> Option<&mut Dialog> {
         if let Who::Offer(call, leg) = who {
             let offer = self.calls.get_mut(&call)?.legs.get_mut(&leg)?;
@@ -38,12 +38,12 @@ impl Calls {
         self.line_mut(who).and_then(|line| line.dialog.as_mut())
     }
 
-    /// True when the dialog is confirmed, or the caller's own.
+    /// True if the dialog is confirmed, or is the caller's.
     pub(in crate::switchboard) fn is_confirmed(&mut self, who: Who, key: &DialogKey) -> bool {
         self.line_mut(who).and_then(|line| line.dialog.as_ref()).is_some_and(|dialog| dialog.key() == key)
     }
 
-    /// The answer to an offer of ours that stood in a 2xx or a reliable response (RFC 3261 §13.2.1, RFC 3262 §5).
+    /// Handles the answer to siaga's offer in a 2xx or a reliable response (RFC 3261 §13.2.1, RFC 3262 §5).
     pub(in crate::switchboard) fn take_late_answer(
         &mut self,
         net: &mut NetworkParts,
@@ -58,13 +58,14 @@ impl Calls {
         self.agree(net, step, who, agreed);
     }
 
-    /// The ACK is there: an offer of ours that it did not answer has no answer any more, and blocks no other. True if there was one.
+    /// Drops siaga's offer if the ACK has not answered it, so that it blocks no other offer. Returns true if there was
+    /// one.
     pub(in crate::switchboard) fn give_up_offer(&mut self, who: Who) -> bool {
         let sound = self.line_mut(who).and_then(|line| line.sound.as_mut());
         sound.is_some_and(|sound| std::mem::take(&mut sound.offered))
     }
 
-    /// What offer and answer have led to: media is aimed, hold begins or ends.
+    /// Applies the result of offer and answer: sets the remote address of media, and starts or ends hold.
     pub(in crate::switchboard) fn agree(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, agreed: Agreed) {
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else { return };
         sound.agree(agreed);
@@ -75,7 +76,7 @@ impl Calls {
         }
     }
 
-    /// Answers an offer from the leg's own port (RFC 3264 §8).
+    /// Answers an offer with the leg's own port (RFC 3264 §8).
     pub(in crate::switchboard) fn take_offer(
         &mut self,
         net: &mut NetworkParts,
@@ -97,7 +98,7 @@ impl Calls {
         Ok(body)
     }
 
-    /// A re-INVITE: hold, resume, a new address or codec, or a refreshed session (RFC 3261 §14.2).
+    /// Handles a re-INVITE: hold, resume, a new address or codec, or a session refresh (RFC 3261 §14.2).
     pub(in crate::switchboard) fn renegotiate(
         &mut self,
         net: &mut NetworkParts,
@@ -141,7 +142,7 @@ impl Calls {
         self.begin_session(step, who, terms);
     }
 
-    /// UPDATE (RFC 3311 §5.2): a new offer, a new target, or a refreshed session, before or after the answer.
+    /// Handles an UPDATE (RFC 3311 §5.2): a new offer, a new target or a session refresh, before or after the answer.
     pub(in crate::switchboard) fn updated(
         &mut self,
         net: &mut NetworkParts,
@@ -174,7 +175,7 @@ impl Calls {
         }
     }
 
-    /// In an early dialog of a phone: what is agreed counts when it is this dialog that answers.
+    /// Handles an UPDATE in an early dialog of a phone. Its SDP applies if this dialog is answered.
     fn updated_early(
         &mut self,
         net: &mut NetworkParts,
@@ -210,8 +211,8 @@ impl Calls {
         net.wire.reply_described(step, taken, Some(&body), &[]);
     }
 
-    /// The request is accepted: from now on the dialog's target is its Contact, and the leg goes over the flow that it came by: the
-    /// phone has moved, or its NAT or connection is another one (RFC 3261 §12.2.2, RFC 6141 §4.6).
+    /// Applies the target of an accepted request: its Contact becomes the dialog's remote target, and its flow the
+    /// leg's flow. The phone has moved, or its NAT binding or connection has changed (RFC 3261 §12.2.2, RFC 6141 §4.6).
     pub(in crate::switchboard) fn follow(
         &mut self,
         net: &mut NetworkParts,
@@ -247,8 +248,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// Joins the two sides of a call that talks, or keeps them apart while one has put the other on hold: that one hears the
-    /// hold tone then. The recording goes on: what the one who waits says may matter.
+    /// Bridges the two sides of an answered call, or separates them while one holds the other. The held side hears a
+    /// tone. The recording continues, because audio of the held side may matter.
     pub(in crate::switchboard) fn rejoin(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Talking { leg } = call.stage else { return };

@@ -1,4 +1,4 @@
-//! Reliable provisional responses (RFC 3262): ours to callers, and those of phones to us.
+//! Reliable provisional responses (RFC 3262): siaga's to callers, and those of phones to siaga.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
-/// A provisional response that waits for its PRACK.
+/// A reliable provisional response that waits for its PRACK.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Unpracked {
     rseq: u32,
     status: u16,
     bytes: Bytes,
-    /// It holds a session description: no 2xx before its PRACK (RFC 3262 §3).
+    /// True if it contains SDP: no 2xx may be sent before its PRACK (RFC 3262 §3).
     described: bool,
     repeat_at: Instant,
     interval: Duration,
@@ -39,50 +39,51 @@ impl Unpracked {
     }
 }
 
-/// The reliable provisional responses of one caller's INVITE. One at a time: the next waits for the PRACK of the last.
+/// The reliable provisional responses to one caller's INVITE. Only one is pending: the next waits for its PRACK.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Reliable {
-    /// The number of the next one.
+    /// The RSeq of the next response.
     pub(in crate::switchboard) next: u32,
-    /// CSeq of the INVITE.
+    /// The CSeq of the INVITE.
     pub(in crate::switchboard) cseq: u32,
     pub(in crate::switchboard) unpracked: Option<Unpracked>,
-    /// The last one, no longer repeated because the final response has been sent: its PRACK may still come (RFC 3262 §3).
+    /// The RSeq of the last response, which is no longer repeated because the final response has been sent. Its PRACK
+    /// may still arrive (RFC 3262 §3).
     pub(in crate::switchboard) late: Option<u32>,
-    /// A session description has been sent reliably: the 2xx holds none.
+    /// True if SDP was sent reliably: the 2xx then has none.
     pub(in crate::switchboard) described: bool,
-    /// What is to be told after the PRACK.
+    /// The provisional status to send after the PRACK.
     pub(in crate::switchboard) waiting: Option<u16>,
-    /// The 2xx is to be sent after the PRACK.
+    /// True if the 2xx must be sent after the PRACK.
     pub(in crate::switchboard) answer_due: bool,
 }
 
-/// One early dialog of a leg to a phone: forks make several.
+/// One early dialog of a leg to a phone; forks create several.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Early {
     pub(in crate::switchboard) dialog: Dialog,
     order: Order,
-    /// A reliable response held the answer to our offer (RFC 3262 §5).
+    /// The answer to siaga's offer in a reliable response (RFC 3262 §5).
     pub(in crate::switchboard) agreed: Option<Agreed>,
-    /// The first description in an unreliable response: the answer, if the 2xx has none (RFC 3261 §13.2.1).
+    /// The first SDP in an unreliable response: it is the answer if the 2xx has none (RFC 3261 §13.2.1).
     pub(in crate::switchboard) previewed: Option<Agreed>,
 }
 
 impl Reliable {
-    /// When the response that waits for its PRACK is to be repeated, or given up.
+    /// The time at which the pending response is repeated or given up.
     pub(in crate::switchboard) fn due(&self) -> Option<Instant> {
         self.unpracked.as_ref().map(Unpracked::due)
     }
 }
 
 impl CallerLeg {
-    /// True when the answer to his offer has been sent reliably, or ours is the offer.
+    /// True if the answer to the caller's offer was sent reliably, or if siaga makes the offer.
     pub(in crate::switchboard) fn is_described(&self) -> bool {
         self.delayed_offer || self.reliable.as_ref().is_some_and(|reliable| reliable.described)
     }
 
-    /// Whether the next provisional response of this status holds our description. An early description must be an answer,
-    /// unless it is sent reliably: then the first response holds our offer (RFC 3261 §13.2.1, RFC 3262 §5).
+    /// True if the next provisional response with this status contains siaga's SDP. In an unreliable response the SDP
+    /// must be an answer; the first reliable response may contain siaga's offer (RFC 3261 §13.2.1, RFC 3262 §5).
     pub(in crate::switchboard) fn describes(&self, status: u16) -> bool {
         match &self.reliable {
             _ if self.port_is_uncertain() => false,
@@ -91,7 +92,8 @@ impl CallerLeg {
         }
     }
 
-    /// The 2xx holds a description unless a reliable response did and all is agreed (RFC 3262 §5, RFC 6337 §2.2).
+    /// True if the 2xx contains SDP: no reliable response has contained it, or an offer of siaga has no answer yet
+    /// (RFC 3262 §5, RFC 6337 §2.2).
     pub(in crate::switchboard) fn describes_answer(&self) -> bool {
         let described = self.reliable.as_ref().is_some_and(|reliable| reliable.described);
         !described || self.line.sound.as_ref().is_some_and(|sound| sound.offered)
@@ -99,9 +101,10 @@ impl CallerLeg {
 }
 
 impl OfferLeg {
-    /// The agreement when a 2xx confirms this dialog. After a reliable answer its description is ignored (RFC 6337 §2.2); if it has
-    /// none, the answer is the one of an earlier response, reliable or not. Some gateways change the To tag between the two: then the
-    /// answer is the only description, if it came from the same Contact. The alternative is to hang up a leg that has answered.
+    /// The negotiated session if a 2xx confirms this dialog. After a reliable answer, SDP in the 2xx is ignored
+    /// (RFC 6337 §2.2). If the 2xx has no SDP, an earlier response, reliable or not, has the answer. Some gateways
+    /// change the To tag in between: then the only SDP of all early dialogs is used if it came from the same Contact,
+    /// since otherwise an answered leg would be ended.
     pub(in crate::switchboard) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
         let early = self.early.get(dialog.key());
         let reliably = early.and_then(|early| early.agreed);
@@ -109,7 +112,7 @@ impl OfferLeg {
         described.or_else(|| self.only_description_from(dialog.target()))
     }
 
-    /// The agreement of the only early dialog with a description, if its Contact is this one.
+    /// The negotiated session of the only early dialog with SDP, if its Contact is this one.
     fn only_description_from(&self, target: &[u8]) -> Option<Agreed> {
         let mut described = self.early.values().filter_map(|one| Some((&one.dialog, one.agreed.or(one.previewed)?)));
         match (described.next(), described.next()) {
@@ -118,7 +121,7 @@ impl OfferLeg {
         }
     }
 
-    /// The dialog that this response belongs to or makes.
+    /// The dialog that this response belongs to or creates.
     pub(in crate::switchboard) fn dialog_of(&self, message: &Message<'_>) -> Result<Dialog, crate::sip::wire::Fault> {
         let dialog = Dialog::as_caller(&self.from, self.cseq, message)?;
         Ok(match self.early.get(dialog.key()) {
@@ -129,7 +132,7 @@ impl OfferLeg {
 }
 
 impl Calls {
-    /// True when the caller cannot be told now; he is told after his PRACK.
+    /// Returns true if the provisional response must wait for a PRACK; it is then sent after the PRACK.
     pub(in crate::switchboard) fn must_wait_to_tell(&mut self, id: CallId, status: u16) -> bool {
         let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
             return false;
@@ -141,7 +144,7 @@ impl Calls {
         true
     }
 
-    /// True when the caller's 2xx must wait for his PRACK; it is sent then.
+    /// Returns true if the 2xx must wait for a PRACK; it is then sent after the PRACK.
     pub(in crate::switchboard) fn must_wait_to_answer(&mut self, id: CallId) -> bool {
         let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
             return false;
@@ -150,7 +153,7 @@ impl Calls {
         reliable.answer_due
     }
 
-    /// Encodes a provisional response; a reliable one gets its number, and is repeated until its PRACK (RFC 3262 §3).
+    /// Encodes a provisional response. A reliable one gets an RSeq and is repeated until its PRACK (RFC 3262 §3).
     pub(in crate::switchboard) fn encode_provisional(
         &mut self,
         step: &mut Step,
@@ -181,10 +184,10 @@ impl Calls {
         bytes
     }
 
-    /// Repeats a reliable response at doubled intervals, or gives up after 64 T1.
+    /// Repeats a reliable response with doubled intervals, and gives up after 64 T1.
     ///
-    /// RFC 3262 §3 wants the INVITE refused then. Doubt favours the caller: a lost PRACK is no reason to refuse an emergency.
-    /// He is told, and answered, without asking for PRACK again; who has really gone is found by the missing ACK.
+    /// RFC 3262 §3 then requires a rejection of the INVITE. siaga continues the emergency call instead, since only the
+    /// PRACK may be lost: further responses are not reliable. A caller who has gone is detected by the missing ACK.
     pub(in crate::switchboard) fn repeat_provisional(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return };
@@ -202,7 +205,7 @@ impl Calls {
         net.wire.respond(step, server, status, bytes);
     }
 
-    /// The final response is sent: nothing is repeated any more.
+    /// Stops repeating the provisional response, because the final response is sent.
     pub(in crate::switchboard) fn stop_provisional(&mut self, step: &mut Step, id: CallId) {
         let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
         let Some(reliable) = reliable else { return };
@@ -213,7 +216,8 @@ impl Calls {
         }
     }
 
-    /// PRACK (RFC 3262 §3): 200 when it names what waits for it, else 481. It may hold an answer, or a new offer (§5).
+    /// Handles a PRACK (RFC 3262 §3): 200 if it matches the pending response, otherwise 481. It may contain an answer
+    /// or a new offer (§5).
     pub(in crate::switchboard) fn pracked(
         &mut self,
         net: &mut NetworkParts,
@@ -272,8 +276,8 @@ impl Calls {
         }
     }
 
-    /// A provisional response of a phone: keeps its early dialog, and acknowledges it when it is reliable (RFC 3262 §4).
-    /// False when it is to be ignored: a repetition, or one that came too early.
+    /// Handles a provisional response of a phone: stores its early dialog, and acknowledges it if it is reliable
+    /// (RFC 3262 §4). Returns false if it must be ignored: it is a repetition, or out of order.
     pub(in crate::switchboard) fn early_response(
         &mut self,
         net: &mut NetworkParts,
@@ -316,7 +320,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Forgets the early dialogs of a leg, but for the one that is its dialog now.
+    /// Removes the early dialogs of a leg, except the one that has been confirmed.
     pub(in crate::switchboard) fn drop_early(&mut self, net: &mut NetworkParts, who: Who) {
         let Who::Offer(id, leg) = who else { return };
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
@@ -329,7 +333,7 @@ impl Calls {
 }
 
 impl Wire {
-    /// The state of reliable responses to this INVITE; None where they are not reliable.
+    /// The state of reliable responses to this INVITE; None if they are not reliable.
     pub(in crate::switchboard) fn reliable_for(&mut self, step: &mut Step, invite: &Message<'_>) -> Option<Reliable> {
         let required = option_tag::is_required(invite, option_tag::RELIABLE);
         let wanted = self.settings.reliable_when_supported && option_tag::is_supported(invite, option_tag::RELIABLE);

@@ -1,4 +1,4 @@
-//! What becomes of ring attempts: responses, none at all, and the call's next stage.
+//! Results of ring attempts, and the next stage of the call.
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
@@ -10,7 +10,7 @@ use crate::switchboard::trunks::trunk::next_way;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// A phone has answered our INVITE with something.
+    /// Handles a response to the INVITE of an outgoing leg.
     pub(in crate::switchboard) fn offer_response(
         &mut self,
         net: &mut NetworkParts,
@@ -52,7 +52,7 @@ impl Calls {
         }
     }
 
-    /// No response came, or the network refused to carry the INVITE.
+    /// Handles an INVITE without a response, or one that could not be sent.
     pub(in crate::switchboard) fn offer_unanswered(
         &mut self,
         net: &mut NetworkParts,
@@ -79,7 +79,7 @@ impl Calls {
         }
     }
 
-    /// A phone has not responded at all: it counts as unreachable until it registers or responds.
+    /// Marks a phone that has not responded at all as unreachable, until it registers or responds.
     fn note_silence(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let leg = self.leg_mut(Who::Offer(id, leg)).filter(|leg| !leg.rung.heard);
         if let Some(phone) = leg.and_then(|leg| leg.rung.phone.clone()) {
@@ -92,7 +92,7 @@ impl Calls {
         match state {
             Some(OfferState::Ringing { .. }) => {
                 let to = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone());
-                // What is refused for good (RFC 3261 §21.6) need not ring at another phone of the same person.
+                // A 6xx applies to all phones of the operator (RFC 3261 §21.6).
                 if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
                     self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
                 }
@@ -103,7 +103,7 @@ impl Calls {
         }
     }
 
-    /// An offer has ended by itself: the leg is gone, the caller waits on in his old place.
+    /// Ends a ring attempt: the leg is removed, and the caller keeps the queue position.
     pub(in crate::switchboard) fn offer_over(
         &mut self,
         net: &mut NetworkParts,
@@ -126,7 +126,7 @@ impl Calls {
         self.offer_ended(net, step, id, leg, to, (outcome, sip_status));
     }
 
-    /// Writes the outcome down, tells the ACD, and finds the call's next stage.
+    /// Emits the result of a ring attempt, reports it to the ACD, and selects the call's next stage.
     pub(in crate::switchboard) fn offer_ended(
         &mut self,
         net: &mut NetworkParts,
@@ -146,7 +146,7 @@ impl Calls {
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
-            // No response at all is not the operator's doing.
+            // A ring attempt without any response does not count against the operator.
             let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));
             let blameless = !self.blames(id, operator) || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
@@ -154,7 +154,7 @@ impl Calls {
                 self.acd.was_unheard(operator);
             }
         }
-        // The operator has declined at one phone, and the others do not respond.
+        // The operator has declined at one phone, and the other phones do not respond.
         if let Callee::Operator(operator) = &to
             && self.leave_overdue(net, step, id, operator)
         {

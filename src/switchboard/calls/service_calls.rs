@@ -1,4 +1,4 @@
-//! Sessions that end with the service itself: operators' feature codes and test calls.
+//! Calls to siaga itself: operators' feature codes and test calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -24,20 +24,21 @@ use crate::switchboard::settings::FeatureCodes;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// A service call lasts no longer, whatever is played.
+/// Maximum duration of a service call.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
-/// Service calls at once; more are told to try again.
+/// Maximum number of service calls; further ones get 503 with Retry-After.
 const PHONE_CALLS_MAX: usize = 1_000;
 
-/// Service calls of one account at once: a phone may still hear the last tone when its user dials the next code.
+/// Maximum number of service calls of one account: a phone may still hear the last tone when its user dials the next
+/// code.
 const PHONE_CALLS_PER_ACCOUNT_MAX: usize = 2;
 
-/// What an operator asks for by a feature code.
+/// A function that an operator requests by a feature code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Feature {
     LogIn,
     LogOut,
-    /// For the reason of that number, from 1; None: the usual one.
+    /// The number of the break reason, from 1; None for the default reason.
     Pause(Option<usize>),
     Resume,
     WrapUp,
@@ -66,21 +67,21 @@ impl Feature {
     }
 }
 
-/// One session with the service.
+/// One service call.
 #[derive(Debug)]
 pub(in crate::switchboard) struct PhoneCall {
     pub(in crate::switchboard) line: Line,
-    /// The account of the phone. None: a trunk has called.
+    /// The account of the phone; None for a call from a trunk.
     pub(in crate::switchboard) account: Option<OperatorId>,
     pub(in crate::switchboard) over_at: Instant,
-    /// The PIN that it is keying.
+    /// The PIN that is being entered.
     pub(in crate::switchboard) entry: Option<PinEntry>,
 }
 
 /// The live service calls of each account.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct ServiceCalls {
-    /// The number of the latest one.
+    /// The number of the last service call.
     last: u64,
     of: BTreeMap<OperatorId, BTreeSet<u64>>,
 }
@@ -109,7 +110,7 @@ impl ServiceCalls {
 }
 
 impl Calls {
-    /// Tells by a tone whether what was dialled has been done.
+    /// Answers a feature code with the confirmation tone if it was carried out, otherwise with the rejection tone.
     pub(in crate::switchboard) fn confirm(
         &mut self,
         net: &mut NetworkParts,
@@ -121,7 +122,8 @@ impl Calls {
         self.serve(net, step, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
     }
 
-    /// False: nobody of that name, no such reason, or no wrap-up to prolong.
+    /// Carries out a feature code. Returns false for an unknown operator or break reason, or without a wrap-up to
+    /// prolong.
     pub(in crate::switchboard) fn carry_out(
         &mut self,
         net: &mut NetworkParts,
@@ -150,13 +152,14 @@ impl Calls {
         }
     }
 
-    /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
+    /// Handles a test call (`urn:service:test.sos`): siaga answers, plays the confirmation and hangs up. It is never
+    /// queued and never an emergency call.
     pub(in crate::switchboard) fn test_call(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) {
         self.serve(net, step, taken, None, Prompt::Confirm);
     }
 
-    /// The status for one more service call: 486 if the account has its maximum, 503 if the service has, or if conversations need the
-    /// ports.
+    /// The status that rejects another service call: 486 if the account has its maximum, 503 if the service has its
+    /// maximum or conversations need the ports. None if it is accepted.
     fn rejects_service_call(&self, net: &NetworkParts, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
         if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
             return Some(486);
@@ -176,7 +179,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Answers with a prompt, and hangs up. Which of the service's calls it is; None: it was refused.
+    /// Answers a service call and plays a prompt. Returns the number of the service call; None if it was rejected.
     pub(in crate::switchboard) fn serve(
         &mut self,
         net: &mut NetworkParts,
@@ -249,14 +252,14 @@ impl Calls {
         Some(self.service_calls.last)
     }
 
-    /// It has heard all that there was to hear, and is hung up on unless it is keying its PIN.
+    /// Hangs up when the prompt has ended, unless a PIN is being entered.
     pub(in crate::switchboard) fn phone_played(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
         if self.services.get(&phone).is_some_and(|call| call.entry.is_none()) {
             self.end_phone(net, step, phone, true);
         }
     }
 
-    /// Ends a service call; `bye` unless the peer has sent one.
+    /// Ends a service call, with a BYE if `bye` is true.
     pub(in crate::switchboard) fn end_phone(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, bye: bool) {
         let who = Who::Phone(phone);
         if !self.services.contains_key(&phone) {

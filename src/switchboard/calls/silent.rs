@@ -1,5 +1,6 @@
-//! Callers who cannot speak. An operator who hears nobody has them asked, by keys in the call or the console, to press a digit; what
-//! they press is shown to him and kept. So is what callers press while they wait. Nobody is ever hung up for it.
+//! Callers who cannot speak. An operator can have a silent caller asked to press a digit, by keys in the call or in the
+//! console. The digits are shown to the operator and recorded. Digits that callers press while they wait are treated in
+//! the same way. No call ends because of them.
 
 use crate::cdr::fact::{ConsoleRole, FactKind};
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -9,24 +10,24 @@ use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::{Actor, Calls, ChoiceView, ConsoleReply, NetworkParts, Step};
 
-/// So many digits of a caller who waits stand in the display of the phone that rings.
+/// Maximum digits of a waiting caller on the display of the ringing phone.
 const SHOWN_MAX: usize = 3;
-/// Characters of a feature code.
+/// Maximum characters of a feature code.
 const CODE_MAX: usize = 8;
 
-/// What is known of a caller who may not be able to speak.
+/// The state of a caller who may be unable to speak.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Silent {
-    /// The last keys of the operator who has him.
+    /// The last keys that the caller's operator has pressed.
     typed: String,
-    /// He was asked to press a digit: from then on each is an answer.
+    /// True after the caller was asked to press a digit: each later digit is an answer.
     pub(in crate::switchboard) asked: bool,
-    /// What he has pressed, and what that means; empty: nothing that is known.
+    /// The digits that the caller has pressed, each with its meaning; empty if the meaning is unknown.
     pub(in crate::switchboard) choices: Vec<ChoiceView>,
 }
 
 impl Call {
-    /// The operator who has the caller, and his leg.
+    /// The operator who has the caller, and the operator's leg.
     pub(in crate::switchboard) fn lead(&self) -> Option<(LegNo, &OperatorId)> {
         let Stage::Talking { leg } = self.stage else { return None };
         Some((leg, self.legs.get(&leg).and_then(OfferLeg::operator)?))
@@ -34,7 +35,8 @@ impl Call {
 }
 
 impl Calls {
-    /// A key of an operator's phone in a call. The last of the code for silent callers, from whom has the caller, asks him.
+    /// Handles a key of an operator's phone in a call. When the operator who has the caller has completed the
+    /// silent-caller code, the caller is asked to press a digit.
     pub(in crate::switchboard) fn typed(
         &mut self,
         net: &mut NetworkParts,
@@ -51,7 +53,7 @@ impl Calls {
         };
         let (code, typed) = (&settings.feature_codes.silent_prompt, &mut call.silent.typed);
         typed.push(digit);
-        // Digits are ASCII: a character is a byte.
+        // Digits are ASCII, so a character is one byte.
         typed.drain(..typed.len().saturating_sub(code.len()));
         if !code.is_empty() && typed == code {
             typed.clear();
@@ -59,7 +61,8 @@ impl Calls {
         }
     }
 
-    /// An operator has dialled the code, from another line: the caller whom he has is asked. False: he has none.
+    /// Handles the silent-caller code dialled on another line of the operator's phone. Returns false if the operator
+    /// has no caller.
     pub(in crate::switchboard) fn asked_by_code(
         &mut self,
         net: &mut NetworkParts,
@@ -71,7 +74,7 @@ impl Calls {
         call.filter(his).is_some_and(|id| self.ask_silently(net, step, id, Some(operator.to_string())))
     }
 
-    /// A digit of the caller: while he waits, or when he was asked, it is shown and kept.
+    /// Handles a digit of the caller. While the caller waits, or after they were asked, it is shown and recorded.
     pub(in crate::switchboard) fn pressed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, digit: char) {
         let (calls, settings) = (&mut self.calls, &self.settings);
         let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else { return };
@@ -91,7 +94,8 @@ impl Calls {
         self.tell_choices(step, id, 1);
     }
 
-    /// Somebody has the caller now: he sees what was pressed before. The first to whom it is answered waits for a voice.
+    /// Shows earlier digits to the operator who now has the caller. After the first answer, media also waits for the
+    /// caller's voice.
     pub(in crate::switchboard) fn may_be_silent(&mut self, step: &mut Step, id: CallId, first: bool) {
         let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && call.lead().is_some()) else {
             return;
@@ -108,7 +112,7 @@ impl Calls {
         }
     }
 
-    /// Media has waited for the caller's voice in vain.
+    /// Handles the report that the caller has not spoken in time.
     pub(in crate::switchboard) fn has_no_voice(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let fits = self.calls.get(&id).is_some_and(|call| !call.silent.asked && call.holding == (false, false));
         if fits && self.ask_silently(net, step, id, None) {
@@ -116,7 +120,7 @@ impl Calls {
         }
     }
 
-    /// The console has a caller asked: an operator his own.
+    /// Asks a caller to press a digit on request of the console. An operator may request it only for their own caller.
     pub(in crate::switchboard) fn silent_prompt(
         &mut self,
         net: &mut NetworkParts,
@@ -138,8 +142,9 @@ impl Calls {
         ConsoleReply::Done
     }
 
-    /// Asks the caller to press a digit. He hears it instead of the others, who hear him on; the operator's confirmation is short. False:
-    /// he talks with no operator, or has put us on hold himself.
+    /// Plays the press-a-digit prompt to the caller. The caller does not hear the others during the prompt; the others
+    /// still hear the caller, and the operator hears a short confirmation. Returns false if the caller has no operator,
+    /// or holds the call.
     fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
         let Some((lead, _)) = call.lead() else { return false };
@@ -149,7 +154,7 @@ impl Calls {
             return false;
         };
         let (caller, operator) = (caller.anchor, operator.anchor);
-        // Who is on hold hears the tone again afterwards.
+        // A caller on hold hears the waiting tone again after the prompt.
         let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
         call.silent.asked = true;
         step.out.media.push(Command::Play { anchor: caller, first: Some(Prompt::Silent), then });
@@ -160,7 +165,7 @@ impl Calls {
         true
     }
 
-    /// The operator, who has not asked himself, sees what his caller is asked.
+    /// Shows the caller's choices to the operator, if siaga has started the prompt by itself.
     fn tell_asked(&mut self, step: &mut Step, id: CallId) {
         let choices = self.settings.silent.choices.iter();
         let words: Vec<String> =
@@ -168,7 +173,7 @@ impl Calls {
         self.tell_lead(step, id, |number| format!("{number} ? {}", words.join(" ")));
     }
 
-    /// The operator's phone shows the last so many of what the caller has pressed.
+    /// Shows the last `last` digits of the caller on the operator's phone.
     fn tell_choices(&mut self, step: &mut Step, id: CallId, last: usize) {
         let Some(call) = self.calls.get(&id) else { return };
         let skipped = call.silent.choices.len().saturating_sub(last);
@@ -176,7 +181,8 @@ impl Calls {
         self.tell_lead(step, id, |number| format!("{number} {}", words.join(" ")));
     }
 
-    /// A text to the phones of the operator who has the caller. Whose phone takes no texts sees it on the console.
+    /// Sends a text to the phones of the operator who has the caller. Operators whose phones accept no texts see it in
+    /// the console.
     fn tell_lead(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
@@ -184,7 +190,7 @@ impl Calls {
         step.notify_operator(operator, text);
     }
 
-    /// What is not right about what a caller has pressed (`verify`).
+    /// Checks the stored digits of a caller (`verify`).
     pub(in crate::switchboard) fn verify_silent(call: &Call) -> Result<(), &'static str> {
         let Silent { asked, choices, typed } = &call.silent;
         if choices.len() > CHOICES_MAX || typed.len() > CODE_MAX {
@@ -201,7 +207,7 @@ impl Calls {
 }
 
 impl std::fmt::Display for ChoiceView {
-    /// `[1 cannot speak]`.
+    /// The format is `[1 cannot speak]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { digit, text } = self;
         if text.is_empty() { write!(f, "[{digit}]") } else { write!(f, "[{digit} {text}]") }

@@ -1,4 +1,4 @@
-//! What media tells: voices heard and lost, digits, recordings, and what each port saw.
+//! Events of media: audio that starts or stops, digits, recordings, and statistics of ports.
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo};
@@ -11,11 +11,11 @@ use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, Facts, MediaPorts, NetworkParts, Output, Step};
 
-/// Digits of one call that are written down.
+/// Maximum recorded digits of one call.
 const DIGITS_MAX: u16 = 64;
 
 impl Calls {
-    /// Takes one event. Events of ports that have changed hands since are dropped.
+    /// Handles one event of media. Events of anchors that are no longer in use are dropped.
     pub(in crate::switchboard) fn media_event(&mut self, net: &mut NetworkParts, step: &mut Step, event: Event) {
         match event {
             Event::Heard { anchor } => {
@@ -65,8 +65,8 @@ impl Calls {
         }
     }
 
-    /// The side of an operator, or of a number outside, is lost while the caller is present: the caller is queued again, before all who came
-    /// later.
+    /// Handles the loss of an operator's or outside number's leg while the caller is present: the caller is queued
+    /// again, before all later calls.
     pub(in crate::switchboard) fn leg_lost(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
         if self.is_guest(id, leg) {
@@ -105,8 +105,8 @@ impl Calls {
         self.touched.push(id);
     }
 
-    /// A call lasts unusually long. If audio arrives from any side, or a silent side has responded to OPTIONS, the call continues and the
-    /// alarm is raised until it ends. Otherwise its end was missed, and it ends now.
+    /// Handles an unusually long call. If audio arrives from any side, or a silent side has responded to OPTIONS, the
+    /// call continues and the alarm is raised until it ends. Otherwise its end was missed, and it ends now.
     pub(in crate::switchboard) fn lasts_long(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let next = now.mono + self.settings.long_call;
@@ -126,7 +126,7 @@ impl Calls {
         }
     }
 
-    /// The call has ended: ends its alarm.
+    /// Ends the alarm of an unusually long call that has ended.
     pub(in crate::switchboard) fn no_longer_long(&mut self, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
@@ -141,7 +141,7 @@ impl Calls {
         }
     }
 
-    /// Writes down a digit, by whatever way it came, and passes it on.
+    /// Records a digit, however it was sent, and forwards it to the other side.
     pub(in crate::switchboard) fn digit_of(
         &mut self,
         net: &mut NetworkParts,

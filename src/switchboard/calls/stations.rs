@@ -1,7 +1,8 @@
-//! Stations: phones of the room that have an account of their own, and at which operators take turns. Who logs in there by his number
-//! and his PIN is reached at that phone, and speaks for himself from it, until he logs out or another takes his place.
+//! Stations: shared phones with their own accounts. An operator who logs in at a station with a number and a PIN is
+//! reached at this phone and acts as themselves from it, until they log out or another operator logs in there.
 //!
-//! A station itself is never at work. While nobody sits there it rings in the fallback, as every phone does.
+//! A station itself is not an operator. While no operator is logged in at it, it rings only in the fallback, as every
+//! phone does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +20,8 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they
-    /// placed is offered no other one.
+    /// Handles operators whose call has ended: one who has logged out leaves the station, and one who still has a
+    /// placed call is offered no other call.
     pub(in crate::switchboard) fn look_at_freed(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         while let Some(operator) = self.acd.take_freed() {
@@ -33,7 +34,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// An account's phones have changed, or whose they are: the ACD learns whether he has any, and whether one responds.
+    /// Reports to the ACD whether the user of an account's phones has a phone, and whether one is reachable.
     pub(in crate::switchboard) fn align_phones(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId) {
         let operator = net.phones.user_of(account);
         let (has, responds) = net.phones.phones_known(&operator);
@@ -43,7 +44,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Somebody wants to log in: his PIN is asked for. Whether the number is anybody's he is not told.
+    /// Handles the station code: asks for the PIN. The response does not reveal whether the number exists.
     pub(in crate::switchboard) fn asks_pin(
         &mut self,
         net: &mut NetworkParts,
@@ -67,7 +68,7 @@ impl Calls {
         }
     }
 
-    /// A digit of a PIN: `#` ends it, `*` begins it anew. It is told nowhere.
+    /// Handles a digit of a PIN: `#` ends the entry, `*` clears it. The digit is never logged or recorded.
     pub(in crate::switchboard) fn keyed(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, digit: char) {
         let Some(entry) = self.services.get_mut(&phone).and_then(|call| call.entry.as_mut()) else { return };
         match digit {
@@ -78,7 +79,7 @@ impl Calls {
         }
     }
 
-    /// Lets him in or not, and says which.
+    /// Checks the PIN, logs the operator in if it is right, and plays the result.
     fn pin_is_keyed(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
         let entry = self.services.get_mut(&phone).and_then(|call| call.entry.take());
         let Some(PinEntry { station, number, digits }) = entry else { return };
@@ -93,10 +94,11 @@ impl Calls {
 }
 
 impl Calls {
-    /// Logs an operator in at a station. False: he, or whoever is there, has a call, or it is none any more.
+    /// Logs an operator in at a station. Returns false if the operator or the station's present user has a call, or the
+    /// account is no station any more.
     fn sit(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, operator: OperatorId) -> bool {
         let now = step.now;
-        // It may have been removed while he was keying.
+        // The station may have been removed during the entry of the PIN.
         if !net.phones.is_station(station) {
             return false;
         }
@@ -127,7 +129,8 @@ impl Calls {
         self.align_phones(net, now, operator);
     }
 
-    /// Nobody sits there any more. Who did is logged out, if he goes home or has no other phone.
+    /// Removes the operator from a station. If `goes` is true and the operator has no other phone, the operator is
+    /// logged out.
     fn vacate(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, goes: bool) {
         let now = step.now;
         net.phones.stations.leaving.remove(station);
@@ -150,7 +153,7 @@ impl Calls {
         net.facts.service_fact(step, kind);
     }
 
-    /// Logs an operator in, by whatever way; he stays at his station, if he has one.
+    /// Logs an operator in, by any method. An operator at a station stays there.
     pub(in crate::switchboard) fn logs_in(
         &mut self,
         net: &mut NetworkParts,
@@ -164,7 +167,8 @@ impl Calls {
         self.acd.log_in(now, operator)
     }
 
-    /// Logs an operator out, by whatever way; his station is free, at once or when his call is over.
+    /// Logs an operator out, by any method. The operator's station becomes free at once, or when the operator's call
+    /// ends.
     pub(in crate::switchboard) fn logs_out(
         &mut self,
         net: &mut NetworkParts,
@@ -179,7 +183,7 @@ impl Calls {
         self.acd.log_out(now, operator)
     }
 
-    /// Frees the station of an operator who has logged out and has no call any more.
+    /// Frees the station of an operator who has logged out and has no call.
     pub(in crate::switchboard) fn free_station(
         &mut self,
         net: &mut NetworkParts,
@@ -193,7 +197,7 @@ impl Calls {
         }
     }
 
-    /// Accounts are gone, as these are about to be: stations and operators among them.
+    /// Clears the stations and operators among accounts that are about to be removed.
     pub(in crate::switchboard) fn forget_stations(
         &mut self,
         net: &mut NetworkParts,
@@ -207,7 +211,8 @@ impl Calls {
         }
     }
 
-    /// Who sat where when the last run ended sits there still, unless the station has been taken since.
+    /// Restores the operators at stations from the last run, unless an operator has logged in or out at the station
+    /// since.
     pub(in crate::switchboard) fn remember_stations(
         &mut self,
         net: &mut NetworkParts,
@@ -255,13 +260,13 @@ impl Calls {
 }
 
 impl Calls {
-    /// He rings or talks; a wrap-up is no call.
+    /// True if the operator rings or talks; a wrap-up is no call.
     fn has_call(&self, operator: &OperatorId) -> bool {
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.state == State::WrapUp);
         self.acd.standing(operator) == Standing::Busy && !wraps_up
     }
 
-    /// What must hold of stations after every step.
+    /// Checks the invariants of stations.
     pub(in crate::switchboard) fn verify_stations(&self, net: &NetworkParts) -> Result<(), String> {
         for (station, operator) in &net.phones.stations.at {
             if net.phones.stations.of.get(operator) != Some(station) {

@@ -1,6 +1,6 @@
-//! Supervisors: they listen to an operator's call, whisper to him, barge in, or take his caller over, by a feature code with his
-//! name behind it or by the console, which has their phones rung; and they take callers out of the queue. Neither the caller's
-//! phone nor the operator's is asked for anything.
+//! Supervision: supervisors listen to an operator's call, whisper to the operator, barge in or take the caller over.
+//! They dial a feature code with the operator's name, or the console rings their phones. They can also pick up callers
+//! from the queue. The phones of the caller and the operator get no requests for it.
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
@@ -13,7 +13,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step, Supervision};
 
-/// What a supervisor wants.
+/// A function that a supervisor requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Errand {
     Supervise(Supervision),
@@ -21,8 +21,8 @@ pub(in crate::switchboard) enum Errand {
 }
 
 impl Calls {
-    /// An operator's phone wants into another's call: 403 unless he is a supervisor, 404 when nobody is called so, 480 while that one
-    /// has no caller, 486 while he himself is busy or the room is full.
+    /// Handles a supervision code. Errors: 403 if the account is no supervisor, 404 if the operator is unknown, 480 if
+    /// that operator has no caller, 486 if the supervisor is busy or the conference is full.
     pub(in crate::switchboard) fn supervises(
         &mut self,
         net: &mut NetworkParts,
@@ -48,14 +48,14 @@ impl Calls {
         self.acd.attend(now, id, &supervisor);
         self.let_in(net, step, taken, (id, leg), &to, arriving);
         if what == Supervision::TakeOver {
-            // For no time at all: nothing of it is talk.
+            // The supervisor is a listener for no time, so no talk is recorded for this role.
             self.guest_joins(net, step, id, leg, Role::Listener);
         }
         self.becomes(net, step, id, leg, what);
     }
 
-    /// The console wants a supervisor in a call: her phones ring, and she is in it when she answers, as if she had dialled the code.
-    /// Who is in it, or rings for it, already is something else from now on.
+    /// Adds a supervisor to a call on request of the console: the supervisor's phones ring, and the answer has the
+    /// effect of the dialled code. A supervisor who is in the call or rings for it changes the role.
     pub(in crate::switchboard) fn supervise_by(
         &mut self,
         net: &mut NetworkParts,
@@ -80,7 +80,8 @@ impl Calls {
         }
     }
 
-    /// A supervisor who is in a call, or rings for it, is something else from now on. False: she is not there as one.
+    /// Changes the role of a supervisor who is in a call or rings for it. Returns false if the operator is not
+    /// supervising this call.
     fn changes_visit(
         &mut self,
         net: &mut NetworkParts,
@@ -142,14 +143,14 @@ impl Calls {
         Ok(())
     }
 
-    /// Sets the first text on the displays of the phones that are rung next for the call.
+    /// Sets the text that the phones which are rung next for the call display first.
     pub(in crate::switchboard) fn show_purpose(&mut self, id: CallId, purpose: Option<String>) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.rung_to = purpose;
         }
     }
 
-    /// A supervisor who talks in a call is that from now on.
+    /// Applies a role to a supervisor in a call.
     pub(in crate::switchboard) fn becomes(
         &mut self,
         net: &mut NetworkParts,
@@ -165,8 +166,9 @@ impl Calls {
         }
     }
 
-    /// A supervisor takes a caller whom nobody has answered: 403 unless he is one, 404 when behind the code stands no place, 480 when
-    /// nobody waits there, 486 while he himself is busy. Who rings for that caller is freed.
+    /// Connects a supervisor with an unanswered caller. Errors: 403 if the account is no supervisor, 404 if the queue
+    /// position is invalid, 480 if no call waits there, 486 if the supervisor is busy. Operators whose phones ring for
+    /// the call are released.
     fn picks_from_queue(
         &mut self,
         net: &mut NetworkParts,
@@ -201,7 +203,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::Answered { leg, by: to });
     }
 
-    /// Reads a supervisor's INVITE as a new leg of a call; the status of its refusal when it cannot be one.
+    /// Reads a supervisor's INVITE as a new leg of a call. On error, returns the status of the rejection.
     fn comes_in(
         &mut self,
         net: &mut NetworkParts,
@@ -216,7 +218,8 @@ impl Calls {
         Ok((leg, to, arriving))
     }
 
-    /// The call at that place, from 1, for that supervisor, and why he gets it.
+    /// The waiting call at this queue position, from 1, and the recorded reason. Without a position: the first waiting
+    /// call or, if none waits, the first ringing one. On error, returns the status of the rejection.
     fn picked(&self, supervisor: &OperatorId, place: &str) -> Result<(CallId, String), u16> {
         if !self.settings.supervisors.contains(supervisor) {
             return Err(403);
@@ -237,7 +240,7 @@ impl Calls {
         Ok((id, format!("picked up {where_from} by {supervisor}")))
     }
 
-    /// The emergency call that an operator has, for that supervisor.
+    /// The emergency call of an operator, if the supervisor may join it.
     fn supervised(&self, net: &NetworkParts, supervisor: &OperatorId, whose: &str) -> Result<CallId, u16> {
         if !self.settings.supervisors.contains(supervisor) {
             return Err(403);
@@ -254,7 +257,7 @@ impl Calls {
         self.may_come_in(net, call, supervisor).map(|()| id)
     }
 
-    /// Whether she is free, and there is room for her.
+    /// Checks that the supervisor is free and the call has capacity.
     fn may_come_in(&self, net: &NetworkParts, call: &Call, supervisor: &OperatorId) -> Result<(), u16> {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
@@ -262,7 +265,8 @@ impl Calls {
         if self.has_pair_to_spare(net, None) { Ok(()) } else { Err(503) }
     }
 
-    /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.
+    /// Handles a supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. Returns false for other
+    /// keys and other parties.
     pub(in crate::switchboard) fn changes_role(
         &mut self,
         net: &mut NetworkParts,
@@ -272,7 +276,7 @@ impl Calls {
         digit: char,
     ) -> bool {
         let supervises = |call: &Call| call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
-        // What is heard of a phone that rings still is nobody's key.
+        // Digits of a phone that still rings are ignored.
         let talks = |call: &Call| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking);
         if !self.calls.get(&id).is_some_and(|call| supervises(call) && talks(call)) {
             return false;
@@ -290,7 +294,7 @@ impl Calls {
 }
 
 impl Call {
-    /// The operator who has the caller, where a supervisor may come in.
+    /// The operator who has the caller, if the call can be supervised.
     fn supervisable(&self) -> Option<&OperatorId> {
         let Stage::Talking { leg } = self.stage else { return None };
         self.legs.get(&leg).filter(|_| self.placed_by.is_none()).and_then(|leg| leg.operator())

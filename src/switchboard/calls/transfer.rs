@@ -1,5 +1,5 @@
-//! Transfers: an operator passes his caller on (RFC 5589 §6, RFC 5359 §2.4). The caller is never left alone: while the target is
-//! rung he hears the tone, and when nobody takes him he is with the operator again, or in the queue.
+//! Transfers: an operator transfers the caller (RFC 5589 §6, RFC 5359 §2.4). The caller always stays connected: they
+//! hear the waiting tone while the target rings, and return to the operator or the queue if the target does not answer.
 
 use bytes::Bytes;
 
@@ -14,22 +14,22 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Characters of a Referred-By that are written down.
+/// Maximum recorded characters of a Referred-By.
 const REFERRED_BY_CHARS_MAX: usize = 512;
 
-/// A transfer that is under way.
+/// A transfer in progress.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Transfer {
     by: OperatorId,
     to: Destination,
-    /// For the INVITE to whom takes over (RFC 3892 §2.2).
+    /// The Referred-By for the INVITE to the target (RFC 3892 §2.2).
     pub(in crate::switchboard) referred_by: Option<Bytes>,
-    /// The dialog in which the operator has asked for it.
+    /// The dialog of the REFER.
     told: Who,
 }
 
 impl Calls {
-    /// A blind transfer: the target is rung, or the caller goes back to the queue.
+    /// Starts a blind transfer: the target is rung, or the caller returns to the queue.
     pub(in crate::switchboard) fn pass_on(
         &mut self,
         net: &mut NetworkParts,
@@ -73,7 +73,7 @@ impl Calls {
         self.transfer_failed(net, step, id, crate::switchboard::calls::leg::outcome_of(refused), refused);
     }
 
-    /// A transfer that cannot even begin.
+    /// Records a transfer that fails before the target is rung.
     pub(in crate::switchboard) fn pass_on_in_vain(
         &mut self,
         net: &mut NetworkParts,
@@ -86,7 +86,8 @@ impl Calls {
         self.transfer_failed(net, step, referor.call, crate::switchboard::calls::leg::outcome_of(status), status);
     }
 
-    /// The talk ends here, for the record; the caller hears the tone. The recording goes on until somebody takes over.
+    /// Ends the operator's talk in the record and plays the waiting tone to the caller. The recording continues until
+    /// the target answers.
     pub(in crate::switchboard) fn begin_transfer(
         &mut self,
         net: &mut NetworkParts,
@@ -110,15 +111,15 @@ impl Calls {
         }
     }
 
-    /// The target rings.
+    /// Sets the call's stage while the target rings.
     pub(in crate::switchboard) fn rings_for_transfer(&mut self, id: CallId, from: Option<LegNo>) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Transfer { from };
         }
     }
 
-    /// Somebody rings. A caller who has heard of nobody yet is told, and so is who has asked that one to take over, or to join
-    /// (RFC 3515 §2.4.4).
+    /// Handles a phone that rings. A caller without a 180 gets one, and the phone that has requested the transfer or
+    /// invitation gets a NOTIFY (RFC 3515 §2.4.4).
     pub(in crate::switchboard) fn tell_ringing(
         &mut self,
         net: &mut NetworkParts,
@@ -145,7 +146,7 @@ impl Calls {
         self.back_to_queue(net, step, id);
     }
 
-    /// Somebody has taken the caller over, or the queue has; the operator is told, and his leg is to end.
+    /// Ends a successful transfer, to a party or to the queue: the operator's phone is notified, and its leg is to end.
     pub(in crate::switchboard) fn transfer_done(
         &mut self,
         net: &mut NetworkParts,
@@ -162,8 +163,8 @@ impl Calls {
         self.fact(net, step, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
-    /// A leg of the target has ended without an answer. While another phone of it rings, nothing is lost. A number is tried over the next
-    /// server, and the next trunk, as ever.
+    /// Handles a leg of the target that has ended without an answer. The transfer continues while another phone of the
+    /// target rings. A number is dialled again over the next server or trunk.
     pub(in crate::switchboard) fn transfer_refused(
         &mut self,
         net: &mut NetworkParts,
@@ -185,8 +186,8 @@ impl Calls {
         self.transfer_failed(net, step, id, outcome, told_as(outcome, sip_status));
     }
 
-    /// Nobody takes the caller: he goes back to the operator, if that one is still there; else he is offered to him first, and
-    /// then to whoever is free.
+    /// Handles a failed transfer: the caller returns to the operator. If the operator's leg has ended, the call is
+    /// offered to this operator first, and then to free operators.
     fn transfer_failed(
         &mut self,
         net: &mut NetworkParts,
@@ -218,8 +219,8 @@ impl Calls {
         self.join_sound(net, step, id, leg, false);
     }
 
-    /// The operator's leg has ended (by his BYE, unless it was `lost`) while his transfer is under way, or before he could know
-    /// that it has failed. The caller stays.
+    /// Handles the end of the operator's leg (by BYE unless `lost`) during a transfer, or before the operator could
+    /// notice its failure. The caller stays connected.
     pub(in crate::switchboard) fn transferor_left(
         &mut self,
         net: &mut NetworkParts,
@@ -251,7 +252,7 @@ impl Calls {
         if lost {
             self.bye(net, step, Who::Offer(id, leg));
         }
-        // Before the leg is forgotten: nobody may think that it talks still.
+        // The stage changes before the leg is removed, because a talking leg must exist.
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = if transfers { Stage::Transfer { from: None } } else { Stage::Queued };
         }
@@ -262,7 +263,7 @@ impl Calls {
         }
     }
 
-    /// True when a BYE of this leg must not end the call.
+    /// True if a BYE of this leg must not end the call.
     pub(in crate::switchboard) fn is_passing_on(&self, now: Now, id: CallId, leg: LegNo) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.stage {
@@ -276,7 +277,7 @@ impl Calls {
         }
     }
 
-    /// The call ends while it is passed on.
+    /// Records the transfer of a call that ends during it.
     pub(in crate::switchboard) fn transfer_ends(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
             return;
@@ -286,7 +287,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
     }
 
-    /// Takes the sound of a call that talks apart: neither side hears the other, or a tone, any more. Gives the caller's port.
+    /// Removes the bridge or the tones of an answered call. Returns the caller's anchor.
     pub(in crate::switchboard) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
         let call = self.calls.get_mut(&id)?;
         let Stage::Talking { leg } = call.stage else { return None };
@@ -313,10 +314,10 @@ impl Calls {
     }
 }
 
-/// The status that the operator's phone is told.
+/// The status for the NOTIFY to the operator's phone.
 pub(in crate::switchboard) fn told_as(outcome: OfferOutcome, sip_status: Option<u16>) -> u16 {
     match (outcome, sip_status) {
-        // It was answered with what nobody can use.
+        // The leg was answered with unusable SDP.
         (OfferOutcome::Rejected, Some(200)) => 488,
         (_, Some(status @ 400..=699)) => status,
         (OfferOutcome::Busy, _) => 486,

@@ -1,4 +1,4 @@
-//! Numbers that are dialled over trunks.
+//! Registration with trunks after a change of settings, and dialling of numbers over trunks.
 
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
@@ -10,7 +10,7 @@ use crate::switchboard::trunks::trunk::{NextWay, TrunkState, same_place};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Registers where that is wanted and is not done yet.
+    /// Starts missing registrations with trunks that require them.
     pub(in crate::switchboard) fn align_registrations(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now.mono;
         for index in 0..net.trunks.states.len() {
@@ -27,7 +27,7 @@ impl Calls {
                 }
                 (Some(expires), Some(binding)) => {
                     binding.expires = expires;
-                    // One that failed may have been mended by the new settings.
+                    // New settings may have repaired a failed registration.
                     if !binding.registered {
                         binding.next = binding.next.map(|_| now);
                     }
@@ -42,8 +42,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// Puts the states beside the settings' trunks, by name, and lets all that names a trunk by its place follow. `old` are the
-    /// trunks that the states belong to; who is gone or elsewhere has been parted from (`leave_old_trunks`).
+    /// Reorders the states of trunks to match the settings, by name, and renumbers all references to trunks. `old` are
+    /// the trunks of the present states; removed and moved ones have been deregistered (`leave_old_trunks`).
     pub(in crate::switchboard) fn align_trunks(&mut self, net: &mut NetworkParts, step: &mut Step, old: &[Trunk]) {
         let new = &self.settings.trunks;
         let place = |trunk: &Trunk| new.iter().position(|other| other.name == trunk.name);
@@ -54,7 +54,7 @@ impl Calls {
             let state = before.and_then(|index| net.trunks.states.get_mut(index)).map(std::mem::take);
             let mut state = state.unwrap_or_default();
             if before.and_then(|index| old.get(index)).is_some_and(|before| !same_place(before, trunk)) {
-                // What was heard there says nothing of the new place.
+                // Keep-alives to the old address say nothing about the new one.
                 (state.up, state.streak) = (None, 0);
             }
             state.name.clone_from(&trunk.name);
@@ -76,9 +76,9 @@ impl Calls {
 }
 
 impl Calls {
-    /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, of these those with room, by
-    /// priority. One that counts as down is tried last: it may only be its keep-alives that fail. A full one is tried too:
-    /// callers who wait can fill a trunk, and only the telco knows whether a channel is free.
+    /// Dials a number over one trunk after the other until the INVITE can be sent: trunks that are up first, then those
+    /// with capacity, then by priority. A trunk that is down is tried last, since only its keep-alives may fail. A full
+    /// trunk is tried too: waiting callers may fill a trunk, and only the telco knows whether a channel is free.
     pub(in crate::switchboard) fn dial(
         &mut self,
         net: &mut NetworkParts,
@@ -102,7 +102,7 @@ impl Calls {
         false
     }
 
-    /// Dials a number again after its leg has failed, if there is another server or trunk. Returns whether it did.
+    /// Dials a number again after its leg has failed, if another server or trunk is left. Returns true if it did.
     pub(in crate::switchboard) fn dial_again(
         &mut self,
         net: &mut NetworkParts,
@@ -134,7 +134,7 @@ impl Calls {
 
     fn next_trunk(&self, net: &NetworkParts, id: CallId) -> Option<usize> {
         let call = self.calls.get(&id)?;
-        // The last hop of a call that goes round in circles (RFC 7332 §4).
+        // The call has reached its last hop, for example in a loop (RFC 7332 §4).
         if call.hops <= 1 {
             return None;
         }

@@ -1,6 +1,7 @@
-//! Ring attempts to which no phone responds. After five seconds without a provisional response the next operator is rung. The INVITE stays
-//! open until its transaction ends (RFC 3261 §17.1.1.2, timer B): a response that comes late counts as long as the caller waits. The operator
-//! is free meanwhile: a ring attempt for another call cancels the open INVITE, one for the same call takes it up again.
+//! Ring attempts to which no phone responds. After five seconds without a provisional response the next operator is
+//! rung. The INVITE stays open until its transaction ends (RFC 3261 §17.1.1.2, timer B): a late response counts as long
+//! as the caller waits. The operator is free during this time: a ring attempt for another call cancels the open INVITE,
+//! and one for the same call reuses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,18 +18,18 @@ use crate::switchboard::ids::{BoundPhone, Who};
 use crate::switchboard::wire::connections::family;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// A phone that is rung has this long for its first response.
+/// Time for the first response of a ringing phone.
 pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
-/// Operators whose open INVITEs are looked at while port pairs are short.
+/// Maximum operators whose open INVITEs are searched for a port pair.
 const UNHEARD_SEARCHED_MAX: usize = 64;
 /// A ring attempt without a response ends this long after its binding was removed.
 const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
 
-/// The legs to which no phone has responded, by operator: all of one call.
+/// Legs to which no phone has responded, by operator. All legs of an operator belong to one call.
 pub(in crate::switchboard) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
 
 impl OfferLeg {
-    /// Rings, and its phone has not responded in time.
+    /// True if the leg rings and its phone has not responded in time.
     pub(in crate::switchboard) fn is_overdue(&self) -> bool {
         self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
     }
@@ -39,7 +40,7 @@ impl OfferLeg {
 }
 
 impl Call {
-    /// Waits for an operator, or rings some.
+    /// True if the call waits for an operator or rings operators.
     const fn is_waiting(&self) -> bool {
         match self.stage {
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
@@ -54,7 +55,7 @@ impl Call {
         self.legs.iter().find(|(_, leg)| leg.is_unheard()).map(|(no, _)| *no)
     }
 
-    /// Rings phones of this operator, and none of them has responded in time.
+    /// True if phones of this operator ring and none of them has responded in time.
     fn is_overdue_at(&self, operator: &OperatorId) -> bool {
         let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
         ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
@@ -66,7 +67,7 @@ impl Call {
 }
 
 impl Calls {
-    /// A phone is rung: it has `RESPONSE_WITHIN` for its first response.
+    /// Starts the timer for the first response of a ringing phone.
     pub(in crate::switchboard) fn await_response(&mut self, step: &mut Step, who: Who, by: Instant) {
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.respond_by = Some(by);
@@ -74,7 +75,7 @@ impl Calls {
         }
     }
 
-    /// Nothing is awaited of a leg's phone any more.
+    /// Cancels the response timer of a leg, and the timer of its removed binding.
     pub(in crate::switchboard) fn stop_awaiting(&mut self, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (by, ends_at) = (leg.rung.respond_by.take(), leg.rung.ends_at.take());
@@ -86,7 +87,7 @@ impl Calls {
         }
     }
 
-    /// A leg's phone has responded.
+    /// Handles the first response of a leg's phone.
     pub(in crate::switchboard) fn leg_responds(
         &mut self,
         net: &mut NetworkParts,
@@ -108,7 +109,7 @@ impl Calls {
         }
     }
 
-    /// No response has come in time.
+    /// Handles the expiry of the response timer.
     pub(in crate::switchboard) fn response_overdue(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
@@ -126,8 +127,8 @@ impl Calls {
         }
     }
 
-    /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
-    /// may still respond, or none rings, or the call does not wait.
+    /// Proceeds to the next operator if no ringing phone of this one has responded in time. Returns false, and changes
+    /// nothing, if a phone may still respond, no phone rings or the call does not wait.
     pub(in crate::switchboard) fn leave_overdue(
         &mut self,
         net: &mut NetworkParts,
@@ -142,15 +143,15 @@ impl Calls {
         is_overdue
     }
 
-    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and it was the operator's turn
-    /// (the fallback has not rung all phones).
+    /// True if a failed ring attempt counts against the operator: a phone has responded to it, and it was the
+    /// operator's turn, not only the fallback ringing all phones.
     pub(in crate::switchboard) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
     }
 
-    /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are
-    /// cancelled if none that still rings has responded in time.
+    /// Cancels the operator's other phones, if none that rings has responded in time, after one leg of a transfer, a
+    /// placed call or a participant has ended without an answer.
     pub(in crate::switchboard) fn cancel_overdue(
         &mut self,
         net: &mut NetworkParts,
@@ -165,7 +166,7 @@ impl Calls {
         }
     }
 
-    /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
+    /// Handles a ring attempt without a response: its INVITEs stay open, and the call proceeds to the next operator.
     fn attempt_unheard(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: &OperatorId) {
         let now = step.now;
         let blamed = self.blames(id, operator);
@@ -188,7 +189,7 @@ impl Calls {
             !open.contains(&one.phone)
                 && net.phones.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
         });
-        // One phone was busy, the others did not respond: that is the operator's doing.
+        // If one phone was busy and the others did not respond, the attempt counts against the operator.
         if heard {
             self.acd.offer_failed(now, id, operator, !blamed);
         } else {
@@ -209,13 +210,13 @@ impl Calls {
         }
     }
 
-    /// A leg is open no longer, or rings again.
+    /// Removes a leg from the index of unanswered legs: its INVITE has ended, or it rings again.
     pub(in crate::switchboard) fn not_unheard(&mut self, id: CallId, no: LegNo) {
         let leg = self.calls.get(&id).and_then(|call| call.legs.get(&no)).filter(|leg| leg.is_unheard());
         let Some(operator) = leg.and_then(OfferLeg::operator).cloned() else { return };
         let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
         legs.remove(&no);
-        // The caller's port may have been kept for it.
+        // The caller's port may have been kept for this leg.
         self.port_unused.push(id);
         if legs.is_empty() {
             self.unheard.remove(&operator);
@@ -223,7 +224,7 @@ impl Calls {
         }
     }
 
-    /// An operator is rung: INVITEs for another call that are still open are cancelled, so that no operator gets two calls.
+    /// Cancels an operator's open INVITEs for other calls, so that no operator gets two calls.
     pub(in crate::switchboard) fn cancel_unheard_elsewhere(
         &mut self,
         net: &mut NetworkParts,
@@ -237,7 +238,8 @@ impl Calls {
         }
     }
 
-    /// The open INVITE to a phone counts again, and is repeated at once. False: none is open.
+    /// Reuses the open INVITE to a phone for a new ring attempt, and repeats it at once. Returns false if there is
+    /// none.
     pub(in crate::switchboard) fn take_up_unheard(
         &mut self,
         net: &mut NetworkParts,
@@ -265,8 +267,8 @@ impl Calls {
         true
     }
 
-    /// A ready operator is not rung because no port pair is free: one INVITE without a response whose pair may help is cancelled. False: none
-    /// is open.
+    /// Cancels one INVITE without a response to free its port pair for a ready operator. Returns false if no such
+    /// INVITE is open.
     pub(in crate::switchboard) fn unheard_makes_way(&mut self, net: &mut NetworkParts, step: &mut Step) -> bool {
         if self.unheard.is_empty() {
             return false;
@@ -281,7 +283,8 @@ impl Calls {
         true
     }
 
-    /// The families of the pairs that an open INVITE keeps: its own, and that of a caller who has one only for it.
+    /// The address families of the port pairs that an open INVITE keeps: its own, and that of a caller who has a port
+    /// only for it.
     fn families_kept_by(&self, id: CallId, no: LegNo) -> impl Iterator<Item = Family> {
         let call = self.calls.get(&id);
         let caller = call.map(|call| &call.caller).filter(|caller| caller.port_is_uncertain());
@@ -291,7 +294,7 @@ impl Calls {
         sounds.map(|sound| family(sound.local.address))
     }
 
-    /// Open INVITEs to phones that the operator no longer has are cancelled.
+    /// Cancels open INVITEs to phones that the operator no longer has.
     pub(in crate::switchboard) fn cancel_unheard_of_old_phones(
         &mut self,
         net: &mut NetworkParts,
@@ -316,7 +319,8 @@ impl Calls {
         step.alarms.insert(ring_until, Alarm::RingOver(who));
     }
 
-    /// A response to an open INVITE. True: the leg rings again, or is answered, and the response counts.
+    /// Handles a response to an open INVITE. Returns true if the response must be processed: the leg rings again or is
+    /// answered.
     pub(in crate::switchboard) fn late_response(
         &mut self,
         net: &mut NetworkParts,
@@ -335,7 +339,7 @@ impl Calls {
             ..200 => {
                 let falls_back = call.is_falling_back();
                 if !reserved && !self.acd.ring_again(now, id, &operator) {
-                    // Beside the fallback the phone rings on, and its operator is free for others.
+                    // During the fallback the phone keeps ringing, while its operator is free for other calls.
                     if !falls_back {
                         self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
                     }
@@ -369,7 +373,7 @@ impl Calls {
         }
     }
 
-    /// The INVITE of an open leg is over.
+    /// Handles the end of the INVITE of an open leg.
     pub(in crate::switchboard) fn unheard_over(
         &mut self,
         net: &mut NetworkParts,
@@ -384,7 +388,7 @@ impl Calls {
         self.drop_leg(net, step, id, leg);
     }
 
-    /// Looks for ring attempts without a response whose binding has gone in this step.
+    /// Handles bindings that were removed in this step, for ring attempts without a response.
     pub(in crate::switchboard) fn watch_bindings(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         let accounts = net.phones.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
@@ -419,7 +423,7 @@ impl Calls {
         }
     }
 
-    /// The binding of a leg without a response is gone: the leg ends, unless the phone has registered anew since.
+    /// Ends a leg without a response whose binding was removed, unless the phone has registered again.
     pub(in crate::switchboard) fn binding_gone(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
@@ -436,7 +440,7 @@ impl Calls {
         }
     }
 
-    /// What is wrong with the open legs of a call, or with what is known of them (`verify`).
+    /// Checks that the index of unanswered legs matches the calls (`verify`).
     pub(in crate::switchboard) fn verify_unheard(&self) -> Result<(), String> {
         for (operator, (id, legs)) in &self.unheard {
             let is = |no: &LegNo| {

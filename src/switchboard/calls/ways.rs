@@ -1,6 +1,7 @@
-//! The ways to a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another host, the phone is
-//! behind NAT and is reached at the address that its REGISTER came from. A phone that does not respond at its Contact within a second is
-//! rung at that address too: two INVITEs of one leg, of which the first that gets a response counts.
+//! Addresses of a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another
+//! host, the phone is behind NAT and is reached at the source address of its REGISTER. If a phone does not respond at
+//! its Contact within a second, siaga also rings it at the source address: one leg then has two INVITEs, and the first
+//! response selects one.
 
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::ClientId;
@@ -12,7 +13,7 @@ use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {
-    /// The phone of a leg has not responded at its Contact: it is rung at its REGISTER's source address too.
+    /// Sends the second INVITE, to the source address of the REGISTER, if the phone has not responded at its Contact.
     pub(in crate::switchboard) fn ring_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         let cseq = leg.cseq;
@@ -28,7 +29,8 @@ impl Calls {
 }
 
 impl Calls {
-    /// A response to one of the INVITEs of a leg has come: the other one is cancelled. False: the response changes nothing.
+    /// Handles a response to one of the two INVITEs of a leg: the other one is cancelled. Returns false if the response
+    /// must be ignored.
     pub(in crate::switchboard) fn way_responds(
         &mut self,
         net: &mut NetworkParts,
@@ -47,7 +49,7 @@ impl Calls {
                 self.forget_second_way(net, step, who);
                 return true;
             }
-            // The phone listens at both addresses and has got the INVITE twice (RFC 3261 §8.2.2.2).
+            // The phone listens at both addresses and has received the INVITE twice (RFC 3261 §8.2.2.2).
             SecondWay::Sent { .. } if status == 482 => {
                 net.wire.take_purpose(&client);
                 net.wire.take_retry(&client);
@@ -65,7 +67,7 @@ impl Calls {
         }
         match status {
             ..200 => false,
-            // It crosses the CANCEL: somebody has picked up.
+            // A 2xx has crossed the CANCEL: the phone was answered.
             200..300 if matches!(leg.state, OfferState::Ringing { .. } | OfferState::Unheard) => {
                 leg.cseq = message.cseq().map_or(leg.cseq, |cseq| cseq.number);
                 leg.swap_ways();
@@ -90,8 +92,8 @@ impl Calls {
         }
     }
 
-    /// A second answer of the same phone, at its other address. If it is of the dialog that has its ACK over the first one, this copy gets
-    /// one too.
+    /// Handles a second 2xx of the same phone, at its other address. If it belongs to the dialog whose ACK was sent
+    /// over the first address, this copy gets an ACK too.
     fn decline_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, message: &Message<'_>) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
@@ -99,7 +101,7 @@ impl Calls {
         self.decline_answer(net, step, who, dialog, cseq.number, Some(flow));
     }
 
-    /// One of the INVITEs of a leg has failed. True: there is no other.
+    /// Handles the failure of one of the INVITEs of a leg. Returns true if no other one is left.
     pub(in crate::switchboard) fn way_fails(
         &mut self,
         net: &mut NetworkParts,
@@ -126,7 +128,7 @@ impl Calls {
         }
     }
 
-    /// The second INVITE of a leg is no longer wanted.
+    /// Cancels the second INVITE of a leg.
     pub(in crate::switchboard) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let _now = step.now;
         let Some(leg) = self.leg_mut(who) else { return };
@@ -143,7 +145,7 @@ impl Calls {
         }
     }
 
-    /// The leg is over, or its phone has responded in time.
+    /// Drops the second INVITE, because the leg has ended or its phone has responded in time.
     pub(in crate::switchboard) fn forget_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         match std::mem::take(&mut leg.rung.second) {
@@ -157,7 +159,7 @@ impl Calls {
 }
 
 impl OfferLeg {
-    /// The second INVITE is the leg's own from now on, and the other way round. None without a second one under way.
+    /// Swaps the first and the second INVITE of a leg. Returns None if no second one is pending.
     pub(in crate::switchboard) fn swap_ways(&mut self) -> Option<()> {
         let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
         std::mem::swap(self.client.as_mut()?, client);

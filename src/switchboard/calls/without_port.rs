@@ -1,6 +1,6 @@
-//! Callers who wait without a port. While few pairs are free, new callers leave them to operators' phones: such a caller waits with 180
-//! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
-//! operator has answered; in the caller's place in the queue nothing changes.
+//! Callers who wait without a port. If few port pairs are free, new callers leave them to operators' phones: such a
+//! caller waits with 180 and without early media. The call gets a port when a phone is rung for it, and returns the
+//! port if the ringing ends without an answer. The call's position in the queue does not change.
 
 use bytes::Bytes;
 
@@ -17,50 +17,52 @@ use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::wire::connections::family;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// How far RTP ports are used up.
+/// The shortage of RTP ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortShortage {
     #[default]
     None,
-    /// The reserve for operators' phones is reached: callers wait without a port.
+    /// Only the reserve for operators' phones is left: new callers wait without a port.
     Reserve,
-    /// No pair is left for a ready operator, and calls wait.
+    /// No pair is free for a ready operator, and calls wait.
     Exhausted,
 }
 
-/// What the caller's port will be lent by. It stays until the port is the caller's for good.
+/// The data for lending a port to the caller later. It is kept until the port is permanent.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct WithoutPort {
-    /// The session description of the INVITE. None: it has none.
+    /// The SDP of the INVITE, if it has one.
     offer: Option<Bytes>,
-    /// Our description will be the offer.
+    /// True if siaga's SDP will be the offer.
     offers: bool,
     family: Family,
 }
 
 impl CallerLeg {
-    /// True while the caller waits without a port, or has one only as long as a phone rings.
+    /// True while the caller waits without a port, or has one only while a phone rings.
     pub(in crate::switchboard) fn port_is_uncertain(&self) -> bool {
         self.without_port.is_some()
     }
 
-    /// The caller's first provisional response cannot be reliable: it would have to hold our offer (RFC 3262 §5), and there is no port.
+    /// True if the caller's first provisional response cannot be reliable: it would have to contain siaga's offer
+    /// (RFC 3262 §5), and there is no port.
     pub(in crate::switchboard) fn must_be_told_unreliably(&self) -> bool {
         self.without_port.as_ref().is_some_and(|without| without.offers)
     }
 }
 
 impl Calls {
-    /// True if a new caller waits without a port: no more pairs are free than the reserve.
+    /// True if a new caller must wait without a port, because only the reserve is free.
     pub(in crate::switchboard) fn is_at_reserve(&self, net: &NetworkParts, id: CallId, invite: &Message<'_>) -> bool {
         let ready = self.acd.ready_count();
         let is_reached = |family| net.media.ports.has(family) && !net.media.ports.exceed_reserve(family, ready);
-        // The description is read only when it matters.
+        // The SDP is read only if the result depends on it.
         (is_reached(Family::V4) || is_reached(Family::V6))
             && is_reached(self.family_of(id, session_description(invite)))
     }
 
-    /// Keeps what the port will be lent by. False if the offer cannot be answered, and then the call is over.
+    /// Stores the data for lending a port later. Returns false if the offer cannot be answered; the call has then
+    /// ended.
     pub(in crate::switchboard) fn keep_offer(
         &mut self,
         net: &mut NetworkParts,
@@ -84,7 +86,7 @@ impl Calls {
         }
     }
 
-    /// The call has its place in the queue, and waits without a port in it.
+    /// Marks a queued call as waiting without a port.
     pub(in crate::switchboard) fn waits_without_port(&mut self, id: CallId) {
         let without = self.calls.get(&id).filter(|call| call.caller.line.sound.is_none());
         let Some(without) = without.and_then(|call| call.caller.without_port.as_ref()) else { return };
@@ -92,7 +94,8 @@ impl Calls {
         self.without_port.insert(id);
     }
 
-    /// Lends a caller who waits without a port one. True if the caller has a port now, or needs none yet.
+    /// Lends a port to a caller who waits without one. Returns true if the caller has a port now, or did not wait for
+    /// one.
     pub(in crate::switchboard) fn lend_to_caller(
         &mut self,
         net: &mut NetworkParts,
@@ -112,7 +115,7 @@ impl Calls {
                 true
             }
             Ok(false) => false,
-            // The trunk's codecs have been configured otherwise since.
+            // The trunk's codecs were changed in the configuration.
             Err(why) => {
                 self.end_call(net, step, id, Ending::undescribed(why));
                 false
@@ -120,9 +123,9 @@ impl Calls {
         }
     }
 
-    /// Takes the port of a caller back who has it only as long as a phone rings, if none does.
+    /// Takes back the port of a caller who has it only while a phone rings, if no phone rings.
     pub(in crate::switchboard) fn take_port_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        // An INVITE that is still open may be answered late.
+        // An open INVITE may still be answered.
         let in_use = |call: &Call| call.rings() || call.legs.values().any(OfferLeg::is_unheard);
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over() && !in_use(call)) else { return };
         if !call.caller.port_is_uncertain() {
@@ -130,12 +133,12 @@ impl Calls {
         }
         let Some(sound) = call.caller.line.sound.take() else { return };
         (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
-        // Nothing has been sent to it: no peer knows of it.
+        // The port was never sent to the peer.
         net.media.return_anchor(step, sound.anchor);
         self.waits_without_port(id);
     }
 
-    /// What the ACD decides next, as far as free ports allow.
+    /// The next decision of the ACD, as far as free ports allow.
     pub(in crate::switchboard) fn next_decision(
         &mut self,
         net: &mut NetworkParts,
@@ -154,8 +157,8 @@ impl Calls {
         }
     }
 
-    /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as
-    /// all others.
+    /// Lends ports to the callers who have waited longest without one, as far as the reserve allows. They then hear the
+    /// queue or are answered, as all others.
     pub(in crate::switchboard) fn lend_beyond_reserve(&mut self, net: &mut NetworkParts, step: &mut Step) {
         while let Some(id) = self.first_beyond_reserve(net) {
             if !self.lend_to_caller(net, step, id) {
@@ -171,7 +174,7 @@ impl Calls {
         }
     }
 
-    /// The caller who has waited longest for a pair of a family of which more are free than the reserve.
+    /// The caller who has waited longest for a pair of a family with more free pairs than the reserve.
     fn first_beyond_reserve(&self, net: &NetworkParts) -> Option<CallId> {
         let ready = self.acd.ready_count();
         let exceeds = |family| net.media.ports.exceed_reserve(family, ready);
@@ -183,8 +186,8 @@ impl Calls {
         searched.find(|id| family(id).is_some_and(exceeds)).copied()
     }
 
-    /// The family of which no pair is free for the phones of an operator, beside one for a caller who lacks a pair. None: that is not why
-    /// none of them could be rung.
+    /// The address family without a free pair for the operator's phones, in addition to a pair for a caller who needs
+    /// one. None if missing pairs are not the reason that no phone could be rung.
     pub(in crate::switchboard) fn family_lacking(
         &self,
         net: &NetworkParts,
@@ -199,8 +202,9 @@ impl Calls {
 }
 
 impl Calls {
-    /// True if an operator may place a call with two more pairs. The reserve stays, unless the operator has a caller: a consultation leads
-    /// to a transfer, after which two pairs are free again. It leaves as many pairs as a conversation needs.
+    /// True if an operator may place a call, which needs two more pairs. The reserve must stay free. For an operator
+    /// who has a caller, only the pairs for one conversation must stay free: a consultation leads to a transfer, which
+    /// frees two pairs.
     pub(in crate::switchboard) fn has_pairs_for_placed(&self, net: &NetworkParts, by: &OperatorId) -> bool {
         let reserve = match self.has_caller(by) {
             true => PAIRS_OF_CONVERSATION,
@@ -216,8 +220,9 @@ impl Calls {
         call.is_some_and(|call| call.placed_by.is_none() && matches!(call.stage, Stage::Talking { .. }))
     }
 
-    /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
-    /// operator that a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
+    /// True if a pair may be used for an optional leg, such as an operator's second phone or a participant: pairs must
+    /// stay free for a conversation of each ready operator for whom a call waits, or the next call may wait. `family`
+    /// is that of the pair; None requires a pair of each family.
     pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Option<Family>) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
@@ -226,14 +231,14 @@ impl Calls {
         families.all(|one| !is_meant(one) || net.media.ports.leaves(one, 1, conversations * 2))
     }
 
-    /// The same for a phone of an operator.
+    /// True if an optional pair is free for a phone of an operator.
     pub(in crate::switchboard) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
         net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, Some(family)))
     }
 }
 
 impl Calls {
-    /// Who waits without a port is known, and who talks has one.
+    /// Checks that callers without a port are indexed, and that answered callers have a port.
     pub(in crate::switchboard) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let caller = &call.caller;
         let (uncertain, has_port) = (caller.port_is_uncertain(), caller.line.sound.is_some());
@@ -260,7 +265,7 @@ impl Calls {
         sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
     }
 
-    /// Whether the offer can be answered once there is a port; true if our description will be the offer.
+    /// Checks whether the offer can be answered when a port is lent. Returns true if siaga's SDP will be the offer.
     fn describes_later(
         &mut self,
         net: &mut NetworkParts,
@@ -278,7 +283,7 @@ impl Calls {
     }
 }
 
-/// Stands for the port that is not lent yet; it is never sent.
+/// The port in place of one that is not lent yet; it is never sent.
 const DISCARD_PORT: u16 = 9;
-/// Pairs that a conversation needs.
+/// Port pairs of one conversation.
 const PAIRS_OF_CONVERSATION: usize = 2;

@@ -5,12 +5,12 @@ use crate::clock::Now;
 use crate::ids::CallId;
 use crate::switchboard::Step;
 
-/// The numbering of facts in this run.
+/// The run of the service and the number of its last fact.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Facts {
-    /// The stream of facts that belong to no call.
+    /// The stream id of facts that belong to no call.
     run: CallId,
-    /// When the run began, on both clocks.
+    /// The start of the run on both clocks.
     began: Now,
     seq: u32,
 }
@@ -47,7 +47,7 @@ impl Facts {
     }
 }
 
-/// An operator's state as facts name it.
+/// The name of an operator's state in facts.
 pub(in crate::switchboard) const fn state_word(state: crate::acd::State) -> &'static str {
     use crate::acd::State;
     match state {

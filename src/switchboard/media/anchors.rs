@@ -1,4 +1,4 @@
-//! Anchors: lent, bridged and returned.
+//! Local media addresses, and bridging of anchors.
 
 use std::net::SocketAddr;
 
@@ -13,14 +13,14 @@ impl MediaPorts {
         let ip = address.ip().to_canonical();
         let listeners = self.settings.listeners.iter().map(|listener| listener.local.ip());
         let advertised = self.settings.media_addresses.iter().copied();
-        // A wildcard listens on each address of the machine.
+        // A wildcard address covers each address of the host.
         let bound = self.ports.addresses().any(|bound| bound == ip || (bound.is_unspecified() && ip.is_loopback()));
         self.ports.number(address.port()) && (bound || listeners.chain(advertised).any(|ours| ours == ip))
     }
 }
 
 impl MediaPorts {
-    /// Our side of a session whose port is bound there.
+    /// The local side of a media session whose port is bound at this address.
     pub(in crate::switchboard) fn local_at(&mut self, step: &mut Step, bound: SocketAddr) -> Local {
         let session = step.rng.next_u64() >> 2;
         let terms = Terms::new(step.master_key());
@@ -31,7 +31,7 @@ impl MediaPorts {
 }
 
 impl MediaPorts {
-    /// Gives a port back that no leg has taken over.
+    /// Returns the port of an anchor that no leg has taken over.
     pub(in crate::switchboard) fn return_anchor(&mut self, step: &mut Step, anchor: AnchorId) {
         self.anchors.remove(&anchor);
         self.ports.give_back(anchor);
@@ -40,7 +40,7 @@ impl MediaPorts {
 }
 
 impl MediaPorts {
-    /// Takes a bridge apart, or makes it again, as the holds of its two sides have changed.
+    /// Separates or bridges two anchors after the hold state of one side has changed.
     pub(in crate::switchboard) fn hold_apart(
         &mut self,
         step: &mut Step,
@@ -58,7 +58,8 @@ impl MediaPorts {
         self.bridge(step, (a, b), is);
     }
 
-    /// Bridges two that are apart; an operator who is on hold hears the tone instead, a caller what callers who wait hear.
+    /// Bridges two separate anchors. If one side holds, the other hears a tone: an operator on hold the hold tone, a
+    /// caller the prompt for waiting callers.
     pub(in crate::switchboard) fn bridge(
         &mut self,
         step: &mut Step,

@@ -1,4 +1,4 @@
-//! RTP ports and the anchors that they are lent to.
+//! RTP ports and the anchors that use them.
 
 pub(in crate::switchboard) mod anchors;
 pub(in crate::switchboard) mod ports;
@@ -12,18 +12,18 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::media::ports::Ports;
 use crate::switchboard::settings::Settings;
 
-/// RTP ports, and the anchors that they are lent to.
+/// RTP ports and the anchors that use them.
 #[derive(Debug)]
 pub(in crate::switchboard) struct MediaPorts {
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) ports: Ports,
     pub(in crate::switchboard) anchors: Map<AnchorId, Who>,
-    /// Anchors that are closed but have not told what they saw; at most one for each port.
+    /// Closed anchors whose final statistics have not arrived; at most one for each port.
     pub(in crate::switchboard) closing: Map<u32, (AnchorId, Who)>,
 }
 
 impl MediaPorts {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

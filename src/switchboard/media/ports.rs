@@ -1,4 +1,4 @@
-//! The pool of RTP ports. Media binds them; the switchboard lends one to each leg.
+//! The pool of RTP ports. The media part binds them; the switchboard lends one to each leg.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -7,8 +7,8 @@ use crate::acd::{Family, FreePairs};
 use crate::limits::RTP_PAIRS_RESERVED_MIN;
 use crate::media::command::AnchorId;
 
-/// Which of the pre-bound port pairs are free. The one that has been free longest is lent first, so that late packets
-/// of its last user have died out.
+/// The free port pairs. The pair that has been free for the longest time is lent first, so that late packets of its
+/// last user no longer arrive.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Ports {
     ports: Vec<SocketAddr>,
@@ -17,12 +17,12 @@ pub(in crate::switchboard) struct Ports {
     generations: Vec<u32>,
     free_v4: VecDeque<u32>,
     free_v6: VecDeque<u32>,
-    /// How many there are of each family.
+    /// The number of pairs of each address family.
     all: FreePairs,
 }
 
 impl Ports {
-    /// Starts with all of them free. Slot i is the i-th.
+    /// Creates the pool with all pairs free. Slot i is `ports[i]`.
     pub(in crate::switchboard) fn new(ports: Vec<SocketAddr>) -> Self {
         let (free_v4, free_v6) = (0..).zip(&ports).map(|(slot, port)| (slot, port.is_ipv4())).fold(
             (VecDeque::new(), VecDeque::new()),
@@ -41,7 +41,8 @@ impl Ports {
         Self { generations: vec![0; ports.len()], ports, addresses, numbers, free_v4, free_v6, all }
     }
 
-    /// Lends a port of the same address family as `towards`; the address that it is bound to. None when all are in use.
+    /// Lends a port of the address family of `towards`, with the address to which it is bound. None if no such port is
+    /// free.
     pub(in crate::switchboard) fn lend(&mut self, towards: IpAddr) -> Option<(AnchorId, SocketAddr)> {
         let slot = self.free_towards(towards).pop_front()?;
         let index = usize::try_from(slot).ok()?;
@@ -51,7 +52,7 @@ impl Ports {
         Some((AnchorId { slot, generation: *generation }, port))
     }
 
-    /// Takes a port back; false when it was not lent (a bug of ours).
+    /// Returns a port to the pool. Returns false if it was not lent, which is a bug.
     pub(in crate::switchboard) fn give_back(&mut self, anchor: AnchorId) -> bool {
         let index = usize::try_from(anchor.slot).ok();
         let current = index.and_then(|index| self.generations.get(index));
@@ -63,12 +64,12 @@ impl Ports {
         true
     }
 
-    /// All pairs, lent or not.
+    /// The number of all pairs, lent or free.
     pub(in crate::switchboard) const fn len(&self) -> usize {
         self.ports.len()
     }
 
-    /// True for the number of an RTP or RTCP port of the pool.
+    /// True if `port` is the number of an RTP or RTCP port of the pool.
     pub(in crate::switchboard) fn number(&self, port: u16) -> bool {
         self.numbers.contains(&(port & !1))
     }
@@ -78,12 +79,12 @@ impl Ports {
         self.addresses.iter().copied()
     }
 
-    /// How many are lent.
+    /// The number of lent pairs.
     pub(in crate::switchboard) fn lent(&self) -> usize {
         self.ports.len() - self.free_v4.len() - self.free_v6.len()
     }
 
-    /// How many are free.
+    /// The number of free pairs.
     pub(in crate::switchboard) fn free(&self) -> FreePairs {
         FreePairs { v4: self.free_v4.len(), v6: self.free_v6.len() }
     }
@@ -93,13 +94,15 @@ impl Ports {
         self.all.of(family) > 0
     }
 
-    /// True if a new caller may hold a pair of this family while waiting: the reserve is left. It is two pairs for each operator who
-    /// is ready, at least `RTP_PAIRS_RESERVED_MIN`, and at most half of all pairs, but never fewer than a conversation needs.
+    /// True if a new caller may hold a pair of this family while waiting, because the reserve stays free. The reserve
+    /// is two pairs for each ready operator, at least `RTP_PAIRS_RESERVED_MIN`, and at most half of all pairs, but
+    /// never fewer than a conversation needs.
     pub(in crate::switchboard) fn exceed_reserve(&self, family: Family, ready: usize) -> bool {
         self.leaves(family, 1, ready.saturating_mul(2).max(RTP_PAIRS_RESERVED_MIN))
     }
 
-    /// True if `taken` pairs of this family can be lent and `left`, within half of all pairs and at least two, are free then.
+    /// True if `left` pairs of this family stay free after `taken` pairs are lent. `left` is limited to half of all
+    /// pairs, but not below two.
     pub(in crate::switchboard) fn leaves(&self, family: Family, taken: usize, left: usize) -> bool {
         let left = left.min((self.all.of(family) / 2).max(2));
         self.free().of(family) >= taken.saturating_add(left)
@@ -147,12 +150,12 @@ mod tests {
         assert_eq!(ports.lend(V6).unwrap().0.slot, anchor.slot);
     }
 
-    /// A pool of so many pairs of IPv4.
+    /// A pool with this many IPv4 pairs.
     fn pool_of(pairs: u16) -> Ports {
         Ports::new((0..pairs).map(|pair| SocketAddr::new(V4, 20_000 + 2 * pair)).collect())
     }
 
-    /// How many callers get a pair before the reserve is reached, while so many operators are ready.
+    /// The number of callers that get a pair before the reserve is reached, with this many ready operators.
     fn callers(pairs: u16, ready: usize) -> usize {
         let mut ports = pool_of(pairs);
         std::iter::from_fn(|| ports.exceed_reserve(Family::V4, ready).then(|| ports.lend(V4).unwrap())).count()

@@ -1,4 +1,4 @@
-//! Texts between phones, callers and the centre (RFC 3428).
+//! Texts between operators' phones, callers and the centre (RFC 3428).
 
 pub(in crate::switchboard) mod texts;
 
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::switchboard::settings::Settings;
 
-/// Texts between phones, callers and the centre (RFC 3428).
+/// Texts between operators' phones, callers and the centre (RFC 3428).
 #[derive(Debug)]
 pub(in crate::switchboard) struct Messages {
     settings: Arc<Settings>,
@@ -14,7 +14,7 @@ pub(in crate::switchboard) struct Messages {
 }
 
 impl Messages {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

@@ -1,5 +1,6 @@
-//! MESSAGE (RFC 3428): text between operators, from the centre to them, and between the two sides of a call. It is carried, never
-//! kept: what nobody takes now is refused, and its words stand in no log and no fact.
+//! MESSAGE (RFC 3428): texts between operators, from the centre to operators, and between the two sides of a call.
+//! siaga relays a text and never stores it: a text that no phone accepts is rejected, and logs and facts never contain
+//! it.
 
 mod repeats;
 
@@ -26,7 +27,7 @@ use crate::switchboard::wire::replies::of_request_only;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, ConsoleReply, Messages, NetworkParts, Purpose, Step};
 
-/// What goes along with a text, as it came (RFC 3428 §4, §5).
+/// Header fields that are forwarded unchanged with a text (RFC 3428 §4, §5).
 const CARRIED: [Name; 8] = [
     Name::ContentType,
     Name::ContentDisposition,
@@ -38,41 +39,44 @@ const CARRIED: [Name; 8] = [
     Name::Subject,
 ];
 
-/// The sender of a text in a call gets a final response within this time, well before its timer F ends the transaction, and perhaps the call.
+/// Maximum time to the final response for the sender of a text in a call. It is well below the sender's timer F, whose
+/// expiry could end the call.
 pub(in crate::switchboard) const ANSWERED_IN: Duration = Duration::from_secs(16);
-/// The status for the sender of a text in a call that the other side did not accept. It concerns only this request.
+/// The status for a text in a call that the other side did not accept. It affects only this request.
 pub(in crate::switchboard) const NOT_TAKEN: u16 = 486;
 
-/// How many repetitions of a text, each in a transaction of its own, get the response of the first. Further ones get 500.
+/// Maximum repetitions of a text, each in its own transaction, that get the response to the first. Further ones get
+/// 500.
 const REPEATS_MAX: usize = 4;
 
-/// Who waits for an answer.
+/// The server transaction of a sender.
 #[derive(Debug)]
 struct Asker {
     server: ServerId,
     stencil: Stencil,
 }
 
-/// An answer as it goes back.
+/// A response to the sender of a text.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Answer {
     pub(in crate::switchboard) status: u16,
-    /// What the sender has to know of a refusal.
+    /// Header fields that explain a rejection.
     headers: Vec<(Name, Bytes)>,
 }
 
-/// A text on its way to the phones of one person.
+/// A text that has been forwarded to the phones of one operator and waits for responses.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Text {
-    /// None: the centre itself.
+    /// None for a text of the centre.
     asker: Option<Asker>,
-    /// The same request in other transactions: it took another path, or its sender has repeated it.
+    /// Copies of the request in other transactions: they took another path, or the sender has repeated the request.
     repeats: Vec<Asker>,
-    /// The sender's dialog, and the CSeq number of the request.
+    /// The sender's dialog, and the CSeq of the request.
     sender: Option<(DialogKey, u32)>,
-    /// The requests without an answer, each with the phone that it went to; None: in a dialog.
+    /// Pending client transactions, each with its phone; None for a text in a call.
     pub(in crate::switchboard) asked: Asked,
-    /// What goes to the second address of a phone if it does not respond at its first by then: by the transaction with the first.
+    /// Requests to second addresses, by the transaction with the first address. They are sent at `seconds_at` if a
+    /// phone has not responded at its first address.
     pub(in crate::switchboard) seconds: Seconds,
     seconds_at: Option<Instant>,
     pub(in crate::switchboard) best: Option<Answer>,
@@ -90,11 +94,11 @@ pub(in crate::switchboard) struct InCall {
     pub(in crate::switchboard) until: Instant,
 }
 
-/// All that are on their way.
+/// All texts that wait for a response, and the number of the last text.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Texts {
     pub(in crate::switchboard) all: BTreeMap<TextId, Text>,
-    /// The last one of each dialog whose sender waits for a response.
+    /// The last text in each dialog whose sender waits for a response.
     by_dialog: BTreeMap<DialogKey, TextId>,
     last_id: u64,
 }
@@ -104,17 +108,17 @@ impl Texts {
         self.all.is_empty()
     }
 
-    /// When the sender of a text in a call must get a response.
+    /// The time by which the sender of a text in a call must get a response.
     pub(in crate::switchboard) fn due(&self, id: TextId) -> Option<Instant> {
         self.all.get(&id).and_then(|text| text.in_call).map(|in_call| in_call.until)
     }
 
-    /// When texts that have had no response go to the second addresses of their phones.
+    /// The time at which a text without a response is sent to the second addresses of its phones.
     pub(in crate::switchboard) fn seconds_at(&self, id: TextId) -> Option<Instant> {
         self.all.get(&id).and_then(|text| text.seconds_at)
     }
 
-    /// Notes the request of a text.
+    /// Stores the dialog and CSeq of a text's request.
     pub(in crate::switchboard) fn came_by(&mut self, id: TextId, message: &Message<'_>) {
         let (Some(key), Ok(cseq)) = (DialogKey::of_request(message), message.cseq()) else { return };
         if let Some(text) = self.all.get_mut(&id) {
@@ -144,7 +148,7 @@ impl Texts {
     }
 }
 
-/// What a text says, and of whom.
+/// The sender, header fields and body of a text.
 pub(in crate::switchboard) struct Letter<'m> {
     from: &'m str,
     hops: u32,
@@ -153,13 +157,13 @@ pub(in crate::switchboard) struct Letter<'m> {
 }
 
 impl<'m> Letter<'m> {
-    /// What a request carries, on behalf of `from`.
+    /// Reads the content of a MESSAGE that `from` sends.
     pub(in crate::switchboard) fn of(message: &'m Message<'_>, from: &'m str, hops: u32) -> Self {
         let headers = CARRIED.into_iter().filter_map(|name| Some((name, message.first(name)?))).collect();
         Self { from, hops, headers, body: message.body }
     }
 
-    /// Puts the text into a request.
+    /// Writes the text into a request.
     pub(in crate::switchboard) fn write(&self, mut request: Builder) -> Builder {
         let mut kind = "text/plain";
         for (name, value) in &self.headers {
@@ -173,7 +177,7 @@ impl<'m> Letter<'m> {
 }
 
 impl Messages {
-    /// A MESSAGE outside any dialog, of somebody who is no trunk: from operator to operator.
+    /// Handles a MESSAGE outside a dialog that does not come from a trunk: a text from operator to operator.
     pub(in crate::switchboard) fn messaged(
         &mut self,
         calls: &mut Calls,
@@ -187,13 +191,13 @@ impl Messages {
             return net.wire.reply(step, taken, 404, &[]);
         };
         let to = net.phones.user_of(&to);
-        // It goes on, so the hops count (RFC 3261 §16.3).
+        // The text is forwarded, so Max-Forwards is decremented (RFC 3261 §16.3).
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
         let Some(hops) = hops.checked_sub(1) else { return net.wire.reply(step, taken, 483, &[]) };
         if !net.wire.is_fit(step, taken) {
             return;
         }
-        // Who has proven who he is speaks in no other name.
+        // The sender is the authenticated operator, whatever From contains.
         let tag = step.rng.token();
         let shown = net.phones.accounts.get(&sender).map_or(sender.as_str(), |account| account.name.as_str());
         let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
@@ -209,7 +213,7 @@ impl Messages {
 }
 
 impl Messages {
-    /// The other side of a call has not answered a text in time: its sender hears so.
+    /// Responds to the sender of a text in a call if the other side has not responded in time.
     pub(in crate::switchboard) fn text_due(
         &mut self,
         calls: &mut Calls,
@@ -222,7 +226,8 @@ impl Messages {
 }
 
 impl Messages {
-    /// The centre's own text, to one operator or to all. It tells whose phones were sent to; nobody waits for their answers.
+    /// Sends a text of the centre to one operator or to all, without waiting for responses. Returns the operators to
+    /// whose phones it was sent, and the others.
     pub(in crate::switchboard) fn announce_text(
         &mut self,
         net: &mut NetworkParts,
@@ -255,7 +260,7 @@ impl Messages {
 }
 
 impl Messages {
-    /// Sends the sender of a text the best response of its receivers.
+    /// Sends the best response of the phones to the sender of a text.
     pub(in crate::switchboard) fn conclude(
         &mut self,
         calls: &mut Calls,
@@ -297,7 +302,7 @@ impl Messages {
         }
     }
 
-    /// Phones that have not responded at their first address in a second get the text at the second one too.
+    /// Schedules the copies to second addresses, for phones that do not respond at their first address within a second.
     fn await_seconds(&mut self, step: &mut Step, id: TextId, seconds: Seconds) {
         let now = step.now;
         let Some(text) = self.texts.all.get_mut(&id).filter(|_| !seconds.is_empty()) else { return };
@@ -329,8 +334,8 @@ impl Messages {
         }
     }
 
-    /// Sends a text to all phones of an operator. The status that refuses it: 480 none is registered, 413 it is too long for
-    /// each of them, 503 there is no room.
+    /// Sends a text to all phones of an operator. Errors: 480 if no phone is registered, 413 if the text is too long
+    /// for every phone, 503 if no transaction is free.
     fn send_text(
         &mut self,
         net: &mut NetworkParts,
@@ -404,7 +409,8 @@ impl Messages {
 }
 
 impl Answer {
-    /// What goes back of a phone's response. A redirection or a challenge is nothing that the sender could follow.
+    /// The parts of a phone's response that are returned to the sender. A redirection or challenge becomes 480, since
+    /// the sender could not follow it.
     pub(in crate::switchboard) fn of(message: &Message<'_>, status: u16) -> Self {
         let status = if matches!(status, 300..=399 | 401 | 407) { 480 } else { status };
         let told = [Name::Accept, Name::RetryAfter, Name::Unsupported];
@@ -413,7 +419,8 @@ impl Answer {
         Self { status, headers }
     }
 
-    /// Lower is better: success, then what no other phone would change (6xx), then the lowest.
+    /// The rank of a response, lower is better: 2xx, then 6xx, which applies to all phones, then the lowest status
+    /// (RFC 3261 §16.7).
     pub(in crate::switchboard) const fn rank(&self) -> u16 {
         match self.status {
             600.. => 300,
@@ -422,12 +429,12 @@ impl Answer {
     }
 }
 
-/// A MESSAGE towards a datagram socket is never longer than what fits one packet (RFC 3428 §8).
+/// True if a MESSAGE may be sent over this flow. Over UDP it must fit into one packet (RFC 3428 §8).
 pub(in crate::switchboard) fn fits(flow: Flow, bytes: &Bytes) -> bool {
     flow.transport != Transport::Udp || bytes.len() <= DATAGRAM_BYTES_MAX
 }
 
-/// A display name, quoted.
+/// A quoted display name.
 fn display(name: &str) -> String {
     let name: String = name.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
     format!("\"{name}\" ")

@@ -1,12 +1,12 @@
-//! What earlier runs knew of callers: whom nobody has answered, whose calls were pranks, how often a number has called, whose last
-//! call was which. It comes when the database can tell it, and is merged with what has happened since the start; calls never wait for it.
+//! Emits the flags and the operating mode again when their stored times no longer match the wall clock.
 
 use crate::cdr::fact::FactKind;
 use crate::switchboard::calls::memory::CALENDAR;
 use crate::switchboard::{Calls, Mode, NetworkParts, Step};
 
 impl Mode {
-    /// Emits the terms again with the present wall clock times, so that a later start does not use the older facts.
+    /// Emits flags and the operating mode with the present wall clock times, so that a later start does not use the
+    /// older facts.
     pub(in crate::switchboard) fn write_terms_again(
         &mut self,
         calls: &mut Calls,

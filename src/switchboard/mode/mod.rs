@@ -8,17 +8,17 @@ use std::sync::Arc;
 use crate::clock::Now;
 use crate::switchboard::settings::Settings;
 
-/// The operating mode.
+/// The operating mode with the settings that apply to it.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Mode {
     settings: Arc<Settings>,
     pub(in crate::switchboard) stance: posture::Stance,
-    /// Both clocks at the last step, to detect a step of the wall clock.
+    /// Both clocks when the last input was handled, to detect that the wall clock was set.
     pub(in crate::switchboard) last_step: Now,
 }
 
 impl Mode {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

@@ -1,4 +1,5 @@
-//! The posture of the house: who sets it, for how long, and who is told. What it means to the queue, `acd::posture` says.
+//! The operating mode of the centre: how it is set, how long it lasts, and how it is reported. `acd::posture` defines
+//! its effect on the queue.
 
 use std::time::Duration;
 
@@ -10,32 +11,32 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::memory::rebased;
 use crate::switchboard::{Calls, ConsoleReply, Mode, NetworkParts, Output, Step};
 
-/// So often it is told again that the posture is not the normal one.
+/// Interval of reminders while the operating mode is not normal.
 const REMINDER: Duration = Duration::from_secs(3_600);
-/// Who returns to normal when its time is over.
+/// The name in facts for a return to normal mode after the time has expired.
 const TIME: &str = "time";
 
-/// What the configuration says of postures.
+/// The settings of the operating mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PostureTerms {
-    /// A posture lasts so many hours where nobody says for how long; 0: until somebody ends it.
+    /// Default duration of an operating mode in hours; 0: until it is changed.
     pub hours: u32,
-    /// What those are told who are on a break when a major incident begins; empty: nothing.
+    /// The text to operators on a break when a major incident begins; if empty, no text is sent.
     pub incident_text: String,
 }
 
-/// The posture as it was set.
+/// The operating mode as it was set.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Stance {
     posture: Posture,
     since: Timestamp,
     until: Option<Timestamp>,
     by: String,
-    /// When it is over, on the clock of timers.
+    /// The end of the operating mode, on the monotonic clock.
     over_at: Option<Instant>,
-    /// When it is over, or told of again; None: it is the normal one.
+    /// The time of the next reminder or of the end; None in normal mode.
     pub(in crate::switchboard) due: Option<Instant>,
-    /// Somebody has set it in this run.
+    /// True if the mode was set in this run.
     set: bool,
 }
 
@@ -45,7 +46,7 @@ impl Stance {
         self.set = true;
     }
 
-    /// The operating mode with its end and who set it, unless it is the normal one.
+    /// The operating mode, its end and the user who set it; None in normal mode.
     pub(in crate::switchboard) fn term(&self) -> Option<(Posture, Option<Timestamp>, String)> {
         (!self.posture.is_normal()).then(|| (self.posture, self.until, self.by.clone()))
     }
@@ -58,8 +59,8 @@ impl Stance {
 }
 
 impl Mode {
-    /// Sets the posture, for so many hours or, without, for the usual time; 0: until somebody ends it. Where there is no fallback number
-    /// it is not `Fallback`.
+    /// Sets the operating mode for this many hours, or for the default duration; 0 means until it is changed.
+    /// `Fallback` needs a fallback number.
     pub(in crate::switchboard) fn set_posture(
         &mut self,
         calls: &mut Calls,
@@ -91,13 +92,13 @@ impl Mode {
 }
 
 impl Mode {
-    /// For the console.
+    /// The operating mode for the console.
     pub(in crate::switchboard) fn posture_view(&self) -> ConsoleReply {
         let Stance { posture, since, until, by, .. } = self.stance.clone();
         ConsoleReply::Posture { posture, since, until, by }
     }
 
-    /// Takes over the posture of an earlier run, unless somebody has set one since, or its time is over.
+    /// Restores the operating mode of an earlier run, unless it was set in this run or has expired.
     pub(in crate::switchboard) fn remember_posture(&mut self, calls: &mut Calls, step: &mut Step, past: &Past) {
         let now = step.now;
         let last = past.facts.iter().rfind(|fact| matches!(fact.kind, FactKind::PostureSet { .. }));
@@ -137,7 +138,7 @@ impl Mode {
         step.out.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
     }
 
-    /// Its time is over, or it is told again.
+    /// Ends the operating mode if its time has expired, otherwise sends the reminder.
     pub(in crate::switchboard) fn posture_due(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         self.stance.due = None;
@@ -151,7 +152,7 @@ impl Mode {
 }
 
 impl Mode {
-    /// What is not right about it (`verify`).
+    /// Checks the operating mode and its timer (`verify`).
     pub(in crate::switchboard) fn verify_posture(&self, calls: &Calls, step: &Step) -> Result<(), String> {
         let stance = &self.stance;
         let awaited = stance.due.is_some_and(|due| step.alarms.contains(due, Alarm::Posture));

@@ -16,7 +16,7 @@ use crate::switchboard::settings::Listener;
 use crate::switchboard::wire::connections::{family, shared_network};
 
 impl Settings {
-    /// Trunk peers, whatever they have proven, and whom config vouches for.
+    /// True for an address in a trunk's `peers` or in the guard's `allow`.
     pub(in crate::switchboard) fn is_vouched(&self, source: IpAddr) -> bool {
         let peers = self.trunks.iter().flat_map(|trunk| &trunk.peers);
         peers.chain(&self.guard.allow).any(|block| block.contains(source))
@@ -24,13 +24,13 @@ impl Settings {
 }
 
 impl Settings {
-    /// A Route that stands for this service: an address of ours, or the domain.
+    /// True if a Route header field names an address of siaga or its domain.
     pub(in crate::switchboard) fn names_us(&self, route: &[u8]) -> bool {
         let Ok(route) = NameAddr::parse(route) else { return false };
         matches!(Uri::parse(route.uri), Ok(uri @ Uri::Sip(_)) if self.is_ours(&uri))
     }
 
-    /// Its host is an address of ours, or the domain. A tel URI has none.
+    /// True if the host of a URI is an address of siaga or its domain. A tel URI has no host and counts as siaga's.
     pub(in crate::switchboard) fn is_ours(&self, uri: &Uri<'_>) -> bool {
         let uri = match uri {
             Uri::Sip(uri) => uri,
@@ -57,12 +57,12 @@ impl Settings {
 }
 
 impl Settings {
-    /// `host:port` that peers on this flow are told.
+    /// The `host:port` that siaga advertises on this flow.
     pub(in crate::switchboard) fn advertised(&self, flow: Flow) -> &str {
         self.listener_of(flow).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
     }
 
-    /// Our Contact on a flow.
+    /// siaga's Contact on a flow.
     pub(in crate::switchboard) fn contact(&self, flow: Flow) -> String {
         let suffix = match flow.transport {
             Transport::Udp => "",
@@ -81,7 +81,8 @@ impl Settings {
 }
 
 impl Settings {
-    /// The listener of a flow: the one with its local address, else a wildcard of its port, else the nearest.
+    /// The listener of a flow: the one with its local address, otherwise a wildcard with its port, otherwise the
+    /// nearest.
     pub(in crate::switchboard) fn listener_of(&self, flow: Flow) -> Option<&Listener> {
         let near = |listener: &&Listener| {
             let (mine, local) = (listener.local, flow.local);
@@ -90,11 +91,12 @@ impl Settings {
             (mine == local, same_family && same_port && mine.ip().is_unspecified(), same_family, same_port)
         };
         let of_transport = self.listeners.iter().filter(|listener| listener.transport == flow.transport);
-        // Of equal ones, the first.
+        // `rev` makes `max_by_key` return the first of equal listeners.
         of_transport.rev().max_by_key(near).or_else(|| self.listeners.first())
     }
 
-    /// Our listening address for a transport, towards a peer: one of the peer's address family and network; else the first.
+    /// Local address for a transport towards a peer: a listener of the peer's address family and network, otherwise the
+    /// first.
     pub(in crate::switchboard) fn listener_towards(
         &self,
         transport: Transport,
@@ -110,14 +112,14 @@ impl Settings {
 }
 
 impl Settings {
-    /// A telco that may ask for a password which we have.
+    /// True if a trunk has credentials, so that its telco may challenge requests.
     pub(in crate::switchboard) fn asks(&self, trunk: usize) -> bool {
         self.trunks.get(trunk).is_some_and(|trunk| trunk.terms.identity.is_some())
     }
 }
 
 impl Settings {
-    /// Where requests to the phone of a binding go, the first address first.
+    /// The flows for requests to the phone of a binding, the preferred one first.
     pub(in crate::switchboard) fn ways(&self, binding: &Binding) -> Ways {
         match self.contact_flow(binding).filter(|contact| *contact != binding.flow) {
             Some(contact) => Ways { first: contact, second: Some(binding.flow) },
@@ -125,13 +127,13 @@ impl Settings {
         }
     }
 
-    /// The way to the Contact of a binding over UDP. None: it names another host (a NAT is between), a name, or ourselves; or it wants a
-    /// transport over which we do not listen.
+    /// The flow to the Contact of a binding over UDP. None if the Contact names another host (the phone is behind NAT),
+    /// a host name or siaga itself, or if siaga does not listen on its transport.
     fn contact_flow(&self, binding: &Binding) -> Option<Flow> {
         let source = binding.flow;
         let uri = Uri::parse(&binding.uri).ok().filter(|_| source.transport == Transport::Udp)?;
         let named = uri.socket_address()?;
-        // With the zone of a link-local address, which no URI has (RFC 4007 §11).
+        // `source` includes the zone of a link-local address, which no URI contains (RFC 4007 §11).
         let mut address = source.remote;
         address.set_port(named.port());
         let ours = self.listeners.iter().any(|listener| listener.local == address);
@@ -140,7 +142,7 @@ impl Settings {
         }
         match uri.transport() {
             Transport::Udp => Some(source.towards(address)),
-            // RFC 3263 §4.1.
+            // The Contact's transport applies (RFC 3263 §4.1).
             transport @ (Transport::Tcp | Transport::Tls) => {
                 Some(Flow::any(transport, self.listener_towards(transport, address)?, address))
             }
@@ -149,7 +151,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The family of the pair for a peer at this address.
+    /// The address family of the port pair for a peer at this address.
     pub(in crate::switchboard) fn family_towards(&self, peer: IpAddr) -> Family {
         family(self.media_family(peer))
     }

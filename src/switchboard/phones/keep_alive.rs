@@ -10,10 +10,10 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::{Phones, Purpose, Step, Wire};
 
-/// An unreachable phone gets OPTIONS at least this often.
+/// Maximum interval between OPTIONS to an unreachable phone.
 const UNREACHABLE_EACH: Duration = Duration::from_secs(30);
 
-/// When who is asked next.
+/// The times of the next keep-alive to each trunk and to the phones of each account.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Pings {
     pub(in crate::switchboard) trunks: BTreeMap<usize, Instant>,
@@ -21,7 +21,7 @@ pub(in crate::switchboard) struct Pings {
 }
 
 impl Phones {
-    /// Starts asking the trunks, at once.
+    /// Starts the keep-alives to trunks, at once.
     pub(in crate::switchboard) fn ping_trunks_from(&mut self, step: &mut Step) {
         let now = step.now.mono;
         for (index, at) in std::mem::take(&mut self.pings.trunks) {
@@ -37,7 +37,8 @@ impl Phones {
 }
 
 impl Phones {
-    /// Starts asking an account's phones. A new REGISTER starts the interval anew, unless another phone of the account is unreachable.
+    /// Starts the keep-alives to an account's phones. A new REGISTER restarts the interval, unless another phone of the
+    /// account is unreachable.
     pub(in crate::switchboard) fn ping_phone_from(&mut self, step: &mut Step, account: &OperatorId) {
         let now = step.now.mono;
         let bindings = self.registrar.bindings(account.as_str());
@@ -86,7 +87,7 @@ impl Phones {
 }
 
 impl Wire {
-    /// Asks a phone at each of its addresses: one that responds at either is present.
+    /// Sends OPTIONS to each address of a phone. The phone is present if it responds at any of them.
     pub(in crate::switchboard) fn ping_ways(&mut self, step: &mut Step, reached: &Reached) {
         for (way, flow) in reached.ways.iter().enumerate() {
             self.ping(

@@ -25,7 +25,7 @@ use crate::switchboard::settings::Settings;
 pub(in crate::switchboard) struct Phones {
     settings: Arc<Settings>,
     pub(in crate::switchboard) accounts: BTreeMap<OperatorId, Account>,
-    /// False until the accounts were read for the first time in this run.
+    /// False until the accounts have been loaded for the first time in this run.
     pub(in crate::switchboard) accounts_known: bool,
     pub(in crate::switchboard) registrar: Registrar,
     pub(in crate::switchboard) stations: Stations,
@@ -35,7 +35,7 @@ pub(in crate::switchboard) struct Phones {
 }
 
 impl Phones {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

@@ -1,4 +1,4 @@
-//! The PIN by which an operator logs in at a station.
+//! The PIN with which an operator logs in at a station.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -6,8 +6,8 @@ use sha2::Sha256;
 const SALT_BYTES: usize = 16;
 const MARK_BYTES: usize = 32;
 
-/// A PIN as it is kept: salted and hashed. Of so few digits a hash hides little from who has the database; it keeps the PIN out of
-/// everybody else's sight.
+/// A salted and hashed PIN. A hash of so few digits protects little against a reader of the database; it keeps the PIN
+/// out of logs and pages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pin {
     salt: [u8; SALT_BYTES],
@@ -15,17 +15,17 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// So many digits a PIN has.
+    /// Allowed numbers of digits in a PIN.
     pub const DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
 
-    /// Hashes a PIN; None: it is not made of 4 to 12 digits.
+    /// Hashes a PIN. Returns None unless it has 4 to 12 digits.
     pub fn new(salt: [u8; SALT_BYTES], digits: &str) -> Option<Self> {
         let fit = Self::DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         let mark = mac(&salt, digits).filter(|_| fit)?.finalize().into_bytes().into();
         Some(Self { salt, mark })
     }
 
-    /// Reads what `to_hex` has written.
+    /// Parses the output of `to_hex`.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; SALT_BYTES + MARK_BYTES];
         hex::decode_to_slice(text, &mut bytes).ok()?;
@@ -33,7 +33,7 @@ impl Pin {
         Some(Self { salt: *salt, mark: mark.try_into().ok()? })
     }
 
-    /// Salt and hash, 96 hexadecimal digits.
+    /// Salt and hash as 96 hexadecimal digits.
     pub fn to_hex(&self) -> String {
         hex::encode([&self.salt[..], &self.mark[..]].concat())
     }

@@ -1,4 +1,4 @@
-//! Registrations of an earlier run that cannot be used yet.
+//! Bindings of an earlier run that cannot be used yet, or from whose phones no message has arrived yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,21 +9,22 @@ use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
 use crate::switchboard::kept::Presence;
 
-/// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
+/// Bindings of an earlier run that cannot be used yet, or from whose phones no message has arrived yet.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Recovered {
-    /// States that arrived before the accounts were known.
+    /// States that arrived before the accounts were loaded.
     pub(in crate::switchboard) waiting: BTreeMap<OperatorId, Presence>,
     /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
     pub(in crate::switchboard) asleep: BTreeMap<OperatorId, Asleep>,
-    /// The networks of bindings that sleep, or slept; ignored when no binding sleeps.
+    /// Networks of the bindings that sleep or have slept; ignored if no binding sleeps.
     pub(in crate::switchboard) slept_at: BTreeSet<IpAddr>,
-    /// Flows of UDP bindings that have not been heard since the start.
+    /// Flows of UDP bindings from which no message has arrived since the start.
     pub(in crate::switchboard) doubtful: BTreeMap<Flow, OperatorId>,
 }
 
 impl Recovered {
-    /// True when a phone of this network was registered over a connection before the restart, and not all of these have come back.
+    /// True if a phone of this network was registered over a connection before the restart, and some such phones have
+    /// not registered again.
     pub(in crate::switchboard) fn sleeps_at(&self, address: IpAddr) -> bool {
         !self.asleep.is_empty() && self.slept_at.contains(&source_network(address))
     }
@@ -32,7 +33,7 @@ impl Recovered {
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Asleep {
     pub(in crate::switchboard) bindings: Vec<Binding>,
-    /// Whether the operator is logged in: the state before the restart, or a later log-in or log-out. The first phone that registers again
-    /// does not change it. None: a phone has registered again.
+    /// Whether the operator is logged in: the state before the restart, or after a later log-in or log-out. The first
+    /// phone that registers again does not change it. None if a phone has registered again.
     pub(in crate::switchboard) logged_in: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! What a REGISTER and a restart change about phones.
+//! Changes of phones after a REGISTER or a restart.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Phones, Step, Wire};
 
 impl Phones {
-    /// Notes a log-in or log-out for the time when a phone that has not registered since the restart does so.
+    /// Stores a log-in or log-out for an operator whose phones have not registered since the restart.
     pub(in crate::switchboard) fn logged(&mut self, operator: &OperatorId, logged_in: bool) {
         let known = self.recovered.asleep.get_mut(operator).and_then(|one| one.logged_in.as_mut());
         if let Some(known) = known.filter(|known| **known != logged_in) {
@@ -26,28 +26,30 @@ impl Phones {
         }
     }
 
-    /// Sends OPTIONS to a phone that is rung and has not been heard since the restart, to find out whether it is reachable.
+    /// Sends OPTIONS to a phone that is rung and from which no message has arrived since the restart, to find out
+    /// whether it is reachable.
     pub(in crate::switchboard) fn probe_doubtful(&mut self, wire: &mut Wire, step: &mut Step, reached: &Reached) {
         if self.recovered.doubtful.remove(&reached.phone.flow).is_some() {
             wire.ping_ways(step, reached);
         }
     }
 
-    /// Removes the bindings that wait for a removed account.
+    /// Removes the sleeping and unconfirmed bindings of a removed account.
     pub(in crate::switchboard) fn forget_recovered(&mut self, account: &OperatorId) {
         self.recovered.asleep.remove(account);
         self.recovered.doubtful.retain(|_, owner| owner != account);
     }
 }
 
-/// So often at least a phone is to ping over its connection (RFC 5626 §4.4.1).
+/// Maximum interval between keep-alives of a phone over its connection (RFC 5626 §4.4.1).
 pub(in crate::switchboard) const FLOW_TIMER_SECONDS: &[u8] = b"120";
 
-/// For so long after the start, phones get no response while no account is known.
+/// Time after the start in which phones get no response if the accounts have not been loaded.
 pub(in crate::switchboard) const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Phones {
-    /// True when a phone has registered a flow of the kind whose pings we answer (RFC 5626 §4.4.1, §6); over UDP they would be STUN.
+    /// True if a phone has registered this flow for connection keep-alives, which siaga answers (RFC 5626 §4.4.1, §6).
+    /// UDP would need STUN.
     pub(in crate::switchboard) fn keeps_flow(&self, operator: &OperatorId, taken: &Taken<'_, '_>) -> bool {
         let is_flow =
             |binding: &Binding| binding.flow == taken.flow && binding.reg_id.is_some() && binding.instance.is_some();
@@ -56,7 +58,7 @@ impl Phones {
             && self.registrar.bindings(operator.as_str()).iter().any(is_flow)
     }
 
-    /// The operator whom a Request-URI names.
+    /// The operator in the user part of a Request-URI.
     pub(in crate::switchboard) fn operator_at(&self, uri: &[u8]) -> Option<OperatorId> {
         let uri = Uri::parse(uri).ok()?;
         let user = uri.user()?;
@@ -65,7 +67,8 @@ impl Phones {
     }
 }
 
-/// What a binding is needed for, where these legs ring or talk. `ways`: those of each binding, by its URI.
+/// How a binding is needed, given the flows of ringing and talking legs (`in_use`). `ways` maps the URI of each binding
+/// to its flows.
 pub(in crate::switchboard) fn need(binding: &Binding, ways: &[(Bytes, Ways)], in_use: &[(Who, Flow)]) -> Need {
     let ways = ways.iter().find(|(uri, _)| *uri == binding.uri).map(|(_, ways)| *ways);
     let is_there = |flow: Flow| flow == binding.flow || ways.is_some_and(|ways| ways.iter().any(|way| way == flow));
@@ -76,7 +79,7 @@ pub(in crate::switchboard) fn need(binding: &Binding, ways: &[(Bytes, Ways)], in
     }
 }
 
-/// The address of record in To is the operator's own.
+/// True if the user part of To is the operator's own.
 pub(in crate::switchboard) fn names(message: &Message<'_>, operator: &OperatorId) -> bool {
     let Ok(to) = message.to() else { return false };
     let Ok(uri) = Uri::parse(to.uri) else { return false };

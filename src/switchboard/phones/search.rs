@@ -11,7 +11,7 @@ use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::ways::Ways;
 
 impl Phones {
-    /// Whom a Refer-To with the code of conferences names; None: it has none.
+    /// The target of a Refer-To with the conference code; None if the code is missing.
     pub(in crate::switchboard) fn asked_in(&self, uri: &Uri<'_>) -> Option<Result<Destination, u16>> {
         let user = uri.user().filter(|_| self.settings.is_ours(uri))?;
         let name = std::str::from_utf8(&user).ok()?.strip_prefix(self.settings.feature_codes.conference.as_str())?;
@@ -20,7 +20,7 @@ impl Phones {
 }
 
 impl Phones {
-    /// True if a phone of another account is registered from this address, or with a Contact that has it.
+    /// True if a phone of another account is registered from this address, or with a Contact at it.
     pub(in crate::switchboard) fn is_shared(&self, source: IpAddr, parties: &[OperatorId]) -> bool {
         let accounts = || parties.iter().flat_map(|party| self.accounts_at(party));
         self.registrar.others_at(source, |user| accounts().any(|account| account.as_str() == user))
@@ -28,7 +28,7 @@ impl Phones {
 }
 
 impl Phones {
-    /// The phones of an operator or of an account.
+    /// The phones of an operator or an account.
     pub(in crate::switchboard) fn phones_at<'a>(
         &'a self,
         party: &'a OperatorId,
@@ -36,7 +36,7 @@ impl Phones {
         self.accounts_at(party).flat_map(|account| self.registrar.bindings(account.as_str()))
     }
 
-    /// The accounts of an operator's phones, and the account of that name.
+    /// The accounts of an operator's phones, and the account with this name.
     fn accounts_at<'a>(&'a self, party: &'a OperatorId) -> impl Iterator<Item = &'a OperatorId> + use<'a> {
         self.phone_accounts(party).chain(std::iter::once(party))
     }
@@ -64,7 +64,7 @@ pub(in crate::switchboard) struct Reached {
 }
 
 impl Phones {
-    /// The phones of an operator that are rung: those that respond, or all of them when none does.
+    /// The phones of an operator to ring: the reachable ones, or all if none is reachable.
     pub(in crate::switchboard) fn phones_to_ring(&self, operator: &OperatorId) -> Vec<Reached> {
         let all = || {
             let accounts = self.phone_accounts(operator);
@@ -77,7 +77,7 @@ impl Phones {
 }
 
 impl Phones {
-    /// All phones of an account, whether they respond or not.
+    /// All phones of an account, reachable or not.
     pub(in crate::switchboard) fn phones_of_account(&self, account: &OperatorId) -> Vec<Reached> {
         self.registrar
             .bindings(account.as_str())
@@ -93,7 +93,8 @@ impl Phones {
 }
 
 impl Phones {
-    /// Whom a URI of ours names: a colleague, an agency, the queue. Who is nobody gets 404; numbers that are no agency's 403.
+    /// The target of a URI: an operator, an agency or the queue. Errors: 404 for an unknown name, 403 for a number that
+    /// is no agency's.
     pub(in crate::switchboard) fn whom(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
         if let Uri::Service(service) = uri {
             return if service == "sos" || service.starts_with("sos.") { Ok(Destination::Queue) } else { Err(404) };
@@ -105,7 +106,7 @@ impl Phones {
         self.named(std::str::from_utf8(&user).map_err(|_| 404_u16)?)
     }
 
-    /// Whom the user part of a URI of ours names.
+    /// The target of the user part of a URI.
     pub(in crate::switchboard) fn named(&self, user: &str) -> Result<Destination, u16> {
         if user == self.settings.number {
             return Ok(Destination::Queue);

@@ -1,7 +1,8 @@
-//! Stations: phones of the room that have an account of their own, and at which operators take turns. Who logs in there by his number
-//! and his PIN is reached at that phone, and speaks for himself from it, until he logs out or another takes his place.
+//! Stations: shared phones with their own accounts. An operator who logs in at a station with a number and a PIN is
+//! reached at this phone and acts as themselves from it, until they log out or another operator logs in there.
 //!
-//! A station itself is never at work. While nobody sits there it rings in the fallback, as every phone does.
+//! A station itself is not an operator. While no operator is logged in at it, it rings only in the fallback, as every
+//! phone does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,26 +15,26 @@ use crate::switchboard::Phones;
 use crate::switchboard::StationView;
 use crate::switchboard::phones::pin::Pin;
 
-/// After this many wrong PINs in a row, a station accepts no PIN of this operator for this long. Other stations do: a PIN that is guessed
-/// at one station locks nobody out.
+/// After this many wrong PINs in a row, a station accepts no PIN of this operator for this long. Other stations accept
+/// it, so that guessing at one station does not lock an operator out.
 pub(in crate::switchboard) const WRONG_MAX: u8 = 5;
 pub(in crate::switchboard) const LOCKED: Duration = Duration::from_secs(15 * 60);
-/// For keying the PIN.
+/// Maximum time to enter the PIN.
 pub(in crate::switchboard) const ENTRY_MAX: Duration = Duration::from_secs(30);
-/// Digits of an operator's number.
+/// Maximum digits of an operator's number.
 const NUMBER_DIGITS_MAX: usize = 8;
-/// Who sat down longer ago, in an earlier run, sits there no more: no shift is as long.
+/// Maximum age of a log-in at a station that is restored after a restart: no shift is as long.
 pub(in crate::switchboard) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
-/// What operators have who log in at stations.
+/// The number and PIN with which an operator logs in at stations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Badge {
-    /// Dialled behind the code of stations: at most 8 digits.
+    /// The number that is dialled after the station code: at most 8 digits.
     pub number: String,
     pub pin: Pin,
 }
 
-/// A PIN that is being keyed. Shown nowhere.
+/// A PIN that is being entered. It is never logged.
 pub(in crate::switchboard) struct PinEntry {
     pub(in crate::switchboard) station: OperatorId,
     pub(in crate::switchboard) number: String,
@@ -46,23 +47,23 @@ impl std::fmt::Debug for PinEntry {
     }
 }
 
-/// Wrong PINs in a row.
+/// Wrong PINs in a row for one operator at one station.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Wrong {
     pub(in crate::switchboard) times: u8,
     pub(in crate::switchboard) locked_until: Option<Instant>,
 }
 
-/// Who sits where.
+/// The operator at each station.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Stations {
-    /// By station.
+    /// Operators by station.
     pub(in crate::switchboard) at: BTreeMap<OperatorId, OperatorId>,
-    /// By operator.
+    /// Stations by operator.
     pub(in crate::switchboard) of: BTreeMap<OperatorId, OperatorId>,
-    /// Stations whose operator has logged out and goes when his call is over.
+    /// Stations whose operator has logged out and leaves when the current call ends.
     pub(in crate::switchboard) leaving: BTreeSet<OperatorId>,
-    /// By operator and station, at most `limits::WRONG_PINS_MAX`.
+    /// Wrong PINs by operator and station, at most `limits::WRONG_PINS_MAX`.
     pub(in crate::switchboard) wrong: BTreeMap<(OperatorId, OperatorId), Wrong>,
     /// Stations whose operator has changed in this step.
     pub(in crate::switchboard) changed: BTreeSet<OperatorId>,
@@ -74,14 +75,15 @@ impl Stations {
         self.at.get(station)
     }
 
-    /// Whose phone it is: his who sits there, else the account's own.
+    /// The user of an account's phones: the operator at the station, otherwise the account itself.
     fn user<'a>(&'a self, account: &'a OperatorId) -> &'a OperatorId {
         self.at.get(account).unwrap_or(account)
     }
 }
 
 impl Phones {
-    /// The phones at which an operator is reached: his station's first, then his own. A station has none while somebody sits there.
+    /// The phones at which an operator is reached: the station's first, then their own. A station has none while an
+    /// operator is logged in at it.
     pub(in crate::switchboard) fn phones_of<'a>(
         &'a self,
         operator: &'a OperatorId,
@@ -89,7 +91,7 @@ impl Phones {
         self.phone_accounts(operator).flat_map(|account| self.registrar.bindings(account.as_str()))
     }
 
-    /// The accounts whose phones these are.
+    /// The accounts whose phones ring for an operator.
     pub(in crate::switchboard) fn phone_accounts<'a>(
         &'a self,
         operator: &'a OperatorId,
@@ -98,7 +100,7 @@ impl Phones {
         self.stations.of.get(operator).into_iter().chain(own)
     }
 
-    /// Whose phone an account's is now.
+    /// The user of an account's phones: the operator at the station, otherwise the account itself.
     pub(in crate::switchboard) fn user_of(&self, account: &OperatorId) -> OperatorId {
         self.stations.user(account).clone()
     }
@@ -107,12 +109,12 @@ impl Phones {
         self.accounts.get(account).is_some_and(|account| account.station)
     }
 
-    /// An operator's account, and no station's.
+    /// True for an operator's account, false for a station's.
     pub(in crate::switchboard) fn is_operator(&self, account: &OperatorId) -> bool {
         self.accounts.get(account).is_some_and(|account| !account.station)
     }
 
-    /// The operator who speaks from an account's phone; None: it is a station at which nobody sits.
+    /// The operator who uses an account's phone; None for a station at which no operator is logged in.
     pub(in crate::switchboard) fn speaker(&self, account: OperatorId) -> Option<OperatorId> {
         match self.stations.at.get(&account) {
             Some(operator) => Some(operator.clone()),
@@ -122,7 +124,8 @@ impl Phones {
 }
 
 impl Phones {
-    /// Whether an operator has a phone, and whether one of them responds; without a phone, none is unreachable.
+    /// Whether an operator has a phone, and whether one of them is reachable. The second value is true if there is no
+    /// phone.
     pub(in crate::switchboard) fn phones_known(&self, operator: &OperatorId) -> (bool, bool) {
         let has = self.phones_of(operator).next().is_some();
         (has, !has || self.phones_of(operator).any(|binding| !binding.reach.unreachable))
@@ -130,7 +133,7 @@ impl Phones {
 }
 
 impl Phones {
-    /// Where an operator sits.
+    /// All stations with their operators, for the console.
     pub(in crate::switchboard) fn station_views(&self) -> Vec<StationView> {
         let stations = self.accounts.values().filter(|account| account.station).map(|account| &account.operator);
         stations
@@ -143,13 +146,13 @@ impl Phones {
     }
 }
 
-/// An operator's number.
+/// True for a valid operator number: 1 to 8 digits.
 pub(in crate::switchboard) fn is_number(text: &str) -> bool {
     (1..=NUMBER_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Badge {
-    /// None: it is no number of at most 8 digits.
+    /// Returns None if the number is invalid.
     pub fn new(number: &str, pin: Pin) -> Option<Self> {
         is_number(number).then(|| Self { number: number.to_owned(), pin })
     }

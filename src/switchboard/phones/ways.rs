@@ -1,6 +1,7 @@
-//! The ways to a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another host, the phone is
-//! behind NAT and is reached at the address that its REGISTER came from. A phone that does not respond at its Contact within a second is
-//! rung at that address too: two INVITEs of one leg, of which the first that gets a response counts.
+//! Addresses of a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another
+//! host, the phone is behind NAT and is reached at the source address of its REGISTER. If a phone does not respond at
+//! its Contact within a second, siaga also rings it at the source address: one leg then has two INVITEs, and the first
+//! response selects one.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 use crate::switchboard::{Purpose, Step, Wire};
 
-/// A phone has this long to respond at its Contact.
+/// Time for a phone to respond at its Contact.
 pub(in crate::switchboard) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
 
-/// Where requests to a phone go.
+/// The flows for requests to a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Ways {
     pub(in crate::switchboard) first: Flow,
-    /// Where the REGISTER came from, if that is another address.
+    /// The source of the REGISTER, if it differs from the Contact.
     pub(in crate::switchboard) second: Option<Flow>,
 }
 
@@ -37,14 +38,14 @@ pub(in crate::switchboard) struct SecondRequest {
     pub(in crate::switchboard) bytes: Bytes,
 }
 
-/// The INVITE of a leg to the second address of its phone.
+/// The second INVITE of a leg, to the second address of its phone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::switchboard) enum SecondWay {
     #[default]
     None,
-    /// It leaves then, unless the phone responds before.
+    /// The INVITE is sent at `at`, unless the phone responds earlier.
     Due { at: Instant, invite: SecondRequest },
-    /// It is under way beside the leg's own. `cancelled`: the leg's own has got a response.
+    /// The INVITE is pending in addition to the first one. `cancelled`: the first INVITE has got a response.
     Sent { client: ClientId, flow: Flow, cancelled: bool },
 }
 
@@ -63,7 +64,7 @@ impl SecondWay {
         }
     }
 
-    /// Where the second INVITE has gone to.
+    /// The destination of the second INVITE.
     pub(in crate::switchboard) fn flow(&self) -> Option<Flow> {
         match self {
             Self::Sent { flow, .. } => Some(*flow),
@@ -73,7 +74,7 @@ impl SecondWay {
 }
 
 impl Wire {
-    /// Sends a request to the second address of a phone. None: there is no room for its transaction.
+    /// Sends a request to the second address of a phone. Returns None if no transaction is free.
     pub(in crate::switchboard) fn send_second(
         &mut self,
         step: &mut Step,

@@ -1,6 +1,6 @@
-//! Callers who wait without a port. While few pairs are free, new callers leave them to operators' phones: such a caller waits with 180
-//! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
-//! operator has answered; in the caller's place in the queue nothing changes.
+//! Callers who wait without a port. If few port pairs are free, new callers leave them to operators' phones: such a
+//! caller waits with 180 and without early media. The call gets a port when a phone is rung for it, and returns the
+//! port if the ringing ends without an answer. The call's position in the queue does not change.
 
 use crate::acd::Family;
 use crate::ids::OperatorId;
@@ -8,7 +8,7 @@ use crate::switchboard::Phones;
 use std::collections::BTreeSet;
 
 impl Phones {
-    /// The families of the pairs for the phones of an operator.
+    /// The address families of the port pairs for an operator's phones.
     pub(in crate::switchboard) fn families_of_phones(&self, operator: &OperatorId) -> Vec<Family> {
         let phones = self.phones_to_ring(operator);
         let families = phones.iter().map(|reached| self.settings.family_towards(reached.ways.first.remote.ip()));

@@ -1,8 +1,9 @@
 //! The state that survives a restart of the service: registrations, log-ins, breaks, the operator at each station, and the flags and
 //! operating mode that supervisors have set. The switchboard emits every change; a new switchboard restores them.
 //!
-//! After a restart a UDP binding is rung at once; if its phone has not been heard since, the first ring attempt also sends OPTIONS. A
-//! connection ended with the old process: its binding sleeps until the phone authenticates a request on a new connection.
+//! A UDP binding is rung at once after a restart; if no message of its phone has arrived since, the first ring attempt
+//! also sends OPTIONS. A connection has ended with the old process: its binding sleeps until the phone authenticates a
+//! request on a new connection.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -17,11 +18,11 @@ use crate::switchboard::kept::{KeptBinding, Presence};
 use crate::switchboard::phones::recovered::Asleep;
 use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
-/// An operator who logged in at a station longer ago is not restored there: no shift is as long.
+/// Maximum age of a log-in at a station that is restored after a restart: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 impl Calls {
-    /// Restores the states that waited for the accounts. A removed account is not restored.
+    /// Restores states that arrived before the accounts were loaded. States of removed accounts are dropped.
     pub(in crate::switchboard) fn restore_presences(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         let mut all = std::mem::take(&mut net.phones.recovered.waiting);
@@ -97,7 +98,8 @@ impl Calls {
         net.phones.ping_phone_from(step, account);
     }
 
-    /// A phone has authenticated a request other than REGISTER: a sleeping binding of its address uses this connection from now on.
+    /// Moves a sleeping binding of the phone's address to this connection, after the phone has authenticated a request
+    /// other than REGISTER.
     pub(in crate::switchboard) fn wake(
         &mut self,
         net: &mut NetworkParts,
@@ -121,7 +123,7 @@ impl Calls {
         self.keep_logged_out(net, now, account, logged_in);
     }
 
-    /// A phone has registered again: the sleeping bindings of its address are removed.
+    /// Removes the sleeping bindings of a phone's address after the phone has registered again.
     pub(in crate::switchboard) fn registered_anew(
         &mut self,
         net: &mut NetworkParts,
@@ -139,7 +141,7 @@ impl Calls {
         self.keep_logged_out(net, now, account, logged_in);
     }
 
-    /// Keeps an operator logged out who logged out before the restart or since, when the first phone is registered again.
+    /// Keeps an operator logged out when the first phone registers again, if the operator had logged out.
     fn keep_logged_out(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId, logged_in: Option<bool>) {
         if logged_in == Some(false) && net.phones.is_operator(account) {
             self.acd.log_out(now, account).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Who watches which operator (RFC 6665).
+//! Subscriptions of operators' phones to the state of operators (RFC 6665).
 
 pub(in crate::switchboard) mod notify;
 pub(in crate::switchboard) mod picture;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::switchboard::settings::Settings;
 
-/// Who watches which operator (RFC 6665).
+/// Subscriptions of operators' phones to the state of operators (RFC 6665).
 #[derive(Debug)]
 pub(in crate::switchboard) struct Subscriptions {
     settings: Arc<Settings>,
@@ -17,7 +17,7 @@ pub(in crate::switchboard) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

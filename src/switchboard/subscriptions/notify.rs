@@ -1,5 +1,5 @@
-//! NOTIFY (RFC 6665 §4.2.2): what watchers are told of operators, when, and what becomes of it. One NOTIFY of a subscription is
-//! under way at a time; what changes meanwhile is told by the next, as it is then.
+//! NOTIFY (RFC 6665 §4.2.2): what subscribers receive, when it is sent, and how responses are handled. One NOTIFY of a
+//! subscription is pending at a time; later changes are sent with the next one, which has the state at that time.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use crate::switchboard::ids::WatchId;
 use crate::switchboard::subscriptions::subscription::Due;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Subscriptions};
 
-/// A NOTIFY that finds no room for its transaction is tried again so much later.
+/// Interval before a NOTIFY for which no transaction was free is sent again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-/// The longest that a watcher may put us off (Retry-After).
+/// Maximum Retry-After of a subscriber that is respected.
 const PUT_OFF_MAX: Duration = Duration::from_secs(600);
 
-/// One operator as his watchers see him.
+/// The state of an operator as one event package shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Picture {
     Presence(Presence),
     Dialog(Option<Talk>),
-    /// No message ever waits.
+    /// The message summary is always empty.
     Summary,
 }
 
-/// The call that an operator is offered or has.
+/// The call that rings at an operator's phone or that the operator has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Talk {
     pub(in crate::switchboard) call: CallId,
@@ -35,14 +35,14 @@ pub(in crate::switchboard) struct Talk {
 }
 
 impl Talk {
-    /// Names the dialog to watchers, and tells nothing of the caller.
+    /// Identifies the dialog to subscribers without data of the caller.
     pub(in crate::switchboard) fn id(self) -> String {
         format!("{:032x}-{}", self.call.as_u128(), self.leg.0)
     }
 }
 
 impl Subscriptions {
-    /// An operator's state has changed. Costs a look-up where nobody watches him.
+    /// Notifies subscribers of a changed operator. Without subscribers, this costs one look-up.
     pub(in crate::switchboard) fn tell_watchers(
         &mut self,
         calls: &mut Calls,
@@ -63,7 +63,7 @@ impl Subscriptions {
 }
 
 impl Subscriptions {
-    /// Tells what is due and may be told now, and sets the next deadline.
+    /// Sends a due NOTIFY if it may be sent now, and sets the next deadline.
     pub(in crate::switchboard) fn look_after_watch(
         &mut self,
         calls: &mut Calls,
@@ -75,7 +75,7 @@ impl Subscriptions {
         let Some(subscription) = self.table.get(id) else { return };
         let wakes = |at: Instant| Some(at.min(subscription.expires_at));
         if subscription.asked.is_some() {
-            // Whatever the answer is, it leads here again.
+            // Any result of the pending NOTIFY calls this function again.
             let at = subscription.ending.is_none().then_some(subscription.expires_at);
             return self.arm_watch(step, id, at.filter(|at| *at > now.mono));
         }
@@ -97,7 +97,7 @@ impl Subscriptions {
         }
     }
 
-    /// Sends a NOTIFY; after the last one the subscription is gone.
+    /// Sends a NOTIFY. The last NOTIFY removes the subscription.
     fn notify(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, picture: Picture) {
         let now = step.now;
         let Some(subscription) = self.table.get(id) else { return };
@@ -137,8 +137,8 @@ impl Subscriptions {
         self.look_after_watch(calls, net, step, id);
     }
 
-    /// The watcher's final response to a NOTIFY. One that says when to come back puts us off; any other refusal ends the
-    /// subscription (RFC 6665 §4.2.2).
+    /// Handles a final response to a NOTIFY. A rejection with Retry-After postpones the next NOTIFY; any other
+    /// rejection ends the subscription (RFC 6665 §4.2.2).
     pub(in crate::switchboard) fn notify_answered(
         &mut self,
         calls: &mut Calls,
@@ -164,14 +164,15 @@ impl Subscriptions {
         self.look_after_watch(calls, net, step, id);
     }
 
-    /// No answer came to a NOTIFY, or it could not be carried: nobody is there.
+    /// Removes the subscription after a NOTIFY without a response, or one that could not be sent.
     pub(in crate::switchboard) fn notify_failed(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
         self.drop_watch(net, step, id);
     }
 }
 
 impl Subscriptions {
-    /// Every subscription belongs to people who exist, waits for something, and has told what there is to tell.
+    /// Checks that every subscription belongs to existing accounts, has a pending request or deadline, and has sent
+    /// what is due.
     pub(in crate::switchboard) fn verify_watches(&self, calls: &Calls, net: &NetworkParts) -> Result<(), String> {
         self.table.verify()?;
         for (id, one) in self.table.iter() {
@@ -207,7 +208,7 @@ impl Subscriptions {
     }
 }
 
-/// An operator's state as presence.
+/// The presence state for an operator's state.
 pub(in crate::switchboard) const fn presence_of(state: acd::State) -> Presence {
     match state {
         acd::State::Offline => Presence::Offline,

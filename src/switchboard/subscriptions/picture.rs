@@ -1,4 +1,4 @@
-//! What watchers are shown of an operator.
+//! Documents that show the state of an operator to subscribers.
 
 use crate::ids::{CallId, OperatorId};
 use crate::sip::event::dialog_info::{Names, State};
@@ -10,7 +10,7 @@ use crate::switchboard::subscriptions::subscription::{Due, Subscription};
 use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {
-    /// What one package shows of an operator now.
+    /// The current state of an operator in one event package.
     pub(in crate::switchboard) fn picture(&self, package: Package, operator: &OperatorId) -> Picture {
         let view = self.acd.view(operator);
         match package {
@@ -28,19 +28,19 @@ impl Calls {
         call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator)).find_map(|(no, leg)| match leg.state {
             OfferState::Ringing { rang: true, .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
             OfferState::Talking => Some(Talk { call: id, leg: *no, confirmed: true }),
-            // Nothing is early before the phone has said that it rings (RFC 4235 §3.7.1).
+            // The dialog is early only after the phone has sent 180 (RFC 4235 §3.7.1).
             OfferState::Ringing { rang: false, .. } | OfferState::Unheard | OfferState::Cancelling => None,
         })
     }
 
-    /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators,
-    /// nor the leg of a participant.
+    /// The dialog identifiers with which another operator may pick up a ringing call (RFC 3891). None for an answered
+    /// call, a call between operators, and the leg of a participant.
     fn names(&self, net: &NetworkParts, talk: Talk) -> Option<Names> {
         let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.may_be_picked_up(talk.leg))?;
         call.legs.contains_key(&talk.leg).then(|| net.admission.alias_of(talk.call, talk.leg))
     }
 
-    /// The body of the next NOTIFY: all there is, or what has changed since the last.
+    /// The body of the next NOTIFY: the full state, or the changes since the last NOTIFY.
     pub(in crate::switchboard) fn document(
         &self,
         net: &NetworkParts,
@@ -68,14 +68,14 @@ impl Calls {
         }));
         dialogs.extend(talk.map(|new| {
             let state = if new.confirmed { State::Confirmed } else { State::Early };
-            // Who calls is told to nobody but the one who is called.
+            // Only the operator whose phone rings sees the caller's number.
             let remote = (subscription.watcher == subscription.watched).then(|| self.caller_uri(new.call)).flatten();
             dialog_info::Dialog { id: new.id(), state, names: self.names(net, new), remote }
         }));
         dialog_info::write(&entity, subscription.version, told.is_none(), &dialogs)
     }
 
-    /// The URI that stands for a caller on operators' phones; None when his number is not known.
+    /// The URI of a caller on operators' phones; None if the number is unknown.
     fn caller_uri(&self, call: CallId) -> Option<String> {
         let number = self.calls.get(&call)?.shown.number.as_deref()?;
         Some(format!("sip:{}@{}", crate::switchboard::calls::offer::user_part(number), self.settings.domain))

@@ -1,4 +1,4 @@
-//! Subscriptions (RFC 6665 §4.4.1): one dialog each, and who watches whom. Decides nothing and sends nothing.
+//! The table of subscriptions (RFC 6665 §4.4.1), each with its dialog. It decides nothing and sends nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,41 +12,41 @@ use crate::sip::transaction::ClientId;
 use crate::switchboard::ids::WatchId;
 use crate::switchboard::subscriptions::notify::Picture;
 
-/// What is still to be told.
+/// What the next NOTIFY must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) enum Due {
-    /// What has changed, once changes may be told again.
+    /// The changes, as soon as the interval between NOTIFYs has passed.
     Change,
-    /// The whole state, at once: the watcher has asked (RFC 6665 §4.2.1.2).
+    /// The full state, at once, since the subscriber has sent SUBSCRIBE (RFC 6665 §4.2.1.2).
     All,
 }
 
-/// One operator's phone watches one operator.
+/// A subscription of one operator's phone to the state of one operator.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Subscription {
     pub(in crate::switchboard) watcher: OperatorId,
     pub(in crate::switchboard) watched: OperatorId,
     pub(in crate::switchboard) event: Event,
     pub(in crate::switchboard) dialog: Dialog,
-    /// Where NOTIFYs go: back over what its last SUBSCRIBE came over, since phones stand behind NAT.
+    /// The flow for NOTIFYs: the flow of the last SUBSCRIBE, since phones may be behind NAT.
     pub(in crate::switchboard) flow: Flow,
     pub(in crate::switchboard) expires_at: Instant,
-    /// The NOTIFY under way: there is one at a time.
+    /// The pending NOTIFY; there is at most one.
     pub(in crate::switchboard) asked: Option<ClientId>,
     pub(in crate::switchboard) due: Option<Due>,
-    /// Changes are not told before.
+    /// Changes are not sent before this time.
     pub(in crate::switchboard) quiet_until: Instant,
-    /// What the last NOTIFY said. None: the next one says all.
+    /// The state in the last NOTIFY. None: the next one contains the full state.
     pub(in crate::switchboard) told: Option<Picture>,
-    /// Of the next document, where documents are counted (RFC 4235 §4.3).
+    /// The version of the next dialog-info document (RFC 4235 §4.3).
     pub(in crate::switchboard) version: u32,
-    /// It is over but for the last NOTIFY, which waits for the one under way.
+    /// The subscription has ended; only its last NOTIFY, which waits for the pending one, is still to be sent.
     pub(in crate::switchboard) ending: Option<Ended>,
-    /// The deadline that stands in the switchboard for it.
+    /// The deadline of this subscription in the timers of the switchboard.
     pub(in crate::switchboard) armed: Option<Instant>,
 }
 
-/// All subscriptions, and the indexes over them.
+/// All subscriptions with their indexes.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Subscriptions {
     all: BTreeMap<WatchId, Subscription>,
@@ -58,7 +58,7 @@ pub(in crate::switchboard) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// False when one more does not fit.
+    /// Returns false if the table or the subscriber's share is full.
     pub(in crate::switchboard) fn has_room(&self, watcher: &OperatorId) -> bool {
         let his = self.by_watcher.get(watcher).map_or(0, BTreeSet::len);
         self.all.len() < SUBSCRIPTIONS_MAX && his < SUBSCRIPTIONS_PER_OPERATOR_MAX
@@ -84,7 +84,7 @@ impl Subscriptions {
         Some(subscription)
     }
 
-    /// The phone is reached by another way from now on.
+    /// Changes the flow to the phone.
     pub(in crate::switchboard) fn reroute(&mut self, id: WatchId, flow: Flow) {
         let Some(subscription) = self.all.get_mut(&id) else { return };
         let old = std::mem::replace(&mut subscription.flow, flow);
@@ -106,7 +106,7 @@ impl Subscriptions {
         self.dialogs.get(key).copied()
     }
 
-    /// True when nobody watches this operator: asked at every change of his state.
+    /// True if no phone has subscribed to this operator. Called at every change of the operator's state.
     pub(in crate::switchboard) fn is_unwatched(&self, operator: &OperatorId) -> bool {
         self.by_watched.is_empty() || !self.by_watched.contains_key(operator)
     }
@@ -139,7 +139,7 @@ impl Subscriptions {
         self.all.is_empty()
     }
 
-    /// The indexes hold what there is, and no more.
+    /// Checks that the indexes match the subscriptions.
     pub(in crate::switchboard) fn verify(&self) -> Result<(), String> {
         let held = |index: &BTreeMap<OperatorId, BTreeSet<WatchId>>| index.values().map(BTreeSet::len).sum::<usize>();
         let in_set = |ids: Option<&BTreeSet<WatchId>>, id: &WatchId| ids.is_some_and(|ids| ids.contains(id));

@@ -1,5 +1,5 @@
-//! SUBSCRIBE (RFC 6665 §4.2.1): operators watch operators, and nobody else watches anybody. How subscriptions begin, go on and
-//! end; `notify` tells what is seen.
+//! SUBSCRIBE (RFC 6665 §4.2.1): how subscriptions begin, are refreshed and end. Only operators may subscribe, and only
+//! to operators; `notify` sends their state.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ use crate::switchboard::subscriptions::subscription::{Due, Subscription};
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions, Wire};
 
-/// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).
+/// Duration of a subscription in seconds: minimum (shorter ones get 423), default and maximum (RFC 6665 §4.2.1.1).
 pub(in crate::switchboard) const SECONDS_MIN: u32 = 60;
 const SECONDS_DEFAULT: u32 = 3_600;
 const SECONDS_MAX: u32 = 3_600;
-/// A phone whose registration has ended may come back so many seconds later, one of a service that ends after its restart.
+/// Retry-After for a subscription that ends, in seconds: with the phone's registration, or with the service.
 const BACK_AFTER_SECONDS: u32 = 10;
 const BACK_AFTER_RESTART_SECONDS: u32 = 30;
 
-/// The interval asked for is too short.
+/// The requested interval is too short.
 pub(in crate::switchboard) struct TooBrief;
 
 impl Subscriptions {
-    /// A SUBSCRIBE outside any dialog, of somebody who is no trunk.
+    /// Handles a SUBSCRIBE outside a dialog that does not come from a trunk.
     pub(in crate::switchboard) fn subscribed(
         &mut self,
         calls: &mut Calls,
@@ -43,7 +43,7 @@ impl Subscriptions {
         let Some(watched) = net.phones.operator_at(taken.message.request_uri().unwrap_or_default()) else {
             return net.wire.reply(step, taken, 404, &[]);
         };
-        // Whose messages wait is nobody else's business.
+        // A phone may subscribe only to the message summary of its own operator.
         if event.package == Package::MessageSummary && watched != watcher {
             return net.wire.reply(step, taken, 403, &[]);
         }
@@ -98,7 +98,7 @@ impl Subscriptions {
         let found = self.table.at(&key);
         let alive = found.filter(|id| self.table.get(*id).is_some_and(|one| one.ending.is_none()));
         let Some(id) = alive else {
-            // A dialog holds one usage (RFC 6665 §4.5.2): a call's is not shared.
+            // A dialog has one usage (RFC 6665 §4.5.2), so the dialog of a call takes no subscription.
             let status = if net.wire.has_dialog(&key) { 403 } else { 481 };
             return net.wire.reply(step, taken, status, &[]);
         };
@@ -133,7 +133,7 @@ impl Subscriptions {
         self.look_after_watch(calls, net, step, id);
     }
 
-    /// A subscription's time has come: it may tell again, or it has expired.
+    /// Handles the deadline of a subscription: a NOTIFY may be sent, or the subscription has expired.
     pub(in crate::switchboard) fn watch_due(
         &mut self,
         calls: &mut Calls,
@@ -150,7 +150,7 @@ impl Subscriptions {
         self.look_after_watch(calls, net, step, id);
     }
 
-    /// The last binding of an operator is gone: his phones are told that they watch no more.
+    /// Ends the subscriptions of an operator whose last binding has been removed.
     pub(in crate::switchboard) fn stop_watching(
         &mut self,
         calls: &mut Calls,
@@ -163,7 +163,7 @@ impl Subscriptions {
         }
     }
 
-    /// An operator is removed: he watches nobody, and nobody watches him.
+    /// Ends the subscriptions of and to a removed operator.
     pub(in crate::switchboard) fn forget_watches(
         &mut self,
         calls: &mut Calls,
@@ -192,14 +192,14 @@ impl Subscriptions {
         }
     }
 
-    /// A connection is gone, and with it whoever could be told.
+    /// Removes the subscriptions of a closed connection. NOTIFYs can no longer be sent over it.
     pub(in crate::switchboard) fn lose_watches(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
         for id in self.table.over(flow.connection) {
             self.drop_watch(net, step, id);
         }
     }
 
-    /// The service ends, and waits for no answer any more.
+    /// Ends all subscriptions when the service ends, without waiting for pending responses.
     pub(in crate::switchboard) fn leave_watches(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
         for id in self.table.ids() {
             let asked = self.table.get_mut(id).and_then(|subscription| subscription.asked.take());
@@ -210,7 +210,7 @@ impl Subscriptions {
         }
     }
 
-    /// Takes a subscription out, whatever stands there for it.
+    /// Removes a subscription with its deadline and pending NOTIFY.
     pub(in crate::switchboard) fn drop_watch(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
         let Some(gone) = self.table.remove(id) else { return };
         if let Some(at) = gone.armed {
@@ -221,7 +221,7 @@ impl Subscriptions {
         }
     }
 
-    /// Puts a subscription's deadline right.
+    /// Sets the deadline of a subscription.
     pub(in crate::switchboard) fn arm_watch(&mut self, step: &mut Step, id: WatchId, at: Option<Instant>) {
         let Some(subscription) = self.table.get_mut(id) else { return };
         let old = std::mem::replace(&mut subscription.armed, at);
@@ -243,9 +243,9 @@ impl Subscriptions {
         }
     }
 
-    /// The earlier subscription with the same Call-ID and tag, which this one replaces; and whether this is a copy of the same request that
-    /// arrived over another path (RFC 3261 §8.2.2.2). Subscriptions of other dialogs continue (RFC 6665 §4.4.1): that of a phone that has
-    /// restarted ends when the phone rejects a NOTIFY.
+    /// The earlier subscription with the same Call-ID and tag, which this one replaces. The second value is true if
+    /// this is a copy of the same request that arrived over another path (RFC 3261 §8.2.2.2). Subscriptions of other
+    /// dialogs continue (RFC 6665 §4.4.1); one of a restarted phone ends when the phone rejects a NOTIFY.
     fn earlier(&self, watcher: &OperatorId, message: &Message<'_>) -> (Option<WatchId>, bool) {
         let (call_id, tag) = (message.call_id().unwrap_or_default(), message.from().ok());
         let cseq = message.cseq().ok().map(|cseq| cseq.number);
@@ -276,12 +276,12 @@ pub(in crate::switchboard) fn seconds(asked: Option<u32>) -> Result<u32, TooBrie
 }
 
 impl Wire {
-    /// 489 with what we know (RFC 6665 §4.2.1.1, §7.2).
+    /// Sends 489 with the supported event packages (RFC 6665 §4.2.1.1, §7.2).
     pub(in crate::switchboard) fn refuse_event(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
         self.reply(step, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
     }
 
-    /// The interval that a SUBSCRIBE gets, zero for the end. None when it was refused (423, 400).
+    /// The granted interval of a SUBSCRIBE, zero to end the subscription. None if the request was rejected (423, 400).
     pub(in crate::switchboard) fn granted(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> Option<u32> {
         match taken.message.number(Name::Expires).map(seconds) {
             Ok(Ok(seconds)) => return Some(seconds),
@@ -294,7 +294,7 @@ impl Wire {
         None
     }
 
-    /// The 200 of a SUBSCRIBE.
+    /// Sends the 200 to a SUBSCRIBE.
     pub(in crate::switchboard) fn agree_to_watch(
         &mut self,
         step: &mut Step,

@@ -14,21 +14,21 @@ use std::sync::Arc;
 use crate::sip::flow::ConnectionId;
 use crate::switchboard::settings::Settings;
 
-/// Trunks: the state of each, its servers, its channels, and who has proven to be its peer.
+/// Trunks: the state, servers and channels of each, and the names that its peers' certificates have verified.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Trunks {
     settings: Arc<Settings>,
-    /// Beside `settings.trunks`, in the same order.
+    /// State of each trunk, with the index of `settings.trunks`.
     pub(in crate::switchboard) states: Vec<trunk::TrunkState>,
-    /// By the trunk's name.
+    /// Servers of each trunk, by the trunk's name.
     targets: BTreeMap<String, targets::Targets>,
     pub(in crate::switchboard) channels: seats::Seats,
-    /// The names of trunks that the peers of connections have proven.
+    /// Trunk names that each connection's certificate has verified.
     pub(in crate::switchboard) proven: BTreeMap<ConnectionId, Vec<String>>,
 }
 
 impl Trunks {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }

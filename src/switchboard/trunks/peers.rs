@@ -1,4 +1,4 @@
-//! Which trunk a message comes from, and the way to a trunk.
+//! The trunk of a message, and the flow to a trunk.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::switchboard::wire::read::read;
 use crate::switchboard::{Phones, Step, Trunks, Wire};
 
 impl Trunks {
-    /// The media gateways of a leg's trunk; for a phone the networks in `[media] phones`.
+    /// The networks of the media gateways of a leg's trunk; for a phone, the networks in `[media] phones`.
     pub(in crate::switchboard) fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
         let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
         let networks = trunk.map_or(self.settings.phone_media.as_slice(), |trunk| match trunk.terms.media.is_empty() {
@@ -28,8 +28,8 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// True if a 2xx to a past INVITE of ours comes from the host that the INVITE was sent to, a trunk's server or a registered phone's
-    /// address: it causes an ACK and a BYE.
+    /// True if a late 2xx to an outgoing INVITE may be answered with ACK and BYE: it comes from the host to which the
+    /// INVITE was sent, from a trunk's server or from a registered phone's address.
     pub(in crate::switchboard) fn may_answer_late(&self, phones: &Phones, sent: Flow, flow: Flow) -> bool {
         let trunks = self.settings.trunks.iter();
         is_same_host(sent, flow)
@@ -39,7 +39,8 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Reads one message. A trunk's message that concerns a 112 call is read despite errors in what the call does not need.
+    /// Parses one message. In a trunk's message that concerns an emergency call, errors in parts that the call does not
+    /// need are ignored.
     pub(in crate::switchboard) fn read<'b>(
         &mut self,
         wire: &mut Wire,
@@ -61,14 +62,14 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
-    /// on this connection (RFC 5922 §7).
+    /// The trunk of a peer, as an index into the settings. If the trunk has a `tls_name`, this connection's certificate
+    /// must have verified it (RFC 5922 §7).
     pub(in crate::switchboard) fn trunk_of(&self, flow: Flow) -> Option<usize> {
         (0..self.settings.trunks.len())
             .find(|trunk| self.has_proven_name(*trunk, flow) && self.settings.is_peer_of(*trunk, flow))
     }
 
-    /// True if the trunk has no `tls_name`, or the peer of this connection has proven it.
+    /// True if the trunk has no `tls_name`, or if the certificate of this connection has verified it.
     pub(in crate::switchboard) fn has_proven_name(&self, trunk: usize, flow: Flow) -> bool {
         let wanted = self.settings.trunks.get(trunk).and_then(|trunk| trunk.tls_name.as_ref());
         let proven = || self.proven.get(&flow.connection);
@@ -87,14 +88,15 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
+    /// The flow to a trunk's target over its transport, from a listener of that transport. None if the trunk has no
+    /// target.
     pub(in crate::switchboard) fn trunk_flow(&self, trunk: &Trunk) -> Option<Flow> {
         let target = self.trunk_target(trunk)?;
         let local = self.settings.listener_towards(target.transport, target.address)?;
         Some(Flow::any(target.transport, local, target.address))
     }
 
-    /// The way over TCP for a request that is too long for a datagram, where its trunk takes TCP (RFC 3261 §18.1.1).
+    /// The TCP flow for a request that is too long for UDP, if its trunk accepts TCP (RFC 3261 §18.1.1).
     pub(in crate::switchboard) fn large_flow(&self, flow: Flow, length: usize) -> Option<Flow> {
         let banner = self.settings.server_header.as_deref().map_or(0, banner_length);
         if flow.transport != Transport::Udp || length + banner <= DATAGRAM_BYTES_MAX {
@@ -107,7 +109,7 @@ impl Trunks {
         Some(Flow::any(Transport::Tcp, local, flow.remote))
     }
 
-    /// A peer has proven names of trunks.
+    /// Stores the trunk names that the certificate of a connection has verified.
     pub(in crate::switchboard) fn proven(&mut self, flow: Flow, names: Vec<String>) {
         self.proven.insert(flow.connection, names);
     }

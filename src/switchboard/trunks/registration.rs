@@ -1,4 +1,5 @@
-//! Our registrations with telcos (RFC 3261 §10.2): kept up, tried again, and taken back when they are no longer wanted.
+//! Registrations of siaga with telcos (RFC 3261 §10.2): refreshed, retried after failures, and removed when no longer
+//! wanted.
 
 use std::time::Duration;
 
@@ -13,52 +14,52 @@ use crate::switchboard::settings::Trunk;
 use crate::switchboard::trunks::trunk::same_place;
 use crate::switchboard::{Output, Purpose, Step, Trunks, Wire};
 
-/// A registration that fails is tried again after so long, then after twice as long, up to the longest (RFC 5626 §4.5).
+/// The interval before a failed registration is retried. It doubles up to `RETRY_LONGEST` (RFC 5626 §4.5).
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_LONGEST: Duration = Duration::from_secs(1_800);
-/// A drain waits so long for telcos to hear that we leave: time for two repeats and for a challenge.
+/// Time that a drain waits for responses to deregistrations: enough for two retransmissions and a challenge.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Where and how we register with a telco.
+/// The registrar and address of record for a registration with a telco.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
-    /// Request-URI: `sip:telco.example`.
+    /// The Request-URI, such as `sip:telco.example`.
     pub registrar: String,
-    /// Address of record: `sip:user@telco.example`.
+    /// The address of record, such as `sip:user@telco.example`.
     pub aor: String,
     pub expires: Duration,
 }
 
-/// Our registration with a telco.
+/// The state of a registration with a telco.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Binding {
     pub(in crate::switchboard) sip_call_id: String,
     pub(in crate::switchboard) tag: String,
     pub(in crate::switchboard) cseq: u32,
-    /// What is asked for; the telco may want more (423).
+    /// The requested interval; a 423 may raise it.
     pub(in crate::switchboard) expires: Duration,
     pub(in crate::switchboard) registered: bool,
     pub(in crate::switchboard) failures: u32,
-    /// The next REGISTER. None while one is under way.
+    /// The time of the next REGISTER; None while one is pending.
     pub(in crate::switchboard) next: Option<Instant>,
 }
 
 impl Binding {
-    /// The telco has it, or may have it soon.
+    /// True if the telco has the binding or may accept a pending REGISTER.
     fn may_stand(&self) -> bool {
         self.registered || self.next.is_none()
     }
 }
 
-/// True when a binding made under one setting is the other's too.
+/// True if both settings lead to the same binding.
 fn same_binding(one: &Trunk, other: &Trunk) -> bool {
     let names = |trunk: &Trunk| trunk.terms.register.as_ref().map(|to| (to.registrar.clone(), to.aor.clone()));
     same_place(one, other) && names(one) == names(other)
 }
 
 impl Trunks {
-    /// Takes leave of the trunks that the new settings do not have, or have elsewhere: their bindings are taken back, what is
-    /// under way to them is given up. Calls go on as they began. The old settings still stand.
+    /// Deregisters trunks that the new settings remove or move, and ends pending requests to them. Their calls
+    /// continue. The old settings still apply.
     pub(in crate::switchboard) fn leave_old_trunks(&mut self, wire: &mut Wire, step: &mut Step, new: &[Trunk]) {
         for index in 0..self.states.len() {
             let Some(old) = self.settings.trunks.get(index) else { continue };
@@ -75,7 +76,7 @@ impl Trunks {
                 step.say(Output::TrunkGone { trunk });
             }
         }
-        // Their places may change.
+        // The indexes of the trunks may change.
         for (index, state) in self.states.iter().enumerate() {
             if let Some(at) = state.binding.as_ref().and_then(|binding| binding.next) {
                 step.alarms.remove(at, Alarm::RegisterTrunk(index));
@@ -85,7 +86,7 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Registers with the server that a trunk's name stands for now.
+    /// Registers at once with the current server of a trunk.
     pub(in crate::switchboard) fn register_at_once(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
         if self.states.get(index).is_some_and(|state| state.binding.is_some()) {
             wire.abandon_registering(index);
@@ -103,7 +104,7 @@ impl Trunks {
             .get(index)
             .and_then(|trunk| Some((self.trunk_target(trunk)?, self.trunk_flow(trunk)?)));
         let Some((target, flow)) = way else {
-            // Its name is still being looked up; it is registered with as soon as that is done.
+            // The trunk's name is not resolved yet. `set_targets` registers as soon as it is.
             return self.register_again_at(step, now.mono + RETRY_FIRST, index);
         };
         if self.send_register(wire, step, index, flow, Purpose::TrunkRegister(index, target), false) {
@@ -150,14 +151,14 @@ impl Trunks {
         true
     }
 
-    /// A REGISTER has been sent again for a challenge.
+    /// Stores the CSeq of a REGISTER that was repeated after a challenge.
     pub(in crate::switchboard) fn registering_with(&mut self, index: usize, cseq: u32) {
         if let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) {
             binding.cseq = cseq;
         }
     }
 
-    /// The telco's answer to a REGISTER.
+    /// Handles the final response to a REGISTER.
     pub(in crate::switchboard) fn trunk_registered(
         &mut self,
         step: &mut Step,
@@ -172,7 +173,7 @@ impl Trunks {
             200..300 => {
                 binding.failures = 0;
                 let granted = granted(message).unwrap_or(binding.expires).min(binding.expires);
-                // Early enough for a few repeats, whatever was granted.
+                // Refreshes early enough for several retransmissions, whatever interval was granted.
                 let again = granted.mul_f32(0.8).max(Duration::from_secs(5));
                 self.register_again_at(step, now.mono + again, index);
                 self.set_registered(step, index, true);
@@ -190,7 +191,8 @@ impl Trunks {
         }
     }
 
-    /// A server does not take the REGISTER: the next one is asked at once, as long as there is one (RFC 3263 §4.3).
+    /// Handles a server that does not accept the REGISTER: the next server is tried at once, if one is left
+    /// (RFC 3263 §4.3).
     pub(in crate::switchboard) fn registrar_silent(&mut self, step: &mut Step, index: usize, asked: Target) {
         if self.target_fails(index, asked) {
             let now = step.now.mono;
@@ -200,7 +202,7 @@ impl Trunks {
         }
     }
 
-    /// A REGISTER has failed: the next follows after a while that grows.
+    /// Schedules the next REGISTER after a failure, with a growing interval.
     fn not_registered(&mut self, step: &mut Step, index: usize, after: Option<Duration>) {
         let now = step.now;
         let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
@@ -211,7 +213,8 @@ impl Trunks {
         self.set_registered(step, index, false);
     }
 
-    /// The drain begins: telcos are told to send no more calls (RFC 3261 §10.2.2), and get a short time to hear it.
+    /// Deregisters from all telcos at the start of a drain (RFC 3261 §10.2.2), and limits the time to wait for their
+    /// responses.
     pub(in crate::switchboard) fn leave_trunks(&mut self, wire: &mut Wire, step: &mut Step) {
         let now = step.now;
         for index in 0..self.states.len() {
@@ -222,8 +225,8 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Takes a binding back, if there is one: REGISTER with Expires 0. One that is under way may still be granted, so it is taken
-    /// back too. A trunk that does not answer anyway is told, but not waited for.
+    /// Removes a binding by REGISTER with Expires 0. A pending REGISTER may still be granted, so its binding is removed
+    /// too. If the trunk is down, the request is sent, but a drain does not wait for its response.
     fn take_back(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
         wire.abandon_registering(index);
         let Some(state) = self.states.get(index) else { return };
@@ -262,7 +265,7 @@ impl Trunks {
     }
 }
 
-/// For how long the telco keeps our binding: the Contact's `expires`, else Expires.
+/// The interval that the telco has granted: `expires` of the Contact, otherwise Expires.
 fn granted(message: &Message<'_>) -> Option<Duration> {
     let contact = message.list(Name::Contact).find_map(|value| {
         let expires = NameAddr::parse(value).ok()?.params.value("expires")?;

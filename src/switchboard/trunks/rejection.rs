@@ -12,7 +12,7 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Output, Phones, Step, Trunks, Wire};
 
-/// Maximum characters of a called number or of option tags; the rest is cut off.
+/// Maximum length of a called number or a list of option tags, in characters; the rest is cut off.
 const CHARS_MAX: usize = 128;
 
 /// Why an INVITE did not become a call.
@@ -20,25 +20,25 @@ const CHARS_MAX: usize = 128;
 pub enum Rejected {
     /// The called number is neither the site's nor a desk's.
     UnknownNumber,
-    /// The source address is not a peer of a trunk.
+    /// The source address belongs to no trunk.
     UnknownPeer,
-    /// The message, or a header that a dialog needs, cannot be read.
+    /// The message, or a header field that a dialog needs, cannot be parsed.
     Malformed,
     /// The Request-URI has a scheme that is not supported.
     Scheme,
     /// The body has an encoding or a type that is not supported.
     Body,
-    /// The same INVITE arrived over two paths, or our own INVITE came back (RFC 3261 §8.2.2.2, §16.3).
+    /// The same INVITE has arrived over two paths, or an INVITE of siaga has come back (RFC 3261 §8.2.2.2, §16.3).
     Repeated,
-    /// `[site] max_calls` calls are live.
+    /// The limit `[site] max_calls` is reached.
     SiteFull,
-    /// `[[trunk]] max_calls` calls of this trunk are live.
+    /// The limit `[[trunk]] max_calls` of this trunk is reached.
     TrunkFull,
     /// The table of transactions is full.
     Overload,
-    /// The service ends after the live calls.
+    /// A drain has begun.
     Draining,
-    /// A request in the dialog of a trunk's call comes from an address that is not the trunk's.
+    /// A request in the dialog of a trunk's call has come from an address that is not the trunk's.
     ForeignHost,
 }
 
@@ -74,7 +74,7 @@ impl Rejected {
         }
     }
 
-    /// The reason for a message's fault.
+    /// The reason for an error in a message.
     fn of(fault: Fault) -> Self {
         match fault.status {
             415 => Self::Body,
@@ -90,12 +90,12 @@ pub struct Rejection {
     pub reason: Rejected,
     pub status: u16,
     pub source: IpAddr,
-    /// None: the source is not a trunk's.
+    /// None if the source belongs to no trunk.
     pub trunk: Option<String>,
     /// The called number or service, unchanged.
     pub called: String,
     pub caller: Option<String>,
-    /// What could not be read.
+    /// The part of the message that could not be parsed.
     pub why: Option<&'static str>,
     /// The setting that would accept the INVITE, as a line for the configuration file.
     pub setting: Option<String>,
@@ -119,7 +119,7 @@ impl Trunks {
         }
     }
 
-    /// Reports a trunk's INVITE that has a fault; other requests are ignored.
+    /// Reports an error in a trunk's INVITE; other requests are ignored.
     pub(in crate::switchboard) fn report_fault(
         &mut self,
         step: &mut Step,
@@ -135,7 +135,7 @@ impl Trunks {
         }
     }
 
-    /// Reports an INVITE to a number of this site from an address that belongs to no trunk and no registered phone.
+    /// Reports an INVITE to a number of this site from an address without a trunk or a registered phone.
     pub(in crate::switchboard) fn report_unknown_peer(
         &mut self,
         phones: &mut Phones,
@@ -216,7 +216,7 @@ impl Trunks {
         step.say(Output::Ignored { trunk, what: why.to_owned() });
     }
 
-    /// Reports the required extensions of a trunk's INVITE that siaga does not support: the call is accepted without them.
+    /// Reports unsupported extensions that a trunk's INVITE requires. The call is accepted without them.
     pub(in crate::switchboard) fn report_ignored_extensions(
         &mut self,
         step: &mut Step,
@@ -233,7 +233,7 @@ impl Trunks {
     }
 }
 
-/// The keys that can have `called` as a number. None: neither can.
+/// The settings that can have `called` as a number; None if no setting can.
 fn number_setting(called: &str) -> Option<String> {
     let digits = (2..=15).contains(&called.len()) && called.bytes().all(|byte| byte.is_ascii_digit());
     let desk = is_dialable(called).then(|| format!("numbers = [{called:?}] in a [[desk]]"));
@@ -242,7 +242,7 @@ fn number_setting(called: &str) -> Option<String> {
     (!keys.is_empty()).then(|| keys.join(", or "))
 }
 
-/// The user part, number or service of the Request-URI; the start of the URI if it cannot be read.
+/// The user part, number or service of the Request-URI; the start of the URI if it cannot be parsed.
 fn called_user(message: &Message<'_>) -> String {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {

@@ -1,4 +1,4 @@
-//! Requests to trunks that belong to no dialog, or end an unwanted one.
+//! Requests to trunks whose responses no leg waits for.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use crate::switchboard::wire::connections::uri_over;
 use crate::switchboard::{Phones, Purpose, Step, Trunks, Wire};
 
 impl Trunks {
-    /// Sends a request that nobody waits for. A telco may want our password for it all the same.
+    /// Sends a request whose response is not needed, except for a challenge, which is answered.
     #[expect(clippy::too_many_arguments, reason = "the parts of a request, each made by another step")]
     pub(in crate::switchboard) fn send_unattended(
         &mut self,
@@ -39,7 +39,7 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Sends this ACK, and the BYE of its dialog if it `hangs_up`.
+    /// Sends this ACK and, if `hangs_up`, the BYE of its dialog.
     pub(in crate::switchboard) fn decline_over(
         &mut self,
         wire: &mut Wire,

@@ -1,16 +1,16 @@
-//! Whose call takes room on which trunk.
+//! The capacity of trunks: the trunk of each leg, and the legs that count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::switchboard::Trunks;
 use crate::switchboard::ids::Who;
 
-/// The seats that are taken.
+/// The channels in use.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Seats {
-    /// The trunk of each leg, by its place in the settings.
+    /// The trunk of each leg, as an index into the settings.
     of: BTreeMap<Who, usize>,
-    /// Legs that are over and take no capacity: of these only the trunk is known.
+    /// Legs that have ended and use no capacity, but whose trunk is still known.
     over: BTreeSet<Who>,
     taken: BTreeMap<usize, usize>,
 }
@@ -28,7 +28,7 @@ impl Seats {
         self.over.remove(&who);
     }
 
-    /// A leg is over: it takes no capacity any more. Its trunk stays known.
+    /// Frees the capacity of a leg that has ended. Its trunk stays known.
     pub(in crate::switchboard) fn release(&mut self, who: Who) {
         let Some(trunk) = self.of.get(&who).filter(|_| !self.over.contains(&who)) else { return };
         if let Some(taken) = self.taken.get_mut(trunk) {
@@ -40,7 +40,7 @@ impl Seats {
         self.over.insert(who);
     }
 
-    /// The trunks have moved; seats of one that is gone go with it.
+    /// Renumbers the trunks. Legs of removed trunks are removed.
     pub(in crate::switchboard) fn follow(&mut self, places: &[Option<usize>]) {
         let old = std::mem::take(self);
         for (who, trunk) in old.of {
@@ -69,7 +69,7 @@ impl Seats {
 }
 
 impl Trunks {
-    /// True while another caller fits on a trunk. Outgoing legs use a full one if no other has room.
+    /// True if a trunk has capacity for another caller. Outgoing legs use a full trunk if no other has capacity.
     pub(in crate::switchboard) fn has_room(&self, index: usize) -> bool {
         let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
         cap == 0 || self.channels.taken.get(&index).is_none_or(|taken| *taken < cap)
@@ -83,7 +83,7 @@ impl Trunks {
         self.channels.leave(who);
     }
 
-    /// The trunk whose room somebody takes.
+    /// The trunk of a leg.
     pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
         self.channels.of.get(&who).copied()
     }
@@ -127,7 +127,7 @@ mod tests {
         seats.leave(Who::Phone(2));
         assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
         assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (None, Ok(())));
-        // A call that takes over the number of a leg counts again.
+        // A new leg with a known number counts again.
         seats.take(2, Who::Phone(2));
         assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 2)]));
     }

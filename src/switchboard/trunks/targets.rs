@@ -1,4 +1,4 @@
-//! The servers that a trunk's name stands for (RFC 3263): which one is used now, and the next when it fails.
+//! The resolved servers of a trunk (RFC 3263): the current one, and the next one after a failure.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use crate::sip::locate::Target;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::{Phones, Step, Trunks, Wire};
 
-/// What the name of one trunk has been found to stand for, best first.
+/// The servers of one trunk, best first.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Targets {
     all: Vec<Target>,
-    /// The one in use, as an index.
+    /// The index of the server in use.
     current: usize,
-    /// How many have failed one after the other.
+    /// The number of failures since the last response.
     failures: usize,
 }
 
@@ -27,13 +27,13 @@ impl Targets {
         self.all.iter().map(|target| target.address.ip())
     }
 
-    /// Takes a new list. The one in use stays in use when it is still there.
+    /// Replaces the list. The current server stays in use if the new list contains it.
     fn renew(&mut self, all: Vec<Target>) {
         let kept = self.current().and_then(|used| all.iter().position(|target| *target == used));
         *self = Self { current: kept.unwrap_or(0), failures: if kept.is_some() { self.failures } else { 0 }, all };
     }
 
-    /// Goes on to the next. False when all have failed since the last that answered.
+    /// Selects the next server. Returns false if all servers have failed since the last response.
     fn fail(&mut self) -> bool {
         self.failures += 1;
         self.current = (self.current + 1) % self.all.len().max(1);
@@ -46,13 +46,14 @@ impl Targets {
 }
 
 impl Trunks {
-    /// Where a trunk is reached now.
+    /// The current server of a trunk.
     pub(in crate::switchboard) fn trunk_target(&self, trunk: &Trunk) -> Option<Target> {
         let fixed = trunk.target.map(|address| Target { transport: trunk.transport, address });
         fixed.or_else(|| self.targets.get(&trunk.name).and_then(Targets::current))
     }
 
-    /// A trunk's name stands for these servers; when that brings another one, it is asked for a sign of life and registered with.
+    /// Stores the resolved servers of a trunk. If the current server changes, siaga sends it a keep-alive and a
+    /// REGISTER.
     pub(in crate::switchboard) fn set_targets(
         &mut self,
         wire: &mut Wire,
@@ -71,7 +72,7 @@ impl Trunks {
         }
     }
 
-    /// Forgets the servers of trunks that are gone, have no name any more or another one.
+    /// Removes the servers of trunks that were removed or whose host name has changed or been removed.
     pub(in crate::switchboard) fn prune_targets(&mut self, old: &[Trunk]) {
         let trunks = &self.settings.trunks;
         self.targets.retain(|name, _| {
@@ -81,7 +82,7 @@ impl Trunks {
         });
     }
 
-    /// The server in use answers.
+    /// Handles a response from the current server of a trunk.
     pub(in crate::switchboard) fn trunk_answers(&mut self, step: &mut Step, index: usize) {
         self.trunk_pinged(step, index, true);
         if let Some(targets) = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name)) {
@@ -89,8 +90,8 @@ impl Trunks {
         }
     }
 
-    /// A server does not answer, or refuses with 503 (RFC 3263 §4.3). True when there is another to try: the next, or the one that
-    /// is in use already since somebody else has found the same.
+    /// Handles a server that has not responded or has sent 503 (RFC 3263 §4.3). Returns true if another server can be
+    /// tried: the next one, or the current one if it was selected after this server failed.
     pub(in crate::switchboard) fn target_fails(&mut self, index: usize, failed: Target) -> bool {
         let targets = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name));
         targets.is_some_and(|targets| targets.current().is_some_and(|used| used != failed) || targets.fail())
@@ -98,8 +99,8 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// A keep-alive was not answered: the next server is asked at once; when none is left, the trunk is down. Of a server that is
-    /// no longer in use it says nothing.
+    /// Handles a keep-alive without a response: sends one to the next server at once, or counts it against the trunk if
+    /// no server is left. A keep-alive to a server that is no longer in use is ignored.
     pub(in crate::switchboard) fn trunk_silent(
         &mut self,
         phones: &mut Phones,

@@ -1,4 +1,4 @@
-//! Trunks as they are now: who answers, and over which a call goes out.
+//! The terms and the state of a trunk, and the choice of the trunk for an outgoing call.
 
 use bytes::Bytes;
 
@@ -13,27 +13,28 @@ use crate::switchboard::trunks::registration::{Binding, Registration};
 use crate::switchboard::wire::connections::uri_over;
 use crate::switchboard::{Output, Purpose, Step, Trunks, Wire};
 
-/// How one trunk is used, beyond where it is.
+/// The settings of a trunk beside its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrunkTerms {
-    /// Lower is tried first for outgoing calls.
+    /// Trunks with a lower value are tried first for outgoing calls.
     pub priority: u16,
-    /// Calls at once, both ways; 0: no limit. Outgoing legs may exceed it.
+    /// Maximum concurrent calls in both directions; 0 means no limit. Outgoing legs may exceed it.
     pub max_calls: usize,
-    /// What we answer the telco's challenges with.
+    /// Credentials for the telco's challenges.
     pub identity: Option<Identity>,
     pub register: Option<Registration>,
     pub number_format: NumberFormat,
-    /// Country code of national numbers, without `+`; empty: numbers stay as they come.
+    /// Country code of national numbers, without `+`. If empty, numbers stay unchanged.
     pub country: String,
     /// Prefixes that the trunk may write before a called number of this site.
     pub called: Vec<String>,
-    /// Keep-alives without an answer until the trunk counts as down, and answers until it is up again.
+    /// Keep-alives without a response after which the trunk is down, and responses after which it is up again
+    /// (`up_after`).
     pub down_after: u32,
     pub up_after: u32,
-    /// Codecs and digits of its legs.
+    /// Codecs and DTMF format of the trunk's legs.
     pub formats: Formats,
-    /// The networks of its media gateways; empty: the addresses of its peers.
+    /// Networks of the trunk's media gateways; if empty, the networks of its peers.
     pub media: Vec<Network>,
 }
 
@@ -55,16 +56,17 @@ impl Default for TrunkTerms {
     }
 }
 
-/// How a number is dialled again after a failure.
+/// The next route for a number after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum NextWay {
-    /// Over the trunk's next server, or over the next trunk if there is none (RFC 3263 §4.3).
+    /// The trunk's next server, or the next trunk if no server is left (RFC 3263 §4.3).
     Server,
-    /// Over the next trunk: this one has no route to the number, or does not accept the call.
+    /// The next trunk: this one has no route to the number or does not accept the call.
     Trunk,
 }
 
-/// How to dial again after a failure. None after 486, 600 and 603: the callee was reached, and is busy or declines on every trunk.
+/// Selects the next route after a failure. None after 486, 600 and 603: the called party is busy or declines on every
+/// trunk.
 pub(in crate::switchboard) fn next_way(outcome: OfferOutcome, sip_status: Option<u16>) -> Option<NextWay> {
     match (outcome, sip_status) {
         (_, None | Some(486 | 600 | 603)) => None,
@@ -74,30 +76,30 @@ pub(in crate::switchboard) fn next_way(outcome: OfferOutcome, sip_status: Option
     }
 }
 
-/// One trunk now.
+/// The state of one trunk.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct TrunkState {
     pub(in crate::switchboard) name: String,
     pub(in crate::switchboard) up: Option<bool>,
-    /// Keep-alives in a row that speak against `up`.
+    /// Consecutive keep-alives whose result contradicts `up`.
     pub(in crate::switchboard) streak: u32,
     pub(in crate::switchboard) binding: Option<Binding>,
 }
 
 impl TrunkState {
-    /// Did not answer when it was asked last.
+    /// True if the trunk's keep-alives have failed.
     pub(in crate::switchboard) fn is_down(&self) -> bool {
         self.up == Some(false)
     }
 }
 
-/// True when two settings of a trunk speak of the same place.
+/// True if both settings have the same target, host and transport.
 pub(in crate::switchboard) fn same_place(one: &Trunk, other: &Trunk) -> bool {
     (one.target, &one.host, one.transport) == (other.target, &other.host, other.transport)
 }
 
 impl Trunks {
-    /// Counts one keep-alive; the change is told once enough of them agree.
+    /// Counts one keep-alive. The state changes after enough results in a row agree.
     pub(in crate::switchboard) fn trunk_pinged(&mut self, step: &mut Step, index: usize, up: bool) {
         let Some((terms, state)) = self.settings.trunks.get(index).zip(self.states.get_mut(index)) else { return };
         if state.up == Some(up) {
@@ -120,7 +122,7 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Where a number is reached over a trunk: Request-URI and flow.
+    /// The Request-URI and flow of a number over a trunk.
     pub(in crate::switchboard) fn way_out(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
         let trunk = self.settings.trunks.get(index)?;
         let flow = self.trunk_flow(trunk)?;
@@ -130,7 +132,7 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Seats, challenges and requests belong to somebody alive.
+    /// Checks that channels and pending requests belong to existing legs and trunks.
     pub(in crate::switchboard) fn verify_trunks(
         &self,
         wire: &Wire,

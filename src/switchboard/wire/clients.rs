@@ -1,4 +1,4 @@
-//! Requests of ours that wait for a final response, and the purpose of each. Those of one leg or trunk are found without a look at all others.
+//! Client transactions of outgoing requests and the purpose of each. An index finds the requests of one leg or trunk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,33 +8,32 @@ use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
 use crate::switchboard::ids::{BoundPhone, TextId, WatchId, Who};
 
-/// The purpose of a client transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) enum Purpose {
     Offer(Who),
-    /// A refresh of a session.
+    /// A re-INVITE or UPDATE that refreshes a session.
     Refresh(Who),
     /// A keep-alive to a trunk's server.
     TrunkPing(usize, Target),
     TrunkRegister(usize, Target),
-    /// A REGISTER that takes a binding back. A drain waits for its answer while it is `awaited`.
+    /// A deregistration (REGISTER with Expires 0). A drain waits for its response while `awaited` is true.
     Leaving {
         awaited: bool,
     },
-    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
+    /// A PRACK in this dialog of a leg, or a BYE, to a trunk that may challenge it.
     Prack(Who, DialogKey),
     Farewell,
     /// A keep-alive to a phone, at the first or the second of its addresses.
     PhonePing(BoundPhone, usize),
     /// A NOTIFY of a subscription.
     Notify(WatchId),
-    /// What became of a transfer.
+    /// A NOTIFY with the result of a transfer.
     Referral(Who),
-    /// A MESSAGE that is passed on.
+    /// A forwarded MESSAGE.
     Text(TextId),
-    /// An INFO with a digit.
+    /// An INFO with a DTMF digit.
     Digit(Who),
-    /// An OPTIONS to a silent party.
+    /// An OPTIONS that checks whether a silent party is still present.
     Inquiry(Who),
 }
 
@@ -45,7 +44,7 @@ enum Owner {
     Trunk(usize),
 }
 
-/// The table: at most one entry for each client transaction.
+/// Purposes by client transaction, with an index by leg or trunk.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Clients {
     all: Map<ClientId, Purpose>,
@@ -84,7 +83,7 @@ impl Clients {
         }
     }
 
-    /// Gives trunks their new numbers. The requests to trunks that are gone have been removed.
+    /// Renumbers the trunks. Requests to removed trunks must have been removed before.
     pub(in crate::switchboard) fn renumber_trunks(&mut self, place: impl Fn(usize) -> Option<usize>) {
         let of_trunks: Vec<ClientId> =
             self.of.range(Owner::Trunk(0)..).flat_map(|(_, clients)| clients.iter().copied()).collect();
@@ -98,7 +97,7 @@ impl Clients {
         }
     }
 
-    /// No REGISTER that takes a binding back is waited for any more.
+    /// Stops waiting for responses to deregistrations.
     pub(in crate::switchboard) fn await_no_goodbyes(&mut self) {
         for purpose in self.all.values_mut() {
             if let Purpose::Leaving { awaited } = purpose {
@@ -115,13 +114,13 @@ impl Clients {
         self.all.contains_key(client)
     }
 
-    /// The requests to a trunk itself.
+    /// The keep-alives and REGISTERs to a trunk.
     pub(in crate::switchboard) fn of_trunk(&self, index: usize) -> impl Iterator<Item = (ClientId, &Purpose)> {
         let clients = self.of.get(&Owner::Trunk(index)).into_iter().flatten();
         clients.filter_map(|client| Some((*client, self.all.get(client)?)))
     }
 
-    /// All of them: for checks.
+    /// All requests, for `verify`.
     pub(in crate::switchboard) fn iter(&self) -> impl Iterator<Item = (&ClientId, &Purpose)> {
         self.all.iter()
     }

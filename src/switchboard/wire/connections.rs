@@ -1,4 +1,4 @@
-//! Connections: which are closed, and which legs go over each.
+//! Closed connections, and the calls on each open connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::sip::uri::{Host, Uri};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::{Step, Wire};
 
-/// How long no RTP arrives before the call of an unreachable caller ends.
+/// The call of an unreachable caller ends if no RTP arrives for this long.
 pub(in crate::switchboard) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// Disconnected callers by the address to which their responses are sent.
@@ -25,9 +25,9 @@ pub(in crate::switchboard) type WaysBack = BTreeMap<SocketAddr, BTreeSet<CallId>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Disconnected {
     pub(in crate::switchboard) way_back: SocketAddr,
-    /// No connection to this address opens.
+    /// True if no connection to this address can be opened.
     pub(in crate::switchboard) unreachable: bool,
-    /// End of the time for a sign of life; None: it is over.
+    /// Deadline for a sign of life; None if it has passed.
     pub(in crate::switchboard) decided_at: Option<Instant>,
 }
 
@@ -51,10 +51,10 @@ impl Wire {
     }
 }
 
-/// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
+/// Maximum request size over UDP; longer requests use TCP if the peer accepts it (RFC 3261 §18.1.1).
 pub(in crate::switchboard) const DATAGRAM_BYTES_MAX: usize = 1_300;
 
-/// Connections that have closed. Full: the one that was opened first is forgotten.
+/// Closed connections. When the table is full, the connection that was opened first is removed.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Closed(BTreeSet<ConnectionId>);
 
@@ -72,7 +72,7 @@ impl Closed {
 }
 
 impl Wire {
-    /// Notes that a caller's leg goes over a connection.
+    /// Records that a caller's leg uses a connection.
     pub(in crate::switchboard) fn hold_stream(&mut self, call: CallId, flow: Flow) {
         if flow.is_connection() {
             self.streams.entry(flow.connection).or_default().insert(call);
@@ -89,7 +89,7 @@ impl Wire {
     }
 }
 
-/// How many leading bits two addresses share; 0 if they are too few for a common network (/16, IPv6: /48).
+/// Number of leading bits that two addresses share; 0 if they share fewer than 16 bits (IPv6: 48).
 pub(in crate::switchboard) fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
     let (shared, least) = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 16),
@@ -106,7 +106,7 @@ pub(in crate::switchboard) fn host_of(uri: &[u8]) -> Option<Host<'_>> {
     }
 }
 
-/// `sip:user@address` with the transport that is not UDP.
+/// A SIP URI with the address and, unless it is UDP, the transport of a flow.
 pub(in crate::switchboard) fn uri_over(flow: Flow, user: Option<&str>) -> Bytes {
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     let transport = match flow.transport {
@@ -114,7 +114,7 @@ pub(in crate::switchboard) fn uri_over(flow: Flow, user: Option<&str>) -> Bytes 
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",
     };
-    // Without the zone of a link-local address (RFC 4007 §11).
+    // The zone of a link-local address is omitted (RFC 4007 §11).
     let remote = SocketAddr::new(flow.remote.ip(), flow.remote.port());
     Bytes::from(format!("sip:{user}{remote}{transport}"))
 }
@@ -125,7 +125,6 @@ pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
     same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
 }
 
-/// The family of an address.
 pub(in crate::switchboard) fn family(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }

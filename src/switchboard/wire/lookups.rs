@@ -1,5 +1,6 @@
-//! Host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4): each is looked up when its dialog begins
-//! or its target changes, so that later requests go to its address. Until then they go to the source of the INVITE.
+//! Resolves host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4). A name is looked up
+//! when its dialog begins or its target changes, so that later requests go to the resolved address. Until then,
+//! requests go to the source of the INVITE.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +12,12 @@ use crate::sip::uri::{Host, Uri};
 use crate::switchboard::ids::Who;
 use crate::switchboard::settings::TrunkHost;
 
-/// URIs whose hosts are being looked up, with the legs that wait. A leg waits for at most one URI; a URI without a leg is removed.
-/// Full: the oldest is dropped, and its legs stay with the INVITE's source.
+/// Pending lookups by URI, with the legs that wait for each. A leg waits for at most one URI; a URI without a leg is
+/// removed. When the table is full, the oldest lookup is dropped, and its legs keep the source of the INVITE.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Lookups {
     by_uri: BTreeMap<Bytes, Lookup>,
-    /// By number: the oldest first.
+    /// URIs by lookup number, oldest first.
     order: BTreeMap<u64, Bytes>,
     by_leg: BTreeMap<Who, Bytes>,
     last_number: u64,
@@ -29,7 +30,8 @@ pub(in crate::switchboard) struct Lookup {
 }
 
 impl Lookups {
-    /// Makes a leg wait for a URI's host, and for no other. Returns true if the host has to be looked up.
+    /// Makes a leg wait for the host of this URI instead of any earlier one. Returns true if the host must be looked
+    /// up.
     pub(in crate::switchboard) fn begin(&mut self, who: Who, uri: &Bytes) -> bool {
         self.forget(who);
         let is_new = !self.by_uri.contains_key(uri);
@@ -60,7 +62,7 @@ impl Lookups {
         legs
     }
 
-    /// Removes a leg.
+    /// Removes a leg from the lookup for which it waits.
     pub(in crate::switchboard) fn forget(&mut self, who: Who) {
         let Some(uri) = self.by_leg.remove(&who) else { return };
         let Some(lookup) = self.by_uri.get_mut(&uri) else { return };
@@ -105,7 +107,7 @@ impl Lookups {
     }
 }
 
-/// The name in a URI, to be called over a leg's transport.
+/// The host name in a URI, to be resolved for a leg's transport. None if the URI has an address or maddr.
 pub(in crate::switchboard) fn named(uri: &[u8], transport: Transport) -> Option<TrunkHost> {
     let Ok(Uri::Sip(uri)) = Uri::parse(uri) else { return None };
     let Host::Name(name) = uri.host else { return None };

@@ -1,4 +1,4 @@
-//! SIP transactions, and the leg that each belongs to.
+//! SIP transactions, dialogs and connections, with the leg of each.
 
 pub(in crate::switchboard) mod clients;
 pub(in crate::switchboard) mod connections;
@@ -28,30 +28,30 @@ use crate::switchboard::settings::Settings;
 use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::requests::Asked;
 
-/// SIP transactions, and what of them belongs to which leg.
+/// SIP transactions, dialogs and connections, with the leg of each.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) transactions: Transactions,
     pub(in crate::switchboard) clients: clients::Clients,
     pub(in crate::switchboard) dialogs: Map<DialogKey, Who>,
-    /// Dialogs that are over, for those who would replace them.
+    /// Dialogs that have ended; an INVITE with Replaces for one of them gets 603.
     pub(in crate::switchboard) past: past_dialogs::Past,
-    /// INVITEs that have no final response yet.
+    /// Received INVITEs without a final response.
     pub(in crate::switchboard) invites: Map<ServerId, Who>,
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
-    /// Callers' legs by the connection that they go over.
+    /// Calls by the connection of the caller's leg.
     pub(in crate::switchboard) streams: Map<ConnectionId, BTreeSet<CallId>>,
     pub(in crate::switchboard) ways_back: connections::WaysBack,
     pub(in crate::switchboard) closed: connections::Closed,
-    /// Requests whose final response may ask for another try.
+    /// Requests that may be repeated after a challenge or a 422.
     pub(in crate::switchboard) retries: Map<ClientId, requests::Asked>,
     pub(in crate::switchboard) lookups: lookups::Lookups,
     pub(in crate::switchboard) events: Vec<Event>,
 }
 
 impl Wire {
-    /// Takes new settings.
+    /// Applies new settings.
     pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
     }
@@ -81,7 +81,7 @@ impl Wire {
         self.transactions.respond(step.now.mono, server, status, bytes, &mut step.out.transmits);
     }
 
-    /// Sends a request of ours. None: there is no room for its transaction.
+    /// Sends a request. Returns None if no transaction is free.
     pub(in crate::switchboard) fn request(
         &mut self,
         step: &mut Step,
@@ -93,27 +93,27 @@ impl Wire {
         self.transactions.send(step.now.mono, flow, method, branch, bytes, &mut step.out.transmits)
     }
 
-    /// Sends the CANCEL of an INVITE of ours, as soon as it may be sent (RFC 3261 §9.1).
+    /// Sends the CANCEL of an outgoing INVITE, after its first provisional response (RFC 3261 §9.1).
     pub(in crate::switchboard) fn cancel(&mut self, step: &mut Step, client: ClientId, reason: Option<Bytes>) {
         self.transactions.cancel(step.now.mono, client, reason, &mut step.out.transmits);
     }
 
-    /// Sends a request of ours once more.
+    /// Repeats an outgoing request.
     pub(in crate::switchboard) fn resend(&mut self, step: &mut Step, client: ClientId) {
         self.transactions.resend(client, &mut step.out.transmits);
     }
 
-    /// True if the request is a repetition, which gets the response that its transaction has sent.
+    /// True if the request is a repetition. The last response of its transaction is then sent again.
     pub(in crate::switchboard) fn repeats(&mut self, step: &mut Step, message: &Message<'_>) -> bool {
         self.transactions.repeats(message, &mut step.out.transmits)
     }
 
-    /// Forgets the transaction of a request of ours; its purpose stays.
+    /// Drops the transaction of an outgoing request; its purpose stays.
     pub(in crate::switchboard) fn forget_transaction(&mut self, client: ClientId) {
         self.transactions.forget(client);
     }
 
-    /// The same, and acknowledges further 2xx responses to an INVITE with `ack`.
+    /// Drops the transaction of an outgoing INVITE; further 2xx responses are acknowledged with `ack`.
     pub(in crate::switchboard) fn forget_with(&mut self, client: ClientId, ack: Transmit) {
         self.transactions.forget_with(client, ack);
     }
@@ -123,7 +123,7 @@ impl Wire {
         self.transactions.to_tag(server)
     }
 
-    /// Where a request came from.
+    /// The flow from which a request came.
     pub(in crate::switchboard) fn flow_of(&self, server: ServerId) -> Option<Flow> {
         self.transactions.flow_of(server)
     }
@@ -143,22 +143,22 @@ impl Wire {
         self.transactions.len()
     }
 
-    /// Notes what the final response to a request of ours is for.
+    /// Stores the purpose of an outgoing request.
     pub(in crate::switchboard) fn expect(&mut self, client: ClientId, purpose: Purpose) {
         self.clients.insert(client, purpose);
     }
 
-    /// The purpose of a request of ours.
+    /// The purpose of an outgoing request.
     pub(in crate::switchboard) fn purpose(&self, client: &ClientId) -> Option<&Purpose> {
         self.clients.get(client)
     }
 
-    /// The same; no response is expected any more.
+    /// Removes and returns the purpose of an outgoing request.
     pub(in crate::switchboard) fn take_purpose(&mut self, client: &ClientId) -> Option<Purpose> {
         self.clients.remove(client)
     }
 
-    /// The leg that a dialog belongs to.
+    /// The leg of a dialog.
     pub(in crate::switchboard) fn leg_in(&self, key: &DialogKey) -> Option<Who> {
         self.dialogs.get(key).copied()
     }
@@ -167,22 +167,22 @@ impl Wire {
         self.dialogs.contains_key(key)
     }
 
-    /// Notes the leg that a dialog belongs to.
+    /// Stores the leg of a dialog.
     pub(in crate::switchboard) fn bind(&mut self, key: DialogKey, who: Who) {
         self.dialogs.insert(key, who);
     }
 
-    /// The leg of an INVITE that has no final response yet.
+    /// The leg of an INVITE without a final response.
     pub(in crate::switchboard) fn leg_of_invite(&self, server: &ServerId) -> Option<Who> {
         self.invites.get(server).copied()
     }
 
-    /// Notes the leg of an INVITE until its final response.
+    /// Stores the leg of an INVITE until its final response.
     pub(in crate::switchboard) fn await_final(&mut self, server: ServerId, who: Who) {
         self.invites.insert(server, who);
     }
 
-    /// The INVITE has its final response.
+    /// Removes an INVITE that has got its final response.
     pub(in crate::switchboard) fn invite_over(&mut self, server: &ServerId) {
         self.invites.remove(server);
     }
@@ -200,7 +200,7 @@ impl Wire {
         self.merged.remove(key);
     }
 
-    /// Keeps a request of ours that may be sent again with credentials or a longer session interval.
+    /// Stores an outgoing request that may be repeated with credentials or a longer session interval.
     pub(in crate::switchboard) fn may_retry(&mut self, client: ClientId, asked: Asked) {
         self.retries.insert(client, asked);
     }

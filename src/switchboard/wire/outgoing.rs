@@ -1,9 +1,9 @@
-//! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
+//! Start line of outgoing responses and the load value for overload control (RFC 7339).
 
-/// The start of every response. One to a source that may be forged does not have the banner.
+/// The start of every response. A response to a source that may be forged has no Server header field.
 pub(in crate::switchboard) const RESPONSE: &[u8] = b"SIP/2.0 ";
 
-/// How much of the room between a soft and a hard cap is taken, in percent: 0 below the soft one, at least 1 from there on.
+/// Used share of the range between a soft and a hard limit, in percent: 0 below the soft limit, otherwise 1 to 100.
 pub(in crate::switchboard) fn crowded(taken: usize, soft: usize, hard: usize) -> u8 {
     if taken < soft {
         return 0;

@@ -1,4 +1,4 @@
-//! Dialogs that are over, and new dialogs.
+//! Ended dialogs.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -6,7 +6,8 @@ use crate::limits::PAST_DIALOGS_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::switchboard::Wire;
 
-/// The dialogs that were there last. Full: the oldest is forgotten, and answers as one that never was.
+/// The dialogs that ended last. When the table is full, the oldest is removed; requests for it are then treated as for
+/// an unknown dialog.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Past {
     pub(in crate::switchboard) known: BTreeSet<DialogKey>,
@@ -32,7 +33,7 @@ impl Past {
 }
 
 impl Wire {
-    /// A dialog is over.
+    /// Moves a dialog to the ended dialogs.
     pub(in crate::switchboard) fn forget_dialog(&mut self, dialog: Option<&Dialog>) {
         if let Some(dialog) = dialog {
             self.dialogs.remove(dialog.key());

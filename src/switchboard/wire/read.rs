@@ -1,10 +1,10 @@
-//! Reads messages.
+//! Parses messages from the network.
 
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
 
-/// Reads one message. Over a stream it must tell its length (RFC 3261 §18.3, §20.14).
+/// Parses one message. Over TCP or TLS, Content-Length is required (RFC 3261 §18.3, §20.14).
 pub(in crate::switchboard) fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
     match wire::parse(bytes) {
         Parsed::Good(message) if flow.transport != Transport::Udp && message.first(Name::ContentLength).is_none() => {

@@ -1,4 +1,4 @@
-//! Responses to the requests of a transaction.
+//! Responses that are sent through server transactions.
 
 use crate::limits::TEXT_BYTES_MAX;
 use crate::sip::header::Via;
@@ -9,7 +9,7 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Step, Wire};
 
 impl Wire {
-    /// Answers a request through its transaction.
+    /// Sends a response through the transaction of a request.
     pub(in crate::switchboard) fn reply(
         &mut self,
         step: &mut Step,
@@ -45,15 +45,16 @@ impl Wire {
 }
 
 impl Wire {
-    /// The status that a request gets which has lost its way.
+    /// The status for a request that has looped or whose Route leads elsewhere; None for other requests.
     ///
-    /// 482: one of its Via carries the branch of a request of ours that is under way, so it has come back (RFC 3261 §16.3
-    /// item 4); the branch alone tells, since another machine may bear our private address.
-    /// 403: its Route wants it carried on to somebody else (RFC 3261 §16.4), and we relay for nobody. The first Route has led
-    /// here, whatever name it uses, and is taken off; so are those that name us. A trunk's Routes are stepped over: a leftover
-    /// of the telco's own routing is no reason to refuse an emergency call.
-    /// Never 483: Max-Forwards counts hops, and none follow after us (RFC 3261 §16.3 item 3 speaks of proxies). What we send
-    /// on behalf of a caller takes his count along (RFC 7332 §4).
+    /// 482: a Via carries the branch of an outgoing request that is in progress, so that request has come back
+    /// (RFC 3261 §16.3 item 4). Only the branch is compared, since another host may have the same private address.
+    /// 403: a Route leads to another server (RFC 3261 §16.4); siaga relays requests for no one. The first Route has led
+    /// here, whatever name it uses, and is ignored, as are Routes with an address or the domain of siaga. All Routes of
+    /// a trunk's request are ignored, so that leftovers of the telco's routing never cause the rejection of an
+    /// emergency call.
+    /// Never 483: siaga is the last hop, and the Max-Forwards check is for proxies (RFC 3261 §16.3 item 3). Requests
+    /// that siaga sends for a caller continue the caller's count (RFC 7332 §4).
     pub(in crate::switchboard) fn astray(&mut self, message: &Message<'_>, of_trunk: bool) -> Option<u16> {
         let method = message.method()?;
         let mut vias = message.list(Name::Via).filter_map(|via| Via::parse(via).ok());
@@ -68,7 +69,7 @@ impl Wire {
 }
 
 impl Wire {
-    /// Rejects a REFER; its dialog continues.
+    /// Rejects a REFER without ending its dialog.
     pub(in crate::switchboard) fn reject_refer(&mut self, step: &mut Step, taken: &Taken<'_, '_>, status: u16) {
         self.reply(step, taken, of_request_only(status, 403), &[]);
     }
@@ -81,7 +82,7 @@ impl Wire {
         self.reply(step, taken, 500, &[(Name::RetryAfter, seconds.as_bytes())]);
     }
 
-    /// 200 with our Contact, and a description where there is one.
+    /// Sends 200 with siaga's Contact and, if `body` is given, an SDP body.
     pub(in crate::switchboard) fn reply_described(
         &mut self,
         step: &mut Step,
@@ -103,7 +104,8 @@ impl Wire {
         }
     }
 
-    /// Refuses what is too long (413), or has a body of no type (415).
+    /// Returns true if the text is acceptable. Otherwise it is rejected: 413 if it is too long, 415 if its body has no
+    /// content type.
     pub(in crate::switchboard) fn is_fit(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> bool {
         let message = taken.message;
         let kind = message.first(Name::ContentType).unwrap_or_default();
@@ -119,8 +121,8 @@ impl Wire {
     }
 }
 
-/// Gives `status` if a response with it concerns its request only, else `otherwise`. Other statuses end the dialog or one of its usages
-/// (RFC 5057 §5.1): at 404, 408, 416 and 481 clients end their calls.
+/// Returns `status` if a response with it affects only its request, otherwise `otherwise`. Other statuses end the
+/// dialog or one of its usages (RFC 5057 §5.1): clients end their calls after 404, 408, 416 and 481.
 pub(in crate::switchboard) const fn of_request_only(status: u16, otherwise: u16) -> u16 {
     match status {
         200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 503 | 513 | 600 | 603 | 606 => {

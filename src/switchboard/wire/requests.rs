@@ -1,4 +1,4 @@
-//! Requests of ours that are sent, repeated or given up.
+//! Outgoing requests that are sent, repeated or dropped.
 
 use bytes::Bytes;
 
@@ -9,33 +9,34 @@ use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 use crate::switchboard::{Purpose, Step, Wire};
 
-/// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
+/// Maximum retries after a challenge: one, plus one if the nonce was stale.
 pub(in crate::switchboard) const TRIES_MAX: u8 = 2;
-/// An INVITE is sent again with a longer interval so often: proxies on the way may want more, each in turn.
+/// Maximum retries of an INVITE after 422: each proxy on the way may raise Min-SE once.
 pub(in crate::switchboard) const INTERVALS_MAX: u8 = 3;
 
-/// A request whose final response may ask for another try.
+/// A request that may be repeated after its final response.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Asked {
-    /// Ours with a trunk that may want our password. It outlives the trunk's settings.
+    /// Credentials for a trunk that may challenge. They stay valid for this request even if the trunk's settings
+    /// change.
     pub(in crate::switchboard) identity: Option<Identity>,
     pub(in crate::switchboard) flow: Flow,
     pub(in crate::switchboard) bytes: Bytes,
     pub(in crate::switchboard) cseq: u32,
     pub(in crate::switchboard) tries: u8,
     pub(in crate::switchboard) intervals: u8,
-    /// The longest of the intervals that were wanted (RFC 4028 §7.3).
+    /// Highest Min-SE received so far, in seconds (RFC 4028 §7.3).
     pub(in crate::switchboard) min_se: u32,
 }
 
 impl Wire {
-    /// Forgets a request of ours: its response is no longer wanted.
+    /// Drops a request whose response is no longer needed.
     pub(in crate::switchboard) fn forget(&mut self, client: ClientId) {
         self.clients.remove(&client);
         self.transactions.forget(client);
     }
 
-    /// Remembers an INVITE to somebody who may want a longer interval, and whatever goes to a trunk that may want our password.
+    /// Stores an INVITE, which may get 422, or any request to a trunk that may challenge it.
     pub(in crate::switchboard) fn may_be_asked(
         &mut self,
         client: ClientId,
@@ -98,7 +99,7 @@ impl Wire {
 }
 
 impl Wire {
-    /// Telcos that have not heard by now that we leave are not waited for.
+    /// Stops waiting for responses to deregistrations, after the time limit of the drain.
     pub(in crate::switchboard) fn goodbyes_over(&mut self) {
         self.clients.await_no_goodbyes();
     }
@@ -111,7 +112,7 @@ impl Wire {
 }
 
 impl Wire {
-    /// Ends the requests under way to a trunk that are `wanted`: its keep-alive, its REGISTER.
+    /// Ends the requests to a trunk itself whose purpose is `wanted`: its keep-alive or its REGISTER.
     pub(in crate::switchboard) fn abandon_trunk_requests(&mut self, index: usize, wanted: impl Fn(&Purpose) -> bool) {
         let gone: Vec<_> =
             self.clients.of_trunk(index).filter(|(_, purpose)| wanted(purpose)).map(|(id, _)| id).collect();

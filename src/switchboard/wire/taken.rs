@@ -1,10 +1,10 @@
-//! A request that a part serves.
+//! A received request with its server transaction.
 
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 
-/// A request taken in, with its transaction.
+/// A received request with its server transaction.
 pub(in crate::switchboard) struct Taken<'a, 'b> {
     pub(in crate::switchboard) flow: Flow,
     pub(in crate::switchboard) message: &'a Message<'b>,
@@ -12,7 +12,7 @@ pub(in crate::switchboard) struct Taken<'a, 'b> {
 }
 
 impl Taken<'_, '_> {
-    /// The transaction of an INVITE, and the number that its ACK has.
+    /// The transaction of an INVITE, and the CSeq number of its ACK.
     pub(in crate::switchboard) fn invite(&self) -> (ServerId, u32) {
         (self.server, self.message.cseq().map_or(0, |cseq| cseq.number))
     }

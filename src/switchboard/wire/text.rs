@@ -1,8 +1,8 @@
-//! Text from peers.
+//! Cleans text from peers.
 
 use crate::sip::caller_number;
 
-/// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
+/// Text of a peer for records, without control and invisible characters, with at most `chars_max` characters.
 pub(in crate::switchboard) fn clean(bytes: &[u8], chars_max: usize) -> String {
     String::from_utf8_lossy(bytes)
         .chars()

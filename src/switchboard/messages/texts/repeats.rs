@@ -1,4 +1,4 @@
-//! Texts in calls that arrive again before they have their response; and the invariants of all texts.
+//! Repetitions of texts in calls before their final response, and the invariants of all texts.
 
 use crate::limits::TEXTS_MAX;
 use crate::sip::dialog::DialogKey;
@@ -11,8 +11,8 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Messages, NetworkParts, Purpose};
 
 impl Messages {
-    /// The last request in a dialog has arrived again before its final response. A text gets the same response later; returns false for any
-    /// other request.
+    /// Handles a repetition of the last request in a dialog before its final response. A text gets the same response
+    /// later; returns false for any other request.
     pub(in crate::switchboard) fn text_repeats(&mut self, taken: &Taken<'_, '_>, key: &DialogKey) -> bool {
         let cseq = taken.message.cseq().ok().filter(|cseq| cseq.method == Method::Message).map(|cseq| cseq.number);
         let id = self.texts.by_dialog.get(key).copied();
@@ -24,7 +24,7 @@ impl Messages {
         true
     }
 
-    /// Every text waits for somebody, and nobody is waited for in vain.
+    /// Checks that every text has a pending request, and every pending MESSAGE has its text.
     pub(in crate::switchboard) fn verify_texts(&self, net: &NetworkParts) -> Result<(), String> {
         let waits =
             |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains_key(client));
