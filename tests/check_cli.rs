@@ -379,7 +379,7 @@ fn a_command_ends_quietly_when_its_output_is_closed() {
         if !arguments.contains(&"--help") && !arguments.contains(&"no-such-command") {
             command.args(["--config", "siaga.toml"]);
         }
-        // The reading ends of both pipes are closed before the command starts.
+        // The reading end of standard output is closed before the command starts.
         let (_, out) = std::io::pipe().unwrap();
         let (mut reader, error) = std::io::pipe().unwrap();
         let status = command.stdout(out).stderr(error).status().unwrap();

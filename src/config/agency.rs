@@ -37,9 +37,6 @@ pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
         if !is_dialable(number) {
             source.fault(&key("number"), format!("{number:?}"), "3 to 20 digits, with or without a leading +");
         }
-        if *number == file.site.number {
-            source.fault(&key("number"), format!("{number:?} is site.number"), "the agency's own number");
-        }
         agencies.push(Agency { name: name.clone(), number: number.clone() });
     }
     agencies
