@@ -16,7 +16,7 @@ use super::source::Source;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Section {
     name: String,
-    number: String,
+    pub(super) number: String,
 }
 
 /// The agencies that can be used; what is wrong with the others is told.
