@@ -218,3 +218,239 @@ fn a_check_warns_of_a_folder_that_the_group_of_the_store_cannot_enter() {
     assert!(found.iter().any(|line| line.contains(&data.join("recordings").display().to_string())), "{found:?}");
     assert_eq!(warnings(0o711), Vec::<String>::new());
 }
+
+/// The lines of `told` that name `key`.
+fn lines_of<'t>(told: &'t str, key: &str) -> Vec<&'t str> {
+    told.lines().filter(|line| line.contains(key)).collect()
+}
+
+#[test]
+fn a_number_that_leads_back_to_this_centre_is_an_error_wherever_siaga_dials_it() {
+    let prefixed = CONFIG.replace("uri =", "called = [\"+62\", \"0725\"]\ncountry = \"62\"\nuri =");
+    let steps = |number: &str| format!("escalation = [{{ after_seconds = 20, number = \"{number}\" }}]\n");
+    for (number, meaning) in [
+        ("112", "\"112\" is site.number"),
+        ("+112", "\"+112\" is site.number"),
+        ("113", "\"113\" is in desk[0].numbers"),
+        ("+62112", "\"+62112\" is site.number after the prefix \"+62\" of trunk[0].called"),
+        ("0725113", "\"0725113\" is in desk[0].numbers after the prefix \"0725\" of trunk[0].called"),
+        ("0215000112", "\"0215000112\" is in desk[0].numbers"),
+        ("6221500900", "\"6221500900\" is trunk[0].username"),
+    ] {
+        let text = prefixed.replace("[\"113\"]", "[\"113\", \"+62215000112\"]").replace(
+            "country =",
+            "register = true\nusername = \"+6221500900\"\npassword_file = \"telco.password\"\ncountry =",
+        );
+        for (key, text) in [
+            ("queue.fallback_number: ", text.replace("08001234", number)),
+            ("agency[0].number: ", text.replace("0215551234", number)),
+            ("queue.escalation: ", text.replace("[queue]\n", &format!("[queue]\n{}", steps(number)))),
+            ("desk[0].escalation: ", text.replace("[[agency]]", &format!("{}[[agency]]", steps(number)))),
+        ] {
+            let folder = folder("");
+            std::fs::write(folder.path().join("telco.password"), "secret\n").unwrap();
+            std::fs::write(folder.path().join("siaga.toml"), text).unwrap();
+            for command in ["check", "serve"] {
+                let (good, told) = siaga(folder.path(), &[command]);
+                let found = lines_of(&told, key).into_iter().any(|line| line.contains(meaning));
+                assert!(!good && found, "{command} {number} {key}: {told}");
+            }
+        }
+    }
+    // Neither a number that only contains 112, nor the prefix alone, leads back.
+    for number in ["08001120", "0211120", "+6211"] {
+        let folder = folder("");
+        std::fs::write(folder.path().join("siaga.toml"), prefixed.replace("08001234", number)).unwrap();
+        let (good, told) = siaga(folder.path(), &["check"]);
+        assert!(good, "{number}: {told}");
+    }
+}
+
+#[test]
+fn a_wrong_log_level_is_an_error_of_the_check_and_a_warning_of_a_start() {
+    let allowed = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
+    for level in ["warning", "loud", "", "info,", "siaga::server=loud", "info,debugg"] {
+        let folder = folder(&format!("[log]\nlevel = \"{level}\"\n"));
+        let (good, told) = siaga(folder.path(), &["check"]);
+        let lines = lines_of(&told, "log.level: ");
+        assert!(!good && lines.iter().any(|line| line.contains(allowed)), "{level}: {told}");
+    }
+    for level in ["error", "warn", "info", "debug", "trace", "WARN", "info,siaga::server=debug", "warn,siaga=off"] {
+        let (good, told) = siaga(folder(&format!("[log]\nlevel = \"{level}\"\n")).path(), &["check"]);
+        assert!(good, "{level}: {told}");
+    }
+    // The start ends because no SIP address can be opened; what it has logged before is complete.
+    let more = "[sip]\nlisten = [\"udp:192.0.2.1:5060\"]\n[log]\nlevel = \"loud\"\n";
+    let folder = folder(more);
+    let (_, told) = siaga(folder.path(), &["serve"]);
+    let lines = lines_of(&told, "log.level: ");
+    assert!(lines.iter().any(|line| line.contains(" WARN ") && line.contains("\"loud\"")), "{told}");
+    assert!(!told.contains("no errors") && told.contains("siaga ends"), "the start goes on after the warning: {told}");
+}
+
+#[test]
+fn after_a_syntax_error_only_the_syntax_error_is_reported() {
+    for broken in ["[sip\n", "[sip]\nlisten = [\n", "[queue]\nring_seconds = \n"] {
+        let folder = folder("");
+        std::fs::write(folder.path().join("siaga.toml"), format!("{broken}{CONFIG}")).unwrap();
+        for command in ["check", "serve"] {
+            let (good, told) = siaga(folder.path(), &[command]);
+            assert!(!good && told.contains("siaga.toml:"), "{told}");
+            assert!(!told.contains("no [[trunk]]"), "the trunk is in the file: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_check_warns_of_wide_and_shared_peers_and_of_a_sip_port_among_the_media_ports() {
+    for (peers, wide) in [
+        ("0.0.0.0/0", true),
+        ("::/0", true),
+        ("10.0.0.0/7", true),
+        ("36.0.0.0/15", true),
+        ("2001::/31", true),
+        ("::ffff:0.0.0.0/96", true),
+        ("10.0.0.0/8", false),
+        ("36.80.0.0/16", false),
+        ("2001:db8::/32", false),
+    ] {
+        let folder = folder("");
+        std::fs::write(folder.path().join("siaga.toml"), CONFIG.replace("127.0.0.2\"]", &format!("{peers}\"]")))
+            .unwrap();
+        let (good, told) = siaga(folder.path(), &["check"]);
+        let warned = lines_of(&told, "trunk[0].peers[0]: ").iter().any(|line| line.contains("without a password"));
+        assert_eq!((good, warned), (true, wide), "{peers}: {told}");
+    }
+    let other = "[[trunk]]\nname = \"b\"\npeers = [\"192.0.2.9\", \"127.0.0.2/32\"]\n";
+    let told = siaga(folder(other).path(), &["check"]).1;
+    let lines = lines_of(&told, "trunk[1].peers[1]: ");
+    assert!(lines.iter().any(|line| line.starts_with("warning: ") && line.contains("trunk[0]")), "{told}");
+    assert!(lines_of(&told, "trunk[1].peers[0]: ").is_empty(), "{told}");
+    for (listen, warned) in [
+        ("udp:127.0.0.1:20050", true),
+        ("tcp:127.0.0.1:20050", false),
+        ("udp:127.0.0.1:20100", false),
+        ("udp:127.0.0.2:20050", false),
+    ] {
+        let (good, told) = siaga(folder(&format!("[sip]\nlisten = [\"{listen}\"]\n")).path(), &["check"]);
+        let found = lines_of(&told, "media.ports: ").iter().any(|line| line.contains("20050"));
+        assert_eq!((good, found), (true, warned), "{listen}: {told}");
+    }
+}
+
+#[test]
+fn a_file_in_place_of_a_folder_is_an_error() {
+    for (more, path, key) in [
+        ("", "data/journal", "journal.dir"),
+        ("", "data", "journal.dir"),
+        ("[prompts]\ndir = \"sounds\"\n", "sounds", "prompts.dir"),
+    ] {
+        let folder = folder(more);
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let (good, told) = siaga(folder.path(), &["check"]);
+        let found = lines_of(&told, &format!("{key}: ")).iter().any(|line| line.contains("is not a folder"));
+        assert!(!good && found && !told.contains("chmod"), "{told}");
+    }
+}
+
+#[test]
+fn a_command_ends_quietly_when_its_output_is_closed() {
+    let row = "operator,name\nsari,Sari\n";
+    let folder =
+        folder("[[shift]]\nname = \"day\"\nstart = \"07:00\"\nend = \"19:00\"\n[operators]\nroster = \"roster.csv\"\n");
+    std::fs::write(folder.path().join("roster.csv"), "operator,date,shift\nsari,2026-11-24,day\n").unwrap();
+    std::fs::write(folder.path().join("o.csv"), row).unwrap();
+    for arguments in [
+        &["operator", "import", "o.csv"][..],
+        &["operator", "list"],
+        &["operator", "add", "budi"],
+        &["station", "add", "desk-1"],
+        &["check"],
+        &["check", "roster", "--days", "2"],
+        &["roster", "export", "--from", "2026-11-24", "--days", "1"],
+        &["user", "list"],
+        &["check", "--help"],
+        &["no-such-command"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siaga"));
+        command.args(arguments).current_dir(folder.path());
+        if !arguments.contains(&"--help") && !arguments.contains(&"no-such-command") {
+            command.args(["--config", "siaga.toml"]);
+        }
+        // The reading end of standard output is closed before the command starts.
+        let (_, out) = std::io::pipe().unwrap();
+        let (mut reader, error) = std::io::pipe().unwrap();
+        let status = command.stdout(out).stderr(error).status().unwrap();
+        drop(command);
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut told).unwrap();
+        assert!(!told.contains("panicked") && !told.contains("Broken pipe"), "{arguments:?}: {told}");
+        assert_ne!(status.code(), Some(101), "{arguments:?}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siaga"));
+        let (_, closed) = std::io::pipe().unwrap();
+        let status = command.args(arguments).args(["--config", "missing.toml"]).stderr(closed).output().unwrap().status;
+        assert!(status.code().is_some_and(|code| code != 101), "{arguments:?} reports an error to a closed pipe");
+    }
+}
+
+#[test]
+fn an_unknown_shift_is_reported_with_the_file_that_names_it() {
+    let shift = "[[shift]]\nname = \"day\"\nstart = \"07:00\"\nend = \"19:00\"\n";
+    let folder = folder(&format!("{shift}[operators]\nroster = \"roster.csv\"\nchanges = \"changes.csv\"\n"));
+    let head = "operator,date,shift\n";
+    for (roster, changes, key, file, line) in [
+        ("sari,2026-11-24,sore\n", "", "operators.roster", "roster.csv", 2),
+        ("sari,2026-11-24,day\n", "budi,2026-11-24,day\nbudi,2026-11-25,sore\n", "operators.changes", "changes.csv", 3),
+    ] {
+        std::fs::write(folder.path().join("roster.csv"), format!("{head}{roster}")).unwrap();
+        std::fs::write(folder.path().join("changes.csv"), format!("{head}{changes}")).unwrap();
+        let (good, told) = siaga(folder.path(), &["check"]);
+        let expected = format!("{file} line {line}: shift: \"sore\"");
+        let found = lines_of(&told, &format!("{key}: ")).iter().any(|line| line.contains(&expected));
+        assert!(!good && found && told.contains("1 error"), "{told}");
+    }
+}
+
+#[test]
+fn a_check_reads_every_prompt() {
+    let folder = folder("[prompts]\ndir = \"sounds\"\n");
+    let text = std::fs::read_to_string(folder.path().join("siaga.toml")).unwrap();
+    let text = text.replace("[queue]\n", "[queue]\nannounce_seconds = 30\n");
+    std::fs::write(folder.path().join("siaga.toml"), text).unwrap();
+    let own = folder.path().join("sounds/id");
+    std::fs::create_dir_all(&own).unwrap();
+    for file in std::fs::read_dir("config/prompts/id").unwrap().map(|file| file.unwrap()) {
+        std::fs::copy(file.path(), own.join(file.file_name())).unwrap();
+    }
+    let (good, told) = siaga(folder.path(), &["check"]);
+    assert!(good && !told.contains(".wav"), "{told}");
+    let wav = |rate: u32, channels: u16| {
+        let spec = hound::WavSpec {
+            channels,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+        (0..160).for_each(|_| writer.write_sample(0_i16).unwrap());
+        writer.finalize().unwrap();
+        bytes.into_inner()
+    };
+    for file in ["queue.wav", "hold-tone.wav", "silent.wav", "pin.wav", "place-1.wav", "wait-more.wav"] {
+        let good_bytes = std::fs::read(own.join(file)).unwrap();
+        for (bytes, wrong) in [
+            (b"no sound".to_vec(), "not a WAV file"),
+            (wav(44_100, 1), "44100 Hz, 1 channel(s)"),
+            (wav(8_000, 2), "8000 Hz, 2 channel(s)"),
+        ] {
+            std::fs::write(own.join(file), bytes).unwrap();
+            let (good, told) = siaga(folder.path(), &["check"]);
+            let found = lines_of(&told, file).iter().any(|line| line.starts_with("warning: ") && line.contains(wrong));
+            assert!(good && found, "{file} {wrong}: {told}");
+        }
+        std::fs::write(own.join(file), good_bytes).unwrap();
+    }
+}

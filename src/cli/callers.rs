@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 
+use super::output::print_line;
 use super::{ConfigFile, console};
 
 /// Commands on the list of call-backs.
@@ -122,7 +123,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if call_backs.is_empty() {
-        println!("no number waits for a call-back");
+        print_line!("no number waits for a call-back");
     }
     for one in call_backs {
         let who = match one.meant_for {
@@ -136,7 +137,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
             "{number:<20} {}  {calls} calls, {short} short, longest wait {seconds} s, {tries} call-backs  {who}",
             local(config, one.last)
         );
-        println!("{}", line.trim_end());
+        print_line!("{}", line.trim_end());
     }
     Ok(())
 }
@@ -148,7 +149,7 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
         (200, answer) => {
             let Meant { number, told } = console::read(&answer)?;
             let told = if told { "their phone shows it" } else { "no phone of theirs can show it now" };
-            println!("{number} is assigned to {operator}, who calls it with {}: {told}", config.features.call_back);
+            print_line!("{number} is assigned to {operator}, who calls it with {}: {told}", config.features.call_back);
             Ok(())
         }
         (404, answer) => anyhow::bail!("{}", fault(&answer)),
@@ -162,11 +163,11 @@ fn marks(config: &Config) -> anyhow::Result<()> {
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if marks.is_empty() {
-        println!("no number is flagged");
+        print_line!("no number is flagged");
     }
     for Mark { number, pranks, marked_until } in marks {
         let until = marked_until.map(|until| format!(", flagged until {}", local(config, until))).unwrap_or_default();
-        println!("{number:<20} {pranks} recent pranks{until}");
+        print_line!("{number:<20} {pranks} recent pranks{until}");
     }
     Ok(())
 }
@@ -174,8 +175,8 @@ fn marks(config: &Config) -> anyhow::Result<()> {
 fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
     let body = serde_json::json!({ "number": number, "hours": hours, "by": "command line" }).to_string();
     match console::ask(config, "POST", "/v1/callers", &body)? {
-        (200, _) if hours > 0 => println!("{number}: its calls wait behind other calls for {hours} hours"),
-        (200, _) => println!("{number}: its calls no longer wait behind other calls"),
+        (200, _) if hours > 0 => print_line!("{number}: its calls wait behind other calls for {hours} hours"),
+        (200, _) => print_line!("{number}: its calls no longer wait behind other calls"),
         (404, _) => anyhow::bail!("{number} is not flagged"),
         (status, answer) => return Err(console::rejected(status, &answer)),
     }

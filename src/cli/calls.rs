@@ -7,6 +7,7 @@ use crate::ids::OperatorId;
 use crate::switchboard::Supervision;
 
 use super::call_id::CallStart;
+use super::output::print_line;
 use super::{ConfigFile, console};
 
 /// Changes to a live call.
@@ -50,7 +51,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let call = call.live(&config)?;
             let path = format!("/v1/calls/{call}/silent-prompt");
             match console::ask(&config, "POST", &path, "")? {
-                (200, _) => println!("{call}: the caller is asked to press a digit"),
+                (200, _) => print_line!("{call}: the caller is asked to press a digit"),
                 (404, _) => anyhow::bail!("no live call has the id {call}"),
                 (409, _) => anyhow::bail!("no operator talks with the caller now"),
                 (status, answer) => return Err(console::rejected(status, &answer)),
@@ -63,7 +64,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/supervision"), &body)?;
-            println!("{call}: the phones of {supervisor} ring, mode {mode}");
+            print_line!("{call}: the phones of {supervisor} ring, mode {mode}");
             Ok(())
         }
         CallCommand::Offer { call, operator, file } => {
@@ -72,7 +73,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/offer"), &body)?;
-            println!("{call}: the phones of {operator} ring");
+            print_line!("{call}: the phones of {operator} ring");
             Ok(())
         }
     }

@@ -1,22 +1,24 @@
 //! `siaga check`: every error of the configuration, its files, the console's token and the database, and what the service would use.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Fault, Faults};
 use crate::ids::OperatorId;
 use crate::server::token::{Token, TokenFault};
 
 use super::operator::{self, Kind};
+use super::output::print_line;
 
 /// Reports all errors at once. Without an error, prints warnings and what the service would use.
 pub(super) fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     let mut faults = certificates(&config);
+    faults.extend(folders(&config));
     faults.extend(token(&config));
     match names(&config) {
         Ok(wrong) => faults.extend(wrong),
-        Err(fault) => println!("warning: the operators' names were not compared with the accounts: {fault:#}"),
+        Err(fault) => print_line!("warning: the operators' names were not compared with the accounts: {fault:#}"),
     }
     faults.extend(database(&config)?);
     if !faults.is_empty() {
@@ -35,6 +37,18 @@ fn certificates(config: &Config) -> Vec<Fault> {
     let read = config.sip.tls.as_ref().map(crate::config::TlsFiles::read);
     let wrong = read.and_then(Result::err);
     wrong.map(|wrong| fault(config, &format!("sip.tls.{}", wrong.key), wrong.wrong, wrong.right)).into_iter().collect()
+}
+
+/// Folders whose path is a file's. The service creates a missing folder.
+fn folders(config: &Config) -> Vec<Fault> {
+    let recordings = ("recording.dir", &config.recording.dir);
+    let folders = [("journal.dir", &config.journal_dir), ("prompts.dir", &config.prompts_dir)];
+    let all = folders.into_iter().chain(config.recording.enabled.then_some(recordings));
+    let wrong = |(key, path): (&str, &PathBuf)| {
+        let file = path.ancestors().find(|part| part.exists()).filter(|part| !part.is_dir())?;
+        Some(fault(config, key, format!("{} is not a folder", file.display()), "a folder, or a path that is free"))
+    };
+    all.filter_map(wrong).collect()
 }
 
 /// A missing token file is no error: the service creates it.
@@ -70,27 +84,27 @@ fn database(config: &Config) -> anyhow::Result<Vec<Fault>> {
 /// Prints warnings and what the service would use.
 fn print(config: &Config) {
     for warning in &config.warnings {
-        println!("warning: {warning}");
+        print_line!("warning: {warning}");
     }
     if let Some(warning) = crate::server::open_files::warning(config) {
-        println!("warning: {warning}");
+        print_line!("warning: {warning}");
     }
     for warning in crate::server::sharing::warnings(config) {
-        println!("warning: {warning}");
+        print_line!("warning: {warning}");
     }
     for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
-        println!("remark: {remark}");
+        print_line!("remark: {remark}");
     }
     let listeners: Vec<String> =
         config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
     let trunks: Vec<&str> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-    println!("{} has no errors", config.file.display());
-    println!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
-    println!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
-    println!("  trunks     {}", trunks.join(", "));
+    print_line!("{} has no errors", config.file.display());
+    print_line!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
+    print_line!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
+    print_line!("  trunks     {}", trunks.join(", "));
     let media: Vec<String> = config.media.listen.iter().map(ToString::to_string).collect();
-    println!("  media      {} ports {}-{}", media.join(", "), config.media.ports.0, config.media.ports.1);
-    println!(
+    print_line!("  media      {} ports {}-{}", media.join(", "), config.media.ports.0, config.media.ports.1);
+    print_line!(
         "  shifts     {}",
         if config.shifts.is_empty() {
             "none: every operator is always on shift".to_owned()
@@ -98,8 +112,8 @@ fn print(config: &Config) {
             config.shifts.len().to_string()
         }
     );
-    println!("  console    http://{}", config.console.listen);
+    print_line!("  console    http://{}", config.console.listen);
     for (what, path) in config.places() {
-        println!("  {what:<10} {path}");
+        print_line!("  {what:<10} {path}");
     }
 }

@@ -13,6 +13,7 @@ use crate::server::token::Token;
 
 use super::Named;
 use super::callers::fault;
+use super::output::print_line;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Maximum bytes of a response.
@@ -32,7 +33,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
     let path = format!("/v1/operators/{operator}/{change}");
     match ask(&config, "POST", &path, &body)? {
         (200, _) => {
-            println!("{operator}: {change} done");
+            print_line!("{operator}: {change} done");
             Ok(())
         }
         (404, _) => anyhow::bail!("no operator is named {operator}"),
@@ -44,7 +45,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
 pub(super) fn place(config: &Config, operator: &str, to: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     order(config, &format!("/v1/operators/{operator}/calls"), &serde_json::json!({ "to": to }))?;
-    println!("{operator}: their own phones ring first, then {to} is called");
+    print_line!("{operator}: their own phones ring first, then {to} is called");
     Ok(())
 }
 
@@ -67,10 +68,10 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
         (status, answer) => return Err(rejected(status, &answer)),
     };
     for operator in &sent {
-        println!("{operator}: sent");
+        print_line!("{operator}: sent");
     }
     for operator in &unsent {
-        println!("{operator}: not sent, no phone is registered");
+        print_line!("{operator}: not sent, no phone is registered");
     }
     anyhow::ensure!(!sent.is_empty(), "no phone has received the message");
     Ok(())

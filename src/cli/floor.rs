@@ -8,6 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::reports::period::local;
 
 use super::console;
+use super::output::print_line;
 
 #[derive(Debug, Deserialize)]
 struct Calls {
@@ -61,7 +62,7 @@ struct Station {
 /// Prints the live calls, one a line.
 pub(super) fn calls(config: &Config) -> anyhow::Result<()> {
     let Calls { calls } = console::get(config, "/v1/calls")?;
-    println!("{}", calls_text(config, &calls));
+    print_line!("{}", calls_text(config, &calls));
     Ok(())
 }
 
@@ -106,7 +107,7 @@ fn named(config: &Config, number: &str) -> String {
 
 /// Prints the operators' states, one a line, and the stations.
 pub(super) fn floor(config: &Config) -> anyhow::Result<()> {
-    println!("{}", floor_text(&console::get(config, "/v1/operators")?));
+    print_line!("{}", floor_text(&console::get(config, "/v1/operators")?));
     Ok(())
 }
 

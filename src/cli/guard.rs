@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::config::Config;
 
+use super::output::print_line;
 use super::{ConfigFile, console};
 
 /// Commands on bans.
@@ -49,10 +50,10 @@ fn list(config: &Config) -> anyhow::Result<()> {
         (200, answer) => {
             let Bans { bans } = console::read(&answer)?;
             if bans.is_empty() {
-                println!("no address is banned");
+                print_line!("no address is banned");
             }
             for Ban { address, reason, seconds, nth } in bans {
-                println!("{address:<39} {reason:<12} {seconds:>6} s left, ban number {nth}");
+                print_line!("{address:<39} {reason:<12} {seconds:>6} s left, ban number {nth}");
             }
             Ok(())
         }
@@ -63,7 +64,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
 fn lift(config: &Config, address: IpAddr) -> anyhow::Result<()> {
     match console::ask(config, "POST", &format!("/v1/guard/{address}/lift"), "")? {
         (200, _) => {
-            println!("{address} is no longer banned");
+            print_line!("{address} is no longer banned");
             Ok(())
         }
         (404, _) => anyhow::bail!("{address} is not banned"),

@@ -14,6 +14,7 @@ use crate::limits::OPERATORS_MAX;
 use crate::store::operators::OperatorRow;
 
 use super::operator::{Kind, generated, row, with_store, wrong_password};
+use super::output::print_line;
 
 /// Maximum bytes of a file to import.
 const IMPORT_MAX: u64 = 16 << 20;
@@ -48,10 +49,14 @@ pub(super) fn import(config: &Config, file: &Path) -> anyhow::Result<()> {
         Ok(import)
     })?;
     for (operator, password) in &import.passwords {
-        println!("{operator}\t{password}");
+        print_line!("{operator}\t{password}");
     }
     let Import { rows, new, kept, .. } = &import;
-    eprintln!("{} operators imported: {new} new, {} changed; {kept} passwords kept", rows.len(), rows.len() - new);
+    super::output::complain(format_args!(
+        "{} operators imported: {new} new, {} changed; {kept} passwords kept",
+        rows.len(),
+        rows.len() - new
+    ));
     Ok(())
 }
 

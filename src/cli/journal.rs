@@ -11,6 +11,7 @@ use crate::store::salvage;
 use crate::store::{Store, StoreError};
 
 use super::ConfigFile;
+use super::output::print_line;
 
 /// What to verify.
 #[derive(Debug, Subcommand)]
@@ -44,21 +45,21 @@ pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
     for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
         let found = salvage::read(&path, false).with_context(|| shown(&path))?;
         let unknown = found.entries.iter().filter(|entry| entry.fact.is_none()).count() + found.unknown;
-        println!(
+        print_line!(
             "{}: {} facts, {unknown} of them of an unknown kind",
             path.display(),
             found.entries.len() + found.unknown
         );
         for (at, length) in &found.damage {
-            println!("  {length} bytes from byte {at} on cannot be read");
+            print_line!("  {length} bytes from byte {at} on cannot be read");
         }
         if let Some((at, length)) = &found.torn {
-            println!("  {length} bytes from byte {at} on are an incomplete record at the end: no damage");
+            print_line!("  {length} bytes from byte {at} on are an incomplete record at the end: no damage");
         }
         bad += usize::from(!found.damage.is_empty());
     }
     anyhow::ensure!(bad == 0, "{bad} damaged segments; siaga journal salvage reads what is readable");
-    println!("the journal is undamaged");
+    print_line!("the journal is undamaged");
     Ok(())
 }
 
@@ -70,9 +71,9 @@ pub(super) fn journal(command: JournalCommand) -> anyhow::Result<()> {
             let config = Config::load_to_serve(&file.config)?;
             let aside = Aside::open(&config.journal_dir)?.list()?;
             for one in &aside {
-                println!("{}  {} facts", one.call, one.facts);
+                print_line!("{}  {} facts", one.call, one.facts);
             }
-            println!("{} calls are set aside", aside.len());
+            print_line!("{} calls are set aside", aside.len());
             Ok(())
         }
         JournalCommand::Retry(file) => retry(&Config::load_to_serve(&file.config)?),
@@ -94,13 +95,13 @@ fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
             let lost: usize = found.damage.iter().map(|(_, length)| length).sum();
             let (facts, repaired) = (found.entries.len(), found.repaired);
             let torn = found.torn.map(|(_, length)| format!("; the last {length} bytes are an incomplete record"));
-            println!(
+            print_line!(
                 "{}: {facts} facts are stored, {repaired} of them repaired; {lost} bytes cannot be read{}",
                 path.display(),
                 torn.unwrap_or_default()
             );
         }
-        println!("{} segments were read; remove a file once the database has its facts", segments.len());
+        print_line!("{} segments were read; remove a file once the database has its facts", segments.len());
         Ok(())
     })
 }
@@ -112,10 +113,10 @@ fn retry(config: &Config) -> anyhow::Result<()> {
         let mut left = 0;
         for (call, outcome) in outcomes {
             match outcome {
-                Ok(()) => println!("{call}  stored"),
+                Ok(()) => print_line!("{call}  stored"),
                 Err(fault) => {
                     left += 1;
-                    println!("{call}  not stored: {:#}", anyhow::Error::from(fault));
+                    print_line!("{call}  not stored: {:#}", anyhow::Error::from(fault));
                 }
             }
         }

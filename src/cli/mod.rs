@@ -1,5 +1,7 @@
 //! The command line. Exit codes: 0 success, 1 an error, 2 wrong usage.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "a closed pipe is no panic: `output` prints")]
+
 mod call_id;
 mod callers;
 mod calls;
@@ -10,6 +12,7 @@ mod guard;
 mod import;
 mod journal;
 mod operator;
+mod output;
 mod posture;
 mod report;
 mod roster;
@@ -199,7 +202,7 @@ pub fn run() -> ExitCode {
     match carry_out(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", message(&error));
+            output::complain(format_args!("{}", message(&error)));
             ExitCode::FAILURE
         }
     }

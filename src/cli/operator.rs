@@ -12,7 +12,9 @@ use crate::sip::digest::Ha1;
 use crate::store::Store;
 use crate::store::operators::OperatorRow;
 
-/// Characters of generated passwords, without those that look similar on paper.
+use super::output::print_line;
+
+/// Characters of generated passwords, without those that look alike on paper.
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 /// Length of generated passwords: 80 bits.
 const PASSWORD_LETTERS: usize = 16;
@@ -85,7 +87,7 @@ pub(super) fn remove(config: &Config, kind: Kind, name: &str) -> anyhow::Result<
         known(store, kind, &account).await?;
         Ok(store.remove_operator(account.as_str()).await?)
     })?;
-    println!("{account} is removed");
+    print_line!("{account} is removed");
     Ok(())
 }
 
@@ -114,7 +116,7 @@ pub(super) fn list(config: &Config) -> anyhow::Result<()> {
     for row in rows.iter().filter(|row| Kind::Operator.has(row)) {
         let number = row.number.as_deref().map(|number| format!("\t{number}")).unwrap_or_default();
         let foreign = if row.realm == config.sip.domain { "" } else { "\t(password of another domain)" };
-        println!("{}\t{}{number}{foreign}", row.operator, row.name);
+        print_line!("{}\t{}{number}{foreign}", row.operator, row.name);
     }
     Ok(())
 }
@@ -152,8 +154,8 @@ pub(super) fn generated() -> anyhow::Result<String> {
 }
 
 fn print(config: &Config, operator: &OperatorId, password: &str) {
-    println!("user      {operator}\npassword  {password}\ndomain    {}", config.sip.domain);
-    println!("The password is not shown again.");
+    print_line!("user      {operator}\npassword  {password}\ndomain    {}", config.sip.domain);
+    print_line!("The password is not shown again.");
 }
 
 pub(super) fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {

@@ -7,6 +7,7 @@ use crate::acd::Posture;
 use crate::clock::Timestamp;
 use crate::config::Config;
 
+use super::output::print_line;
 use super::{ConfigFile, callers, console};
 
 /// The mode to set.
@@ -53,6 +54,6 @@ pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
     if let Some(until) = until {
         line = format!("{line}, until {}", callers::local(&config, until));
     }
-    println!("{line}");
+    print_line!("{line}");
     Ok(())
 }

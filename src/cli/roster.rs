@@ -7,7 +7,8 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 
 use super::operator::Kind;
-use super::{ConfigFile, operator};
+use super::output::print_line;
+use super::{ConfigFile, operator, output};
 
 /// Commands on the roster.
 #[derive(Debug, Subcommand)]
@@ -34,7 +35,7 @@ pub(super) fn roster(command: RosterCommand) -> anyhow::Result<()> {
         None => local(&config, crate::server::clock::wall_now())?.date(),
     };
     let last = from.checked_add(jiff::Span::new().days(i64::from(days) - 1))?;
-    print!("{}", config.rostered.roster.csv(from..=last));
+    output::print(format_args!("{}", config.rostered.roster.csv(from..=last)));
     Ok(())
 }
 
@@ -43,26 +44,26 @@ pub(super) fn check(config: &Config, days: u32) -> anyhow::Result<()> {
     let accounts = operator::accounts(config, Kind::Operator);
     let unknown = accounts.as_ref().map(|accounts| config.without_account(accounts)).unwrap_or_default();
     for fault in &unknown {
-        println!("error: {fault}");
+        print_line!("error: {fault}");
     }
     if let Err(fault) = &accounts {
-        println!("warning: the names were not compared with the accounts: {fault:#}");
+        print_line!("warning: the names were not compared with the accounts: {fault:#}");
     }
     let ahead = config.roster_ahead(crate::server::clock::wall_now(), days, accounts.as_ref().ok());
     for gap in &ahead.gaps {
         let (from, to) = (local(config, gap.from)?, local(config, gap.to)?);
         let (from, to) = (from.strftime("%Y-%m-%d %H:%M"), to.strftime("%Y-%m-%d %H:%M"));
-        println!("{from} to {to}: {} on shift", gap.fewest);
+        print_line!("{from} to {to}: {} on shift", gap.fewest);
     }
     for decree in &ahead.ending {
         let to = decree.to.map(|to| to.to_string()).unwrap_or_default();
-        println!("{}: decree {} is valid to {to}", decree.operator, decree.number);
+        print_line!("{}: decree {} is valid to {to}", decree.operator, decree.number);
     }
     let minimum = config.operators.minimum_on_shift;
     let count = ahead.gaps.len();
     anyhow::ensure!(count == 0, "{count} times within {days} days with fewer than {minimum} on shift");
     anyhow::ensure!(unknown.is_empty(), "{} names have no account", unknown.len());
-    println!("at least {minimum} on shift at all times within {days} days");
+    print_line!("at least {minimum} on shift at all times within {days} days");
     Ok(())
 }
 

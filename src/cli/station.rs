@@ -12,6 +12,7 @@ use crate::switchboard::{Badge, Pin};
 
 use super::ConfigFile;
 use super::operator::{self, Kind, with_store};
+use super::output::print_line;
 
 /// Bytes of the line that a PIN is read from.
 const PIN_LINE_MAX: u64 = 64;
@@ -57,7 +58,7 @@ pub(super) fn station(command: StationCommand) -> anyhow::Result<()> {
 fn list(config: &Config) -> anyhow::Result<()> {
     let rows = with_store(config, async |store| Ok(store.operators().await?))?;
     for row in rows.iter().filter(|row| Kind::Station.has(row)) {
-        println!("{}\t{}", row.operator, row.name);
+        print_line!("{}\t{}", row.operator, row.name);
     }
     Ok(())
 }
@@ -83,9 +84,9 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
         with_store(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
     match change {
         BadgeChange::Done if own => {
-            println!("{operator} logs in at stations with the number {number} and the given PIN")
+            print_line!("{operator} logs in at stations with the number {number} and the given PIN")
         }
-        BadgeChange::Done => println!("number  {number}\npin     {digits}\nThe PIN is not shown again."),
+        BadgeChange::Done => print_line!("number  {number}\npin     {digits}\nThe PIN is not shown again."),
         BadgeChange::Taken => bail!("{number} is another operator's number; expected: a number of its own"),
         BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }
@@ -97,7 +98,7 @@ pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> 
     let operator = OperatorId::parse(operator)?;
     match with_store(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
         BadgeChange::Done => {
-            println!("{operator} can no longer log in at stations; a current log-in stays")
+            print_line!("{operator} can no longer log in at stations; a current log-in stays")
         }
         BadgeChange::Taken | BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }

@@ -11,6 +11,7 @@ use crate::store::console_users::ConsoleUserRow;
 
 use super::ConfigFile;
 use super::operator::with_store;
+use super::output::print_line;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -62,14 +63,14 @@ fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     let token = hex::encode(secret);
     let row = ConsoleUserRow { name, role: role.word().to_owned(), token_sha256: token_hash(&token) };
     with_store(config, async |store| Ok(store.put_console_user(&row).await?))?;
-    println!("user   {}\nrole   {}\ntoken  {token}", row.name, row.role);
-    println!("The token is not shown again.");
+    print_line!("user   {}\nrole   {}\ntoken  {token}", row.name, row.role);
+    print_line!("The token is not shown again.");
     Ok(())
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
     for row in with_store(config, async |store| Ok(store.console_users().await?))? {
-        println!("{}\t{}", row.name, row.role);
+        print_line!("{}\t{}", row.name, row.role);
     }
     Ok(())
 }
@@ -78,6 +79,6 @@ fn remove(config: &Config, name: &str) -> anyhow::Result<()> {
     if !with_store(config, async |store| Ok(store.remove_console_user(name).await?))? {
         bail!("no user is named {name}");
     }
-    println!("{name} is removed");
+    print_line!("{name} is removed");
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::source::Source;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Section {
     name: String,
-    number: String,
+    pub(super) number: String,
 }
 
 /// The valid agencies; errors of the others are reported.
@@ -36,9 +36,6 @@ pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
         }
         if !is_dialable(number) {
             source.fault(&key("number"), format!("{number:?}"), "3 to 20 digits, with or without a leading +");
-        }
-        if *number == file.site.number {
-            source.fault(&key("number"), format!("{number:?} is site.number"), "the agency's own number");
         }
         agencies.push(Agency { name: name.clone(), number: number.clone() });
     }

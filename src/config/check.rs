@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::Posture;
-use crate::acd::section::{SectionFault, Waiting};
+use crate::acd::section::SectionFault;
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::limits::{CALLS_MAX, CONNECTIONS_MAX, CONNECTIONS_RESERVED};
-use crate::media::command::{Place, Prompt};
-use crate::media::prompt::Sound;
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
@@ -18,8 +16,8 @@ use crate::switchboard::FeatureCodes;
 use super::section::{Features, File, Reliability};
 use super::source::Source;
 use super::{
-    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, modes, network,
-    posture, roster, silent, tls,
+    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, log, modes,
+    network, own_number, posture, prompts, risks, roster, silent, tls,
 };
 
 /// Checks everything. Returns None if a value without a default is invalid; then `source` has an error.
@@ -35,6 +33,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     shift_names(source, &file);
     let rostered = roster::load(source, &file, zone.as_ref());
     let agencies = agency::checked(source, &file);
+    own_number::checked(source, &file);
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
     let silent = silent::checked(source, &file);
@@ -47,6 +46,9 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     places(source, &file);
     let store_group = store_group(source, &file);
     let mut warnings = warnings(source, &file);
+    warnings.extend(log::checked(source, &file.log));
+    warnings.extend(risks::of_peers(source, &trunks));
+    warnings.extend(media.iter().flat_map(|media| risks::of_ports(source, media, &sip.listeners)));
     warnings.extend(media.as_ref().and_then(|media| media.too_few_ports(source, file.site.max_calls)));
     Some(Config {
         file: PathBuf::from(source.file()),
@@ -356,13 +358,6 @@ fn places(source: &mut Source, file: &File) {
     if file.shutdown.drain_seconds > 86_400 {
         source.fault("shutdown.drain_seconds", file.shutdown.drain_seconds.to_string(), "0 to 86400 seconds");
     }
-    if tracing_subscriber::EnvFilter::try_new(&file.log.level).is_err() {
-        source.fault(
-            "log.level",
-            format!("{:?} is not a level", file.log.level),
-            "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
-        );
-    }
     if file.report.short_abandon_seconds > 3_600 {
         let wrong = file.report.short_abandon_seconds.to_string();
         source.fault("report.short_abandon_seconds", wrong, "0 to 3600 seconds");
@@ -383,38 +378,7 @@ fn store_group(source: &mut Source, file: &File) -> Option<u32> {
 }
 
 fn warnings(source: &Source, file: &File) -> Vec<Fault> {
-    let mut warnings = Vec::new();
-    let folder = Path::new(&file.prompts.dir).join(&file.site.language);
-    for prompt in Prompt::ALL {
-        let path = folder.join(prompt.file());
-        if !path.is_file() {
-            let wrong = format!("{} is missing: callers hear silence in its place", path.display());
-            warnings.push(source.warning("prompts.dir", wrong, "a WAV file of 8 kHz, mono, 16 bit"));
-        }
-    }
-    let places = Place::NUMBERS.iter().chain(&Place::MINUTES);
-    let missing = places.filter(|file| !folder.join(file).is_file()).count();
-    if file.queue.announce_seconds > 0 && missing > 0 {
-        let wrong = format!("{missing} announcements of place and wait are missing in {}", folder.display());
-        warnings.push(source.warning(
-            "queue.announce_seconds",
-            wrong,
-            "place-1.wav …, wait-0.wav …, as in config/prompts",
-        ));
-    }
-    if file.queue.waiting == Waiting::Music {
-        let path = folder.join(Prompt::Music.file());
-        let wrong = match std::fs::read(&path) {
-            Err(error) => Some(format!("{} cannot be read ({error})", path.display())),
-            Ok(bytes) => {
-                Sound::from_wav(&bytes).err().map(|error| format!("{} cannot be played: {error}", path.display()))
-            }
-        };
-        if let Some(wrong) = wrong {
-            let wrong = format!("{wrong}; callers who wait hear the ringing tone");
-            warnings.push(source.warning("queue.waiting", wrong, "a WAV file of 8 kHz, mono, 16 bit, or \"ringback\""));
-        }
-    }
+    let mut warnings = prompts::warnings(source, file);
     if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
         let wrong = "no trunk has a uri: the number cannot be dialled";
         warnings.push(source.warning("queue.fallback_number", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));

@@ -11,12 +11,16 @@ mod fault;
 mod guard;
 mod identity;
 mod level;
+mod log;
 mod modes;
 mod names;
 mod network;
+mod own_number;
 mod paths;
 mod place;
 mod posture;
+mod prompts;
+mod risks;
 mod roster;
 mod section;
 mod silent;
@@ -41,10 +45,11 @@ use crate::switchboard::{
 pub use fault::{Fault, Faults};
 pub use identity::proves;
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
+pub use log::{Log, LogFormat};
 pub use names::OWN_NAME;
 pub use posture::PostureConfig;
 pub use roster::{Ahead, Rostered};
-pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
+pub use section::{EngineName, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
 /// The configuration, parsed and checked.
@@ -224,6 +229,9 @@ impl Config {
 
     fn parse_as(file: &str, text: &str, to_serve: bool) -> Result<Self, Faults> {
         let (mut source, mut sections) = source::Source::read(file, text);
+        if !source.is_read() {
+            return Err(source.into_faults());
+        }
         paths::resolve(file, &mut sections);
         if to_serve {
             source.allow_optional_faults();

@@ -16,15 +16,16 @@ pub(super) fn warnings(source: &Source, file: &File) -> Vec<Fault> {
     let shared = if file.store.group.is_some() { OTHERS } else { OTHERS | GROUP };
     let database = file.store.url.strip_prefix("sqlite:").map(|path| path.split('?').next().unwrap_or(path));
     let places = [
-        ("store.url", database, shared),
-        ("journal.dir", Some(file.journal.dir.as_str()), OTHERS | GROUP),
-        ("recording.dir", Some(file.recording.dir.as_str()), shared),
-        ("console.token_file", Some(file.console.token_file.as_str()), OTHERS | GROUP),
+        ("store.url", database, shared, false),
+        ("journal.dir", Some(file.journal.dir.as_str()), OTHERS | GROUP, true),
+        ("recording.dir", Some(file.recording.dir.as_str()), shared, true),
+        ("console.token_file", Some(file.console.token_file.as_str()), OTHERS | GROUP, false),
     ];
-    let warn = |(key, path, forbidden): (&str, Option<&str>, u32)| {
+    let warn = |(key, path, forbidden, is_folder): (&str, Option<&str>, u32, bool)| {
         let (path, found) = path.and_then(|path| Some((path, fs::metadata(Path::new(path)).ok()?)))?;
         let (mode, right) = (found.mode() & 0o777, found.mode() & 0o777 & !forbidden);
-        (mode != right).then(|| {
+        // A file in place of a folder is an error of its own.
+        (mode != right && found.is_dir() == is_folder).then(|| {
             source.warning(key, format!("{path} is open to other users (mode {mode:04o})"), format!("chmod {right:o}"))
         })
     };

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use crate::acd::roster::decree::{self, Decree};
-use crate::acd::roster::{Roster, RosterFault, table};
+use crate::acd::roster::{Entry, Roster, RosterFault, table};
 use crate::acd::section::OperatorsSection;
 use crate::acd::shift::{Gap, Plan, ShiftTimes};
 use crate::clock::{Now, Timestamp};
@@ -110,7 +112,9 @@ fn attempt(
     let columns = "operator,decree,valid_from,valid_to";
     let decrees = read(&mut faults, "operators.decrees", files.decrees.as_deref(), columns, decree::parse);
     let decrees = decrees.unwrap_or_default();
-    let roster = match (written, changes) {
+    // Lines of the roster itself; other lines of the changed roster come from the changes.
+    let lines: BTreeSet<_> = written.iter().flat_map(Roster::entries).map(place_of).collect();
+    let roster = match (&written, changes) {
         (Some(written), Some(changes)) => match written.changed(&changes) {
             Ok(changed) => Some(changed),
             Err(wrong) => {
@@ -118,12 +122,21 @@ fn attempt(
                 None
             }
         },
-        (written, _) => written,
+        (_, _) => written.clone(),
     };
     let plan = match Plan::build(shifts, roster.as_ref(), zone) {
         Ok(plan) => plan,
         Err(wrong) => {
-            tell(&mut faults, "operators.roster", None, &wrong);
+            let entries = roster.iter().flat_map(Roster::entries);
+            let unknown = entries.filter(|entry| !shifts.iter().any(|shift| shift.name == entry.shift));
+            for (entry, wrong) in unknown.zip(&wrong) {
+                let (key, path) = if lines.contains(&place_of(entry)) {
+                    ("operators.roster", &files.roster)
+                } else {
+                    ("operators.changes", &files.changes)
+                };
+                tell(&mut faults, key, path.as_deref(), std::slice::from_ref(wrong));
+            }
             Plan::default()
         }
     };
@@ -133,6 +146,11 @@ fn attempt(
     let mut plan = plan.with_overlap(Duration::from_secs(operators.overlap_minutes.min(240) * 60));
     plan.validity = decree::validity(&decrees, zone);
     Ok(Rostered { plan, roster: roster.unwrap_or_default(), decrees })
+}
+
+/// What identifies a line of the roster also after a swap of its operator.
+fn place_of(entry: &Entry) -> (u64, Date, &str) {
+    (entry.line, entry.date, &entry.shift)
 }
 
 fn read<T>(

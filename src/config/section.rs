@@ -31,7 +31,7 @@ pub(super) struct File {
     pub(super) report: Report,
     pub(super) features: Features,
     pub(super) prompts: Prompts,
-    pub(super) log: Log,
+    pub(super) log: super::log::Log,
     pub(super) shutdown: Shutdown,
 }
 
@@ -445,32 +445,6 @@ impl Default for Prompts {
     fn default() -> Self {
         Self { dir: "prompts".to_owned() }
     }
-}
-
-/// `[log]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// The format of a line.
-    pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,siaga::server=debug`.
-    pub level: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Human, level: "info".to_owned() }
-    }
-}
-
-/// The format of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// Text for people.
-    Human,
-    /// One JSON object per line.
-    Json,
 }
 
 /// `[shutdown]`.

@@ -19,6 +19,8 @@ pub(super) struct Source {
     places: Vec<Place>,
     lines: Vec<usize>,
     faults: Vec<Fault>,
+    /// False if the values are defaults because the text cannot be read.
+    is_read: bool,
     /// Errors of optional files; None: they count as errors of the configuration.
     optional: Option<Vec<Fault>>,
 }
@@ -34,7 +36,8 @@ impl Source {
     /// Reads `text`. Invalid values are replaced by defaults, so that the checks can continue.
     pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str) -> (Self, T) {
         let lines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect();
-        let mut source = Self { file: file.to_owned(), places: Vec::new(), lines, faults: Vec::new(), optional: None };
+        let (places, faults) = (Vec::new(), Vec::new());
+        let mut source = Self { file: file.to_owned(), places, lines, faults, is_read: false, optional: None };
         let (mut root, syntax) = DeTable::parse_recoverable(text);
         gather(root.get_ref(), "", &mut source.places);
         for error in &syntax {
@@ -45,7 +48,10 @@ impl Source {
         }
         while source.faults.len() < FAULTS_MAX {
             match T::deserialize(Deserializer::from(root.clone())) {
-                Ok(value) => return (source, value),
+                Ok(value) => {
+                    source.is_read = true;
+                    return (source, value);
+                }
                 Err(error) => {
                     source.tell(&error);
                     let taken = error.span().is_some_and(|span| {
@@ -90,7 +96,12 @@ impl Source {
         self.optional.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// True if no error was found.
+    /// False after a syntax error: the values are not those of the file.
+    pub(super) const fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// True when no fault was found.
     pub(super) fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }

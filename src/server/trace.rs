@@ -64,7 +64,7 @@ pub fn start(log: &Log, zone: &TimeZone) -> anyhow::Result<LogGuard> {
     let shared = Arc::new(Shared::default());
     let mine = Arc::clone(&shared);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_out(&mine))?;
-    let filter = EnvFilter::try_new(&log.level).context("log.level")?;
+    let filter = EnvFilter::try_new(log.filter()).context("log.level")?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(Arc::clone(&shared)));
     match log.format {
         LogFormat::Human => lines.with_timer(SiteTime(zone.clone())).with_ansi(false).with_target(false).try_init(),
