@@ -1,6 +1,7 @@
 //! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
 
 mod accounts;
+pub mod accounts_copy;
 mod by_source;
 mod certificates;
 mod clerk;
