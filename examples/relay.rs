@@ -27,6 +27,7 @@ fn main() -> anyhow::Result<()> {
         recordings: argument(5).map(PathBuf::from),
         zone: jiff::tz::TimeZone::UTC,
         alarms: Default::default(),
+        journaled: Default::default(),
         threads: 1,
         engine: match argument(4) {
             Some("io-uring") => Engine::IoUring,

@@ -78,6 +78,59 @@ fn a_name_that_is_dialled_for_another_purpose_is_rejected_for_an_operator_and_a_
 }
 
 #[test]
+fn commands_that_create_no_account_create_no_database() {
+    let folder = folder("");
+    let of =
+        ["operator", "station"].map(|kind| [vec![kind, "list"], vec![kind, "passwd", "x"], vec![kind, "remove", "x"]]);
+    let users = [vec!["user", "list"], vec!["user", "remove", "x"], vec!["operator", "pin", "x", "--number", "1"]];
+    for arguments in of.into_iter().flatten().chain(users) {
+        let (good, told) = siaga(folder.path(), &arguments);
+        assert!(!good && told.contains("there is no database at "), "{arguments:?}: {told}");
+        assert!(!folder.path().join("siaga.db").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_first_account_after_the_loss_of_the_database_restores_those_of_the_local_copy() {
+    let folder = folder("[journal]\ndir = \"journal\"\n");
+    let row = |name: &str| {
+        let hash = "0".repeat(64);
+        format!(
+            "{{\"operator\":\"{name}\",\"name\":\"N\",\"realm\":\"r\",\"ha1_md5\":\"{}\",\"ha1_sha256\":\"{hash}\",\
+             \"station\":0,\"number\":\"1{name}\",\"pin\":\"p\"}}",
+            "0".repeat(32)
+        )
+    };
+    let user = "{\"name\":\"ani\",\"role\":\"admin\",\"token_sha256\":\"t\"}";
+    let copy = format!(
+        "{{\"read_at\":1796059800000,\"mark\":7,\"operators\":[{},{}],\"users\":[{user}]}}",
+        row("budi"),
+        row("sari")
+    );
+    let local = folder.path().join("journal/local");
+    std::fs::create_dir_all(&local).unwrap();
+    std::fs::write(local.join("accounts.json"), "damaged").unwrap();
+    let (good, told) = siaga(folder.path(), &["operator", "add", "newop"]);
+    assert!(!good && told.contains("accounts.json cannot be read; expected: "), "{told}");
+    assert!(!folder.path().join("siaga.db").exists());
+    std::fs::write(local.join("accounts.json"), copy).unwrap();
+    let (good, told) = siaga(folder.path(), &["operator", "add", "newop"]);
+    assert!(good && told.contains("restored 2 accounts and 1 users from the local copy of 2026-"), "{told}");
+    let list = siaga(folder.path(), &["operator", "list"]).1;
+    for name in ["budi\tN\t1budi", "sari\tN\t1sari", "newop\t"] {
+        assert!(list.contains(name), "{list}");
+    }
+    assert_eq!(siaga(folder.path(), &["user", "list"]).1, "ani\tadmin\n");
+    // Accounts that were removed on purpose stay removed.
+    for name in ["budi", "sari", "newop"] {
+        assert!(siaga(folder.path(), &["operator", "remove", name]).0);
+    }
+    assert!(siaga(folder.path(), &["user", "remove", "ani"]).0);
+    let (good, told) = siaga(folder.path(), &["operator", "add", "tono"]);
+    assert!(good && !told.contains("restored"), "{told}");
+}
+
+#[test]
 fn a_check_names_existing_accounts_whose_name_is_dialled_for_another_purpose() {
     let folder = folder("");
     let row = |operator: &str, station| OperatorRow {

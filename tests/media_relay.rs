@@ -106,6 +106,7 @@ impl House {
             recordings: recordings.map(Path::to_path_buf),
             zone: jiff::tz::TimeZone::UTC,
             alarms: Default::default(),
+            journaled: siaga::server::media::Journaled::default(),
             threads,
             engine,
         };

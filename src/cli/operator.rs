@@ -8,11 +8,12 @@ use anyhow::{Context as _, bail};
 use crate::config::{Config, OWN_NAME};
 use crate::ids::OperatorId;
 use crate::limits::OPERATORS_MAX;
+use crate::server::accounts_copy::AccountsCopy;
 use crate::sip::digest::Ha1;
 use crate::store::Store;
 use crate::store::operators::OperatorRow;
 
-use super::output::print_line;
+use super::output::{complain, print_line};
 
 /// Characters of generated passwords, without those that look alike on paper.
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
@@ -72,7 +73,7 @@ pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) 
 pub(super) fn passwd(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
     let password = generated()?;
     let account = OperatorId::parse(name)?;
-    with_store(config, async |store| {
+    with_existing(config, async |store| {
         let known = known(store, kind, &account).await?;
         Ok(store.put_operators(&[row(config, &account, &known.name, &password)?]).await?)
     })?;
@@ -83,7 +84,7 @@ pub(super) fn passwd(config: &Config, kind: Kind, name: &str) -> anyhow::Result<
 /// Removes an operator or a station. A live call continues.
 pub(super) fn remove(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
     let account = OperatorId::parse(name)?;
-    with_store(config, async |store| {
+    with_existing(config, async |store| {
         known(store, kind, &account).await?;
         Ok(store.remove_operator(account.as_str()).await?)
     })?;
@@ -99,20 +100,14 @@ async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<O
 
 /// The names of the accounts of one kind. Does not change the database.
 pub(super) fn accounts(config: &Config, kind: Kind) -> anyhow::Result<BTreeSet<OperatorId>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(async {
-        let store = Store::open_read_only(&config.store_url).await?;
-        let rows = store.operators().await;
-        store.close().await;
-        anyhow::Ok(rows?)
-    })?;
+    let rows = reading(config, async |store| Ok(store.operators().await?))?;
     let accounts = rows.iter().filter(|row| kind.has(row));
     Ok(accounts.filter_map(|row| OperatorId::parse(&row.operator).ok()).collect())
 }
 
 /// Prints the accounts, never their passwords.
 pub(super) fn list(config: &Config) -> anyhow::Result<()> {
-    let rows = with_store(config, async |store| Ok(store.operators().await?))?;
+    let rows = reading(config, async |store| Ok(store.operators().await?))?;
     for row in rows.iter().filter(|row| Kind::Operator.has(row)) {
         let number = row.number.as_deref().map(|number| format!("\t{number}")).unwrap_or_default();
         let foreign = if row.realm == config.sip.domain { "" } else { "\t(password of another domain)" };
@@ -158,12 +153,85 @@ fn print(config: &Config, operator: &OperatorId, password: &str) {
     print_line!("The password is not shown again.");
 }
 
+/// Works on the database, and creates it if there is none.
 pub(super) fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let store = Store::open(&config.store_url).await.context("[store] url")?;
+    writing(config, true, work)
+}
+
+/// Works on the database; an error if there is none.
+pub(super) fn with_existing<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    writing(config, false, work)
+}
+
+/// Reads the database, and changes nothing; an error if there is none.
+pub(super) fn reading<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    on_runtime(async {
+        let store = Store::open_read_only(&config.store_url).await?;
         let done = work(&store).await;
         store.close().await;
         done
     })
+}
+
+fn writing<T>(
+    config: &Config,
+    creates: bool,
+    work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    on_runtime(async {
+        let mut copy = copy(config);
+        if creates && !Store::is_there(&config.store_url).context("[store] url")? {
+            // An error of the copy must not leave a new database.
+            copy = Ok(copy?);
+        }
+        let store = match creates {
+            true => Store::open(&config.store_url).await.context("[store] url")?,
+            false => Store::open_existing(&config.store_url).await?,
+        };
+        let done = match restore(config, &store, copy).await {
+            Ok(()) => work(&store).await,
+            Err(fault) => Err(fault),
+        };
+        store.close().await;
+        done
+    })
+}
+
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// The service's local copy of the accounts.
+fn copy(config: &Config) -> anyhow::Result<Option<AccountsCopy>> {
+    let file = AccountsCopy::file(&config.journal_dir);
+    AccountsCopy::read(&file).with_context(|| {
+        format!(
+            "nothing was changed: the database has no accounts, and their local copy {} cannot be read; expected: the service's own user, or no such file",
+            file.display()
+        )
+    })
+}
+
+/// Restores the accounts of the local copy into a database that has none and is newer than the copy's: that database was lost.
+async fn restore(config: &Config, store: &Store, copy: anyhow::Result<Option<AccountsCopy>>) -> anyhow::Result<()> {
+    if !store.operators().await?.is_empty() || !store.console_users().await?.is_empty() {
+        return Ok(());
+    }
+    let Some(AccountsCopy { read_at, mark, operators, users }) = copy? else { return Ok(()) };
+    // A higher mark: the accounts were removed in this database.
+    if (operators.is_empty() && users.is_empty()) || store.operators_mark().await? > mark {
+        return Ok(());
+    }
+    store.restore_accounts(&operators, &users, mark).await?;
+    let at = config.zone.to_datetime(jiff::Timestamp::from_millisecond(read_at.as_millis())?);
+    complain(format_args!(
+        "the database had no accounts: restored {} accounts and {} users from the local copy of {}",
+        operators.len(),
+        users.len(),
+        at.strftime("%Y-%m-%d %H:%M:%S")
+    ));
+    Ok(())
 }

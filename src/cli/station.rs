@@ -11,7 +11,7 @@ use crate::store::operators::BadgeChange;
 use crate::switchboard::{Badge, Pin};
 
 use super::ConfigFile;
-use super::operator::{self, Kind, with_store};
+use super::operator::{self, Kind, reading, with_existing};
 use super::output::print_line;
 
 /// Bytes of the line that a PIN is read from.
@@ -56,7 +56,7 @@ pub(super) fn station(command: StationCommand) -> anyhow::Result<()> {
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
-    let rows = with_store(config, async |store| Ok(store.operators().await?))?;
+    let rows = reading(config, async |store| Ok(store.operators().await?))?;
     for row in rows.iter().filter(|row| Kind::Station.has(row)) {
         print_line!("{}\t{}", row.operator, row.name);
     }
@@ -81,7 +81,7 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
     };
     let given = (badge.number.as_str(), badge.pin.to_hex());
     let change =
-        with_store(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
+        with_existing(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
     match change {
         BadgeChange::Done if own => {
             print_line!("{operator} logs in at stations with the number {number} and the given PIN")
@@ -96,7 +96,7 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
 /// Removes number and PIN.
 pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
-    match with_store(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
+    match with_existing(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
         BadgeChange::Done => {
             print_line!("{operator} can no longer log in at stations; a current log-in stays")
         }

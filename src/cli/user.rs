@@ -10,7 +10,7 @@ use crate::server::users::{OWNER, token_hash};
 use crate::store::console_users::ConsoleUserRow;
 
 use super::ConfigFile;
-use super::operator::with_store;
+use super::operator::{reading, with_existing, with_store};
 use super::output::print_line;
 
 #[derive(Debug, Subcommand)]
@@ -69,14 +69,14 @@ fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
-    for row in with_store(config, async |store| Ok(store.console_users().await?))? {
+    for row in reading(config, async |store| Ok(store.console_users().await?))? {
         print_line!("{}\t{}", row.name, row.role);
     }
     Ok(())
 }
 
 fn remove(config: &Config, name: &str) -> anyhow::Result<()> {
-    if !with_store(config, async |store| Ok(store.remove_console_user(name).await?))? {
+    if !with_existing(config, async |store| Ok(store.remove_console_user(name).await?))? {
         bail!("no user is named {name}");
     }
     print_line!("{name} is removed");

@@ -14,8 +14,9 @@ use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
 use crate::switchboard::{Account, Badge, Pin};
 
+use super::accounts_copy::AccountsCopy;
 use super::clock::Clock;
-use super::local_state::{self, AccountsCopy, LocalState};
+use super::local_state::{self, LocalState};
 use super::users::Users;
 
 /// Interval between two checks.
@@ -253,6 +254,14 @@ mod tests {
         add(&url, &["tono"]).await;
         assert_eq!(names(accounts.changed().await).unwrap(), ["tono"]);
         assert!(!alarms.is_raised(Kind::Accounts));
+        let kept: Vec<_> = std::fs::read_dir(folder.path().join("local"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("accounts-"))
+            .collect();
+        assert_eq!(kept.len(), 1, "the larger copy is kept");
+        let old = AccountsCopy::read(&kept[0]).unwrap().unwrap();
+        assert_eq!(old.operators.iter().map(|row| row.operator.as_str()).collect::<Vec<_>>(), ["budi", "sari"]);
         // Whoever removes the last account means it.
         let store = Store::open(&url).await.unwrap();
         assert!(store.remove_operator("tono").await.unwrap());

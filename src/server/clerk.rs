@@ -9,13 +9,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::alarm::{Alarms, Kind};
-use crate::cdr::fact::Fact;
+use crate::cdr::fact::{Fact, FactKind};
+use crate::ids::{CallId, LegNo};
 use crate::limits::{FACTS_GROUP_MAX, FACTS_MAX};
 use crate::store::crash_log::{Cleaner, CrashLog};
 use crate::store::journal::record;
 use crate::store::journal::{Journal, JournalError, Lock, Place};
 
 use super::clock::Clock;
+use super::media::Journaled;
 
 /// How long facts are gathered before they are written to the disk with one fsync.
 const GATHER: Duration = Duration::from_millis(50);
@@ -40,6 +42,8 @@ pub(super) struct JournalFigures {
     /// Facts that are not in the crash log: a kill within the next 50 ms would lose them.
     pub(super) unprotected: AtomicU64,
     pub(super) alarm: AtomicBool,
+    /// Recordings whose facts are on the disk.
+    pub(super) recordings: Journaled,
 }
 
 /// The records of one step's facts, and the file of the crash log that has them.
@@ -47,6 +51,8 @@ pub(super) struct JournalFigures {
 pub(super) struct Step {
     records: Vec<u8>,
     facts: u64,
+    /// The recordings that the facts are about.
+    recordings: Vec<(CallId, LegNo)>,
     file: Option<u32>,
 }
 
@@ -58,19 +64,27 @@ pub(super) struct Ledger {
     crash_log: CrashLog,
     records: Vec<u8>,
     facts: u64,
+    recordings: Vec<(CallId, LegNo)>,
 }
 
 impl Ledger {
     /// The sender, and the receiver for the journal thread.
     pub(super) fn new(crash_log: CrashLog, figures: Arc<JournalFigures>) -> (Self, mpsc::Receiver<Step>) {
         let (steps, inbox) = mpsc::channel(FACTS_MAX);
-        (Self { steps, figures, crash_log, records: Vec::new(), facts: 0 }, inbox)
+        (Self { steps, figures, crash_log, records: Vec::new(), facts: 0, recordings: Vec::new() }, inbox)
     }
 
     /// Adds a fact of the current step.
     pub(super) fn append(&mut self, fact: &Fact) {
         match record::encode(&mut self.records, fact) {
-            Ok(()) => self.facts += 1,
+            Ok(()) => {
+                self.facts += 1;
+                if let (Some(call), FactKind::Recorded { leg, .. } | FactKind::RecordingFailed { leg, .. }) =
+                    (fact.call, &fact.kind)
+                {
+                    self.recordings.push((call, *leg));
+                }
+            }
             Err(fault) => {
                 error!(%fault, "a fact cannot be written as JSON");
                 self.figures.lost.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +102,8 @@ impl Ledger {
         if file.is_none() {
             self.figures.unprotected.fetch_add(facts, Ordering::Relaxed);
         }
-        let step = Step { records: self.records.clone(), facts, file };
+        let recordings = std::mem::take(&mut self.recordings);
+        let step = Step { records: self.records.clone(), facts, recordings, file };
         self.records.clear();
         match (self.steps.try_send(step), file) {
             (Ok(()), _) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
@@ -188,6 +203,7 @@ struct Desk {
 struct Group {
     records: Vec<u8>,
     facts: u64,
+    recordings: Vec<(CallId, LegNo)>,
     file: Option<u32>,
 }
 
@@ -195,6 +211,7 @@ impl Group {
     fn add(&mut self, step: Step) {
         self.records.extend(step.records);
         self.facts += step.facts;
+        self.recordings.extend(step.recordings);
         self.file = step.file.or(self.file);
     }
 }
@@ -279,6 +296,7 @@ impl Desk {
                     self.clerk.alarms.clear(Kind::Journal, "");
                     figures.facts.fetch_add(group.facts, Ordering::Relaxed);
                     figures.groups.fetch_add(1, Ordering::Relaxed);
+                    figures.recordings.add(group.recordings.iter().copied());
                     self.tell.send_replace(place);
                     return true;
                 }
@@ -320,9 +338,9 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cdr::fact::{FactId, FactKind};
+    use crate::cdr::fact::FactId;
     use crate::clock::Timestamp;
-    use crate::ids::{CallId, Rng};
+    use crate::ids::Rng;
     use crate::store::crash_log::Files;
 
     const RUN: Timestamp = Timestamp::from_millis(1);
@@ -333,7 +351,7 @@ mod tests {
         let crash_log = CrashLog::open(dir, RUN);
         let (steps, inbox) = mpsc::channel(1);
         let figures = Arc::<JournalFigures>::default();
-        let mut ledger = Ledger { steps, figures, crash_log, records: Vec::new(), facts: 0 };
+        let mut ledger = Ledger { steps, figures, crash_log, records: Vec::new(), facts: 0, recordings: Vec::new() };
         for seq in 0..2 {
             step(&mut ledger, seq);
         }
@@ -379,6 +397,23 @@ mod tests {
         let read = crate::store::journal::read(dir, Place::default(), until, 100).unwrap();
         let seqs: std::collections::BTreeSet<u32> = read.entries.iter().map(|entry| entry.id.seq).collect();
         seqs.into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_reported_when_its_fact_is_in_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, mut inbox) = Ledger::new(CrashLog::open(dir.path(), RUN), Arc::default());
+        let (mut desk, _durable) = desk(dir.path(), &ledger);
+        let (call, leg) = (CallId::new(RUN, &mut Rng::from_number(1)), LegNo(2));
+        let kind = FactKind::RecordingFailed { leg, why: String::new() };
+        ledger.append(&Fact { id: FactId { stream: call, seq: 0 }, call: Some(call), at: RUN, up: None, kind });
+        ledger.flush();
+        let figures = Arc::clone(&ledger.figures);
+        assert!(!figures.recordings.has(call, leg));
+        drop(ledger);
+        desk.run(&mut inbox).await;
+        assert!(figures.recordings.has(call, leg));
+        Files::of(dir.path()).unwrap().remove_all();
     }
 
     #[tokio::test]

@@ -17,11 +17,15 @@ use crate::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
 use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
 use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
 use super::console_look_ups::NoResult;
+use super::users::may;
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
 /// Seconds until a request that the database did not answer is worth a repetition.
 const RETRY_AFTER: &str = "10";
+/// How often the database is asked for a call that it may not have yet, and the time between.
+const STORED_LOOKS: u32 = 12;
+const STORED_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     let router = OpenApiRouter::new().routes(routes!(calls)).routes(routes!(dispose)).routes(routes!(transfer));
@@ -65,6 +69,7 @@ struct Disposition {
     responses(
         (status = 200, body = ConsoleReply),
         (status = 403, body = Fault, description = "the user's role does not permit the request, or the call never was the user's"),
+        (status = 404, body = Fault, description = "no live or stored call has that id"),
         (status = 422, body = Fault, description = "the category is unknown"),
         (status = 503, body = Fault, description = "the service or the database does not respond"),
         Malformed,
@@ -89,7 +94,52 @@ async fn dispose(
     {
         return refused;
     }
-    asker.asks(ConsoleCommand::SetDisposition { call, class, category, note, by }).await
+    let command = ConsoleCommand::SetDisposition { call, class, category, note, by: by.clone() };
+    if asker.actor.role != ConsoleRole::Operator
+        && may(&asker.actor, &command)
+        && let Err(refused) = both_known(&asker, call, &by).await
+    {
+        return refused;
+    }
+    asker.asks(command).await
+}
+
+/// Succeeds if `by` is an operator or a user, and the call is live or in the database; also if the database does not return whether it has the
+/// call.
+async fn both_known(Asker { console, actor }: &Asker, call: CallId, by: &str) -> Result<(), Response> {
+    let unavailable = |error: &dyn std::fmt::Display| fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
+    if by != actor.name && !console.users.borrow().has(by) {
+        let reply = console.desk.console(actor.clone(), ConsoleCommand::Operators).await;
+        let reply = reply.map_err(|error| unavailable(&error))?;
+        let known = |operators: &[crate::acd::View]| operators.iter().any(|view| view.operator.as_str() == by);
+        if !matches!(&reply, ConsoleReply::Operators { operators, .. } if known(operators)) {
+            let text = "by is unknown; expected: the name of an operator or of a user of the console";
+            return Err(fault(StatusCode::BAD_REQUEST, text));
+        }
+    }
+    let reply =
+        console.desk.console(actor.clone(), ConsoleCommand::Calls).await.map_err(|error| unavailable(&error))?;
+    if matches!(&reply, ConsoleReply::Calls { calls } if calls.iter().any(|live| live.call == call)) {
+        return Ok(());
+    }
+    // A call that has just ended may not be in the database yet.
+    let given = console.records.given();
+    for _ in 0..STORED_LOOKS {
+        let stored = console.records.has_stored(given);
+        let url = console.store_url.clone();
+        let had = async move {
+            let store = Store::open_read_only(&url).await?;
+            let had = store.has_call(call).await;
+            store.close().await;
+            had
+        };
+        match console.look_ups.run(had).await {
+            Ok(Ok(false)) if stored => return Err(fault(StatusCode::NOT_FOUND, "no live or stored call has that id")),
+            Ok(Ok(false)) => tokio::time::sleep(STORED_PAUSE).await,
+            Ok(Ok(true) | Err(_)) | Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 /// Succeeds if the operator has or had the call, according to the service or the database.

@@ -24,11 +24,10 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::limits::{LOCAL_CHANGES_MAX, PAST_MARKS_MAX};
-use crate::store::console_users::ConsoleUserRow;
-use crate::store::operators::OperatorRow;
 use crate::switchboard::{Presence, Restored};
 
 use super::RETRY_EVERY;
+use super::accounts_copy::AccountsCopy;
 use super::crash_copy::CrashCopy;
 use super::local_keeper::Keeper;
 
@@ -37,17 +36,6 @@ const LINES_MIN: usize = 4_096;
 
 /// Maximum wait of accounts and reloads for the disk of the copy. A write that takes longer continues.
 const WRITE_TIME: Duration = Duration::from_secs(2);
-
-/// The accounts and users that were last read from the database.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AccountsCopy {
-    pub(super) read_at: Timestamp,
-    /// The number of changes of the accounts in that database so far; 0 in copies of versions before this field.
-    #[serde(default)]
-    pub(super) mark: i64,
-    pub(super) operators: Vec<OperatorRow>,
-    pub(super) users: Vec<ConsoleUserRow>,
-}
 
 /// One change. Only the last change of each account or number, and the last operating mode, are valid.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,9 +61,7 @@ impl LocalState {
 
     /// The accounts of the last run; None if there are none, or they cannot be read.
     pub(super) fn accounts(&self, alarms: &Alarms) -> Option<AccountsCopy> {
-        let read = read(&self.accounts_file())
-            .and_then(|text| text.map(|text| serde_json::from_str(&text).map_err(io::Error::other)).transpose());
-        alarms.watch(Kind::LocalState, "accounts", read).ok().flatten()
+        alarms.watch(Kind::LocalState, "accounts", AccountsCopy::read(&self.accounts_file())).ok().flatten()
     }
 
     /// Copies the roster's files, which are valid now, for a start at which they are not. Returns false after an error, which raises an
@@ -91,10 +77,13 @@ impl LocalState {
         alarms.watch(Kind::LocalState, "roster", self.roster.in_time(keep).await).is_ok()
     }
 
-    /// Writes the accounts for the next start. An error raises an alarm.
+    /// Writes the accounts for the next start, and keeps the copy of another database. An error raises an alarm.
     pub(super) async fn keep_accounts(&self, copy: AccountsCopy, alarms: &Alarms) -> bool {
         let state = self.clone();
-        let keep = move || state.replace(&state.accounts_file(), serde_json::to_string(&copy)?.as_bytes());
+        let keep = move || {
+            copy.keep_other(&state.accounts_file())?;
+            state.replace(&state.accounts_file(), serde_json::to_string(&copy)?.as_bytes())
+        };
         alarms.watch(Kind::LocalState, "accounts", self.accounts.in_time(keep).await).is_ok()
     }
 

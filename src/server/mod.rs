@@ -1,6 +1,7 @@
 //! The only module with clocks, sockets and threads: passes inputs to the state machines and carries out their outputs.
 
 mod accounts;
+pub mod accounts_copy;
 mod by_source;
 mod certificates;
 mod clerk;

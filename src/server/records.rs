@@ -21,6 +21,7 @@ use crate::store::writer::{Writer, WriterFigures};
 use super::accounts::Accounts;
 use super::clerk::{Clerk, JournalFigures, Ledger, Opened};
 use super::clock::Clock;
+use super::media::Journaled;
 use super::users::Users;
 
 /// How long the end of the service waits for the last facts to be stored.
@@ -73,6 +74,25 @@ impl Watch {
             writer_backlog: read(&journal.facts).saturating_sub(read(&writer.own_facts)) + read(&writer.earlier_facts),
             calls_aside: read(&writer.calls_aside),
         }
+    }
+}
+
+impl Watch {
+    /// The recordings whose facts are in the journal.
+    pub(super) fn journaled(&self) -> Journaled {
+        self.journal.recordings.clone()
+    }
+
+    /// The number of facts of this run so far.
+    pub(super) fn given(&self) -> u64 {
+        self.journal.given.load(Ordering::Relaxed)
+    }
+
+    /// True if the database has the first `given` facts of this run, and those of earlier runs.
+    pub(super) fn has_stored(&self, given: u64) -> bool {
+        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let writer = &self.writer;
+        read(&writer.own_facts) >= given && read(&writer.earlier_facts) == 0 && read(&writer.calls_aside) == 0
     }
 }
 

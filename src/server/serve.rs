@@ -30,7 +30,7 @@ use super::finish::finish;
 use super::hands::ServiceHands;
 use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
-use super::media::{Engine, Media, MediaSettings, own_addresses};
+use super::media::{Engine, Journaled, Media, MediaSettings, own_addresses};
 use super::metrics::Metrics;
 use super::named;
 use super::open_files;
@@ -85,7 +85,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     promise(&metrics, &config)?;
     let (desk, inbox) = desk();
-    let media = Arc::new(start_media(&config, &desk, &alarms).await.context("media")??);
+    let media = Arc::new(start_media(&config, &desk, &alarms, records.watch().journaled()).await.context("media")??);
     let switchboard = new_switchboard(&config, clock, &media, &alarms)?;
     let events = Events::default();
     let roster_kept = tell_roster(&config, &local, &alarms).await;
@@ -196,7 +196,12 @@ fn tell_standby(config: &Config) {
 }
 
 /// Binds the RTP ports and starts the media threads, in parallel with the rest of the start.
-fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
+fn start_media(
+    config: &Config,
+    desk: &Desk,
+    alarms: &Alarms,
+    journaled: Journaled,
+) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
     let settings = MediaSettings {
         listen: own_addresses(&config.media.listen, &config.media.advertised),
         ports: config.media.ports.0..=config.media.ports.1,
@@ -205,6 +210,7 @@ fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::Jo
         recordings: config.recording.enabled.then(|| config.recording.dir.clone()),
         zone: config.zone.clone(),
         alarms: alarms.clone(),
+        journaled,
         threads: config.media.threads,
         engine: match config.media.engine {
             EngineName::Auto => Engine::Auto,

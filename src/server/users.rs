@@ -40,6 +40,11 @@ impl Users {
         self.0.iter().find(|(_, known)| *known == actor).map(|(hash, _)| hash.as_str())
     }
 
+    /// True if a user has this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.values().any(|user| user.name == name)
+    }
+
     /// The user with this token.
     pub(super) fn find(&self, token: &str) -> Option<&Actor> {
         self.0.get(&token_hash(token))

@@ -155,6 +155,24 @@ impl Store {
         }
     }
 
+    /// False if the file of SQLite does not exist. Always true for PostgreSQL, which siaga does not create.
+    pub fn is_there(url: &str) -> Result<bool, StoreError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(options) => Ok(options.get_filename().exists()),
+            Kind::Postgres(_) => Ok(true),
+        }
+    }
+
+    /// Like `open`, but creates no file of SQLite: an error if it does not exist.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(options) if !options.get_filename().exists() => {
+                Err(StoreError::NotThere(options.get_filename().to_owned()))
+            }
+            Kind::Sqlite(_) | Kind::Postgres(_) => Self::open(url).await,
+        }
+    }
+
     /// Opens for reading only; nothing is created or changed. Fails if there is no database, or an older version.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
         let mut store = Self::open_as_is(url).await?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::console_users::ConsoleUserRow;
 use super::{Store, StoreError, on_either};
 
 /// All existing columns, because an older or newer schema may have others.
@@ -15,6 +16,12 @@ const ADD: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (operator) DO NOTHING";
 const BADGE: &str = "UPDATE operator SET number = $2, pin = $3 WHERE operator = $1 AND station = 0";
 const HAS_NUMBER: &str = "SELECT COUNT(*) FROM operator WHERE number = $2 AND operator <> $1";
+const RESTORE: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256, station, number, pin) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (operator) DO NOTHING";
+const RESTORE_USER: &str = "INSERT INTO console_user (name, role, token_sha256) VALUES ($1, $2, $3) \
+    ON CONFLICT (name) DO NOTHING";
+/// A service that knows the mark of the lost database sees that the accounts have changed.
+const PASS_MARK: &str = "UPDATE operator_mark SET mark = CASE WHEN mark > $1 THEN mark ELSE $1 END + 1 WHERE id = 1";
 const REMOVE: &str = "DELETE FROM operator WHERE operator = $1";
 
 /// One account as stored. Hashes are hexadecimal.
@@ -89,6 +96,30 @@ impl Store {
                 put.bind(&row.ha1_md5).bind(&row.ha1_sha256).execute(&mut *tx).await?;
             }
             sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
+        Ok(())
+    }
+
+    /// Restores accounts and users of a lost database, all of them or none. Existing ones stay. `mark` is the mark of the lost database.
+    pub async fn restore_accounts(
+        &self,
+        operators: &[OperatorRow],
+        users: &[ConsoleUserRow],
+        mark: i64,
+    ) -> Result<(), StoreError> {
+        on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            for row in operators {
+                let put = sqlx::query(RESTORE).bind(&row.operator).bind(&row.name).bind(&row.realm);
+                let put = put.bind(&row.ha1_md5).bind(&row.ha1_sha256).bind(row.station);
+                put.bind(&row.number).bind(&row.pin).execute(&mut *tx).await?;
+            }
+            for row in users {
+                let put = sqlx::query(RESTORE_USER).bind(&row.name).bind(&row.role).bind(&row.token_sha256);
+                put.execute(&mut *tx).await?;
+            }
+            sqlx::query(PASS_MARK).bind(mark).execute(&mut *tx).await?;
             tx.commit().await?;
         });
         Ok(())

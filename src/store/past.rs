@@ -25,6 +25,7 @@ const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'po
 const STATIONED: &str = "SELECT body FROM fact WHERE kind = 'stationed' AND at >= $1 \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
 
+const HAS_CALL: &str = "SELECT COUNT(*) FROM fact WHERE stream = $1 AND kind <> 'disposed'";
 const WORKED: &str = "SELECT COUNT(*) FROM talk WHERE call = $1 AND operator = $2 AND guest = 0";
 
 /// Number of failed attempts after which the writer continues without the records.
@@ -66,6 +67,14 @@ impl Recall {
 }
 
 impl Store {
+    /// Whether a call is known by more than its dispositions.
+    pub async fn has_call(&self, call: CallId) -> Result<bool, StoreError> {
+        let (facts,): (i64,) = on_either!(self, pool => {
+            sqlx::query_as(HAS_CALL).bind(call.to_string()).fetch_one(pool).await?
+        });
+        Ok(facts > 0)
+    }
+
     /// True if an operator has had the caller of a call that has ended.
     pub async fn has_worked(&self, call: CallId, operator: &OperatorId) -> Result<bool, StoreError> {
         let (call, operator) = (call.to_string(), operator.as_str());

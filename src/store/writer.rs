@@ -1,6 +1,7 @@
 //! The writer: copies facts from the journal to the database, folds the records of calls that have ended, and closes the calls that an
 //! earlier run left open. If it is slow or the database is down, facts wait in the journal.
 
+mod file;
 mod recovery;
 mod rows;
 
@@ -24,6 +25,7 @@ use super::journal::segments::{self, Chunk};
 use super::journal::{self, Lock, Place};
 use super::past::Recall;
 use super::{STATEMENT_MAX, Store, StoreError};
+use file::OpenFile;
 
 /// Maximum facts of one transaction.
 const BATCH_FACTS_MAX: usize = 4_096;
@@ -33,6 +35,8 @@ const CLOSED_MAX: usize = 4_096;
 const GATHER: Duration = Duration::from_secs(1);
 /// The time between two attempts while the database is down: the first value, doubled each time up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How often the path of the database is compared with the open file while no fact arrives.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often old stored segments are removed.
 const FORGET_EVERY: u32 = 600;
 
@@ -194,6 +198,7 @@ impl Writer {
 
     async fn carry(&mut self, durable: &mut watch::Receiver<Place>) -> Result<(), WriterError> {
         let store = Store::open_within(&self.url, self.patience).await?;
+        let file = OpenFile::of(&self.url)?;
         let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
             // The folder lost its segments, and the clock was set back: the present segments were never stored.
@@ -242,7 +247,13 @@ impl Writer {
                 self.count_aside();
             }
             rounds = rounds.wrapping_add(1);
-            if durable.changed().await.is_err() {
+            let over = loop {
+                file.look(&self.alarms);
+                if let Ok(changed) = tokio::time::timeout(LOOK_EVERY, durable.changed()).await {
+                    break changed.is_err();
+                }
+            };
+            if over {
                 let until = *durable.borrow();
                 self.copy(&store, cursor, until).await?;
                 // A dead connection must not prevent the service from ending.

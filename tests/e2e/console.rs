@@ -210,6 +210,12 @@ fn an_operator_commands_the_calls_that_are_or_were_his_own() {
     until("the users are read", || (ask(&service, &tokens[1], "GET", "/v1/calls", "").0 == 200).then_some(()));
     assert_eq!(status(&service, &tokens[0], "POST", "disposition", &class("op1")), 200);
     assert_eq!(status(&service, &tokens[1], "POST", "disposition", &class("op2")), 403, "a guest has not had it");
+    // The admin, for a stored call, an unknown call and an unknown name.
+    let admin = service.token();
+    let unknown = "/v1/calls/019e0000-0000-7000-8000-000000000000/disposition";
+    assert_eq!(status(&service, &admin, "POST", "disposition", &class("op1")), 200);
+    assert_eq!(status(&service, &admin, "POST", "disposition", &class("ghost")), 400);
+    assert_eq!(ask(&service, &admin, "POST", unknown, &class("op1")).0, 404);
     let text = service.siaga(&["report", "summary", "--config", "siaga.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     let of = |n: usize| [&report["operators"][n]["answered"], &report["operators"][n]["joined"]].map(Value::as_u64);

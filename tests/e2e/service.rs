@@ -222,7 +222,7 @@ impl Service {
         format!("{}:8112", self.host(1)).parse().unwrap()
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         std::fs::read_to_string(self.path().join("data/console.token")).unwrap_or_default().trim().to_owned()
     }
 

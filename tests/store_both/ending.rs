@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use siaga::alarm::{Alarms, Kind};
 use siaga::store::Store;
 use siaga::store::examine::examine;
 use sqlx::Connection as _;
+use tokio::sync::watch;
 
 use crate::base::Base;
 use crate::stories::{self, MORNING};
@@ -39,6 +41,42 @@ pub(crate) async fn a_writer_ends_when_it_is_told_to_though_the_database_is_down
         tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(writer.run_until(durable, stopped), stop) });
     assert!(ended.await.is_ok(), "the writer went on");
     assert!(siaga::store::journal::Journal::open(&base.journal(), at(2)).is_ok(), "the lock is free");
+}
+
+pub(crate) async fn a_file_that_is_moved_while_the_writer_has_it_open_is_an_alarm(base: &Base) {
+    if base.is_postgres() {
+        return;
+    }
+    let run = Run::start(base, at(0));
+    let (alarms, file) = (Alarms::default(), base.dir.path().join("data/siaga.db"));
+    let (_journal, durable) = watch::channel(run.journal.end());
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let writer = run.writer(base).raising(alarms.clone());
+    let figures = run.figures.clone();
+    let becomes = async |raised: bool| {
+        while alarms.is_raised(Kind::Database) != raised {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mover = async {
+        while !figures.caught_up.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        let away = file.with_extension("away");
+        std::fs::rename(&file, &away).unwrap();
+        becomes(true).await;
+        assert!(alarms.lines()[0].contains("was moved or deleted"), "{:?}", alarms.lines());
+        std::fs::write(&file, "").unwrap();
+        while !alarms.lines()[0].contains("is another file") {
+            tokio::task::yield_now().await;
+        }
+        std::fs::rename(&away, &file).unwrap();
+        becomes(false).await;
+        drop(tell);
+    };
+    let stopped = async { drop::<Result<(), _>>(told.await) };
+    let done = async { tokio::join!(writer.run_until(durable, stopped), mover) };
+    tokio::time::timeout(Duration::from_secs(60), done).await.unwrap();
 }
 
 /// A connection that dies during a statement: here a lock that is never released.

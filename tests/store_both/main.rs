@@ -77,6 +77,7 @@ on_both! {
     ending::a_database_that_never_answers_at_the_opening_is_given_up_and_tried_again,
     ending::facts_of_earlier_runs_count_as_backlog_while_the_database_is_down,
     ending::a_stored_segment_that_cannot_be_removed_holds_up_no_fact,
+    ending::a_file_that_is_moved_while_the_writer_has_it_open_is_an_alarm,
     ending::check_finds_what_a_database_lacks,
     recovery::calls_left_open_are_interrupted_once_at_the_last_sign_of_life,
     recovery::each_killed_run_ends_its_own_calls,

@@ -9,6 +9,8 @@ mod unregistered;
 mod wav_file;
 mod worker;
 
+pub use unregistered::Journaled;
+
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -67,6 +69,8 @@ pub struct MediaSettings {
     pub zone: TimeZone,
     /// Receives the alarms about the recordings' disk.
     pub alarms: Alarms,
+    /// The recordings whose facts are in the journal.
+    pub journaled: Journaled,
     /// Media threads; 0 counts as 1.
     pub threads: usize,
     pub engine: Engine,
@@ -116,7 +120,8 @@ struct Thread {
 impl Media {
     /// Binds the ports and starts the threads. `events` must not block.
     pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
-        let MediaSettings { listen, ports, silence, prompts, recordings, zone, alarms, threads, engine } = settings;
+        let MediaSettings { listen, ports, silence, prompts, recordings, zone, alarms, journaled, threads, engine } =
+            settings;
         let engine = choose(engine);
         let ports = Arc::new(Ports::bind(&listen, &ports));
         if ports.len() == 0 {
@@ -124,7 +129,7 @@ impl Media {
         }
         let sounds = Arc::new(load(&prompts));
         let (clock, figures) = (Clock::start(), Arc::new(Figures::default()));
-        let place = recordings.map(|folder| recorder::Place { folder, zone, alarms });
+        let place = recordings.map(|folder| recorder::Place { folder, zone, alarms, journaled });
         let recorder = place.map(|place| Recorder::start(place, clock, events.clone())).transpose()?;
         let count = u16::try_from(threads.clamp(1, 64)).unwrap_or(1);
         let homes = (0..count).cycle().take(ports.len()).map(AtomicU16::new).collect();

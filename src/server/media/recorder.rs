@@ -20,7 +20,7 @@ use crate::media::recording::{Frame, Stereo, TapeId};
 use crate::store::access;
 
 use super::health::{self, Pulse};
-use super::unregistered::{Key, Markers, Registered, checksum, is_settled, merged, register};
+use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register};
 use super::wav_file::{Disk, WavFile};
 use super::worker::Clock;
 
@@ -28,8 +28,8 @@ use super::worker::Clock;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Interval at which the header of a running recording is updated.
 const HEADER_EVERY: Duration = Duration::from_secs(3);
-/// How often the recorder checks, while nothing is recorded, whether a disk that was full can be written again.
-const IDLE: Duration = Duration::from_secs(10);
+/// How often the recorder, while nothing is recorded, removes markers, and checks whether a disk that was full can be written again.
+const IDLE: Duration = Duration::from_secs(1);
 /// The subject of the alarm about errors of the disk.
 const ERRORS: &str = "errors";
 /// A file that is written and removed again to check whether the disk can be written.
@@ -42,6 +42,8 @@ pub(super) struct Place {
     /// Recordings are filed by the day, in this zone, on which their call came in.
     pub(super) zone: TimeZone,
     pub(super) alarms: Alarms,
+    /// The recordings whose facts are in the journal.
+    pub(super) journaled: Journaled,
 }
 
 /// Frames of one recording that were lost because the recorder's queue was full.
@@ -132,7 +134,7 @@ impl Recorder {
             }
         })?;
         let markers = Markers::of(&place.folder);
-        let Place { folder, zone, alarms } = place;
+        let Place { folder, zone, alarms, journaled } = place;
         let repairer = Repairer { folder: folder.clone(), pulse: repairs, registered: registered.clone() };
         let desk = Desk::<F, D> {
             folder,
@@ -140,6 +142,7 @@ impl Recorder {
             alarms,
             markers,
             registered,
+            journaled,
             clock,
             pulse: writes,
             events,
@@ -179,6 +182,8 @@ struct Desk<F, D> {
     markers: Markers,
     /// Recordings whose facts were sent and that `markers` does not have yet.
     registered: Registered,
+    /// Recordings whose facts are in the journal.
+    journaled: Journaled,
     clock: Clock,
     pulse: Pulse,
     events: F,
@@ -204,6 +209,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 self.keep(now);
             }
             if self.tapes.is_empty() {
+                self.remove_markers(now);
                 self.probe();
                 self.pulse.rest();
                 // Nothing to write: the first order wakes the thread.
@@ -252,8 +258,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
 
     /// Writes the samples of every recording that are due, and its header.
     fn keep(&mut self, now: Instant) {
-        self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
-        self.markers.expire(now);
+        self.remove_markers(now);
         let (mut failed, mut written) = (None, false);
         for tape in self.tapes.values_mut() {
             self.pulse.beat();
@@ -269,6 +274,11 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
             None if written => self.alarms.clear(Kind::Recordings, ERRORS),
             None => {}
         }
+    }
+
+    fn remove_markers(&mut self, now: Instant) {
+        self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
+        self.markers.expire(now, &self.journaled);
     }
 
     fn alarm(&self, file: &Path, error: &str) {

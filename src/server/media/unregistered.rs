@@ -23,7 +23,7 @@ use super::health::Pulse;
 
 /// The folder of the markers, within the recordings' folder.
 const FOLDER: &str = ".unregistered";
-/// How long the marker of a closed recording stays: by then its fact is in the journal.
+/// How long the marker of a closed recording stays if the journal does not report its fact.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// A recording by its call and leg.
@@ -71,6 +71,33 @@ impl Registered {
     }
 }
 
+/// Recordings whose facts are in the journal, from the journal's thread to the one that owns the markers.
+#[derive(Clone, Debug, Default)]
+pub struct Journaled(Arc<Mutex<VecDeque<(CallId, LegNo)>>>);
+
+impl Journaled {
+    /// Adds recordings. If there are too many, the oldest ones are forgotten: their markers expire later.
+    pub(in crate::server) fn add(&self, recordings: impl IntoIterator<Item = (CallId, LegNo)>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(recordings);
+        let too_many = all.len().saturating_sub(RECORDINGS_LEFT_MAX);
+        all.drain(..too_many);
+    }
+
+    #[cfg(test)]
+    pub(in crate::server) fn has(&self, call: CallId, leg: LegNo) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(call, leg))
+    }
+
+    /// Removes a recording; false if its fact is not known to be in the journal.
+    fn take(&self, Key { call, leg }: Key) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.len();
+        all.retain(|one| *one != (call, leg));
+        all.len() < before
+    }
+}
+
 /// The markers of this run.
 #[derive(Debug)]
 pub(super) struct Markers {
@@ -113,16 +140,25 @@ impl Markers {
         keys.map(|key| self.folder.join(key.name())).collect()
     }
 
-    /// Removes the markers that are no longer needed.
-    pub(super) fn expire(&mut self, now: Instant) {
-        while let Some((_, key)) = self.closed.pop_front_if(|(until, _)| *until <= now) {
-            // On a full disk a marker could not even be created.
-            if let Err(error) = fs::remove_file(self.folder.join(key.name()))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                warn!(call = %key.call, leg = key.leg.0, %error, "the marker of a recording cannot be removed");
+    /// Removes the markers that are no longer needed: the fact is in the journal, or it was sent long ago.
+    pub(super) fn expire(&mut self, now: Instant, journaled: &Journaled) {
+        let Self { folder, closed } = self;
+        closed.retain(|(until, key)| {
+            let stays = *until > now && !journaled.take(*key);
+            if !stays {
+                remove(folder, *key);
             }
-        }
+            stays
+        });
+    }
+}
+
+fn remove(folder: &Path, key: Key) {
+    // On a full disk a marker could not even be created.
+    if let Err(error) = fs::remove_file(folder.join(key.name()))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(call = %key.call, leg = key.leg.0, %error, "the marker of a recording cannot be removed");
     }
 }
 
@@ -281,9 +317,16 @@ mod tests {
         fs::write(folder.path().join(FOLDER).join("notes.txt"), "not ours").unwrap();
         let start = Instant::default();
         markers.close(start, key(1));
-        markers.expire(start + KEPT / 2);
+        let journaled = Journaled::default();
+        // A fact of a failure whose recording the next start tries to register again.
+        journaled.add([(key(2).call, key(2).leg)]);
+        markers.expire(start + KEPT / 2, &journaled);
         assert_eq!(left(&markers).len(), 2, "its fact may not be written yet");
-        markers.expire(start + KEPT);
+        markers.expire(start + KEPT, &journaled);
+        markers.set(key(5), "2026/11/30/e.wav").unwrap();
+        journaled.add([(key(5).call, key(5).leg)]);
+        markers.close(start, key(5));
+        markers.expire(start, &journaled);
         markers.close(start, key(3));
         let folder_of = |key: Key| folder.path().join(FOLDER).join(key.name());
         let again = Markers { closed: markers.closed.clone(), folder: markers.folder.clone() };

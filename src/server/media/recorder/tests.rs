@@ -99,7 +99,12 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
 #[test]
 fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on_behind_a_marked_gap() {
     let (folder, alarms, clock) = (tempfile::tempdir().unwrap(), Alarms::default(), Clock::start());
-    let place = Place { folder: folder.path().to_owned(), zone: TimeZone::UTC, alarms: alarms.clone() };
+    let place = Place {
+        folder: folder.path().to_owned(),
+        zone: TimeZone::UTC,
+        alarms: alarms.clone(),
+        journaled: Journaled::default(),
+    };
     let (tell, told) = sync_channel(16);
     let mut recorder = Recorder::start_on::<_, Hanging>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let (call, leg) = (CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), LegNo(1));
@@ -138,7 +143,12 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
 #[test]
 fn a_recording_without_audio_leaves_no_marker_for_the_next_start() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::start());
-    let place = Place { folder: folder.path().to_owned(), zone: TimeZone::UTC, alarms: Alarms::default() };
+    let place = Place {
+        folder: folder.path().to_owned(),
+        zone: TimeZone::UTC,
+        alarms: Alarms::default(),
+        journaled: Journaled::default(),
+    };
     let (tell, told) = sync_channel(16);
     let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let key =
