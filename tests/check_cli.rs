@@ -356,23 +356,14 @@ fn after_a_syntax_error_only_the_syntax_error_is_reported() {
 
 #[test]
 fn a_check_warns_of_wide_and_shared_peers_and_of_a_sip_port_among_the_media_ports() {
-    for (peers, wide) in [
-        ("0.0.0.0/0", true),
-        ("::/0", true),
-        ("10.0.0.0/7", true),
-        ("36.0.0.0/15", true),
-        ("2001::/31", true),
-        ("::ffff:0.0.0.0/96", true),
-        ("10.0.0.0/8", false),
-        ("36.80.0.0/16", false),
-        ("2001:db8::/32", false),
-    ] {
+    let wide = ["0.0.0.0/0", "::/0", "10.0.0.0/7", "36.0.0.0/15", "2001::/31", "::ffff:0.0.0.0/96"];
+    for peers in wide.into_iter().chain(["10.0.0.0/8", "36.80.0.0/16", "2001:db8::/32"]) {
         let folder = folder("");
         std::fs::write(folder.path().join("siaga.toml"), CONFIG.replace("127.0.0.2\"]", &format!("{peers}\"]")))
             .unwrap();
         let (good, told) = siaga(folder.path(), &["check"]);
         let warned = lines_of(&told, "trunk[0].peers[0]: ").iter().any(|line| line.contains("without a password"));
-        assert_eq!((good, warned), (true, wide), "{peers}: {told}");
+        assert_eq!((good, warned), (true, wide.contains(&peers)), "{peers}: {told}");
     }
     let other = "[[trunk]]\nname = \"b\"\npeers = [\"192.0.2.9\", \"127.0.0.2/32\"]\n";
     let told = siaga(folder(other).path(), &["check"]).1;
@@ -381,7 +372,7 @@ fn a_check_warns_of_wide_and_shared_peers_and_of_a_sip_port_among_the_media_port
     assert!(lines_of(&told, "trunk[1].peers[0]: ").is_empty(), "{told}");
     for (listen, warned) in [
         ("udp:127.0.0.1:20050", true),
-        ("tcp:127.0.0.1:20050", false),
+        ("udp:127.0.0.1:5060\", \"tcp:127.0.0.1:20050", false),
         ("udp:127.0.0.1:20100", false),
         ("udp:127.0.0.2:20050", false),
     ] {
