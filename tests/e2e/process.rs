@@ -16,7 +16,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < deadline, "waited in vain: {what}");
-        // Other programs are asked again: they tell nobody when they are ready.
+        // Other programs are polled: they send no notification when they are ready.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -90,7 +90,7 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
         if ask() {
             return;
         }
-        // The watching thread looks at the disk each second and notifies nobody.
+        // The watching thread checks the disk each second and sends no notification.
         thread::sleep(Duration::from_millis(20));
     }
     panic!("waited in vain: {what}");
