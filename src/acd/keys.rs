@@ -1,10 +1,13 @@
 //! One call of the queue, and its entries in the queue's indexes.
 
+use std::collections::BTreeSet;
+
 use super::desk::{DeskNo, DeskSet};
 use super::pairs::Family;
 use super::posture::Service;
-use super::queue::{More, OFFERS_MAX, Place, RING_MAX, Status, Widening};
 use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::limits;
 
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -102,4 +105,55 @@ impl Keys {
             Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => Self::default(),
         }
     }
+}
+
+/// Ring attempts of one call. After them it gets one more for each retry of the fallback.
+pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
+
+/// Maximum operators that one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
+pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
+
+/// A place in the order: lower numbers are served first.
+pub type Place = (u8, u64);
+
+/// The time at which a call is also offered to these desks.
+pub(super) type Widening = (Instant, DeskSet);
+
+/// The state of a call in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Waits for an operator or for the fallback.
+    Waiting,
+    /// The fallback has failed. The call waits for an operator; the fallback may start again at `until`.
+    Held {
+        until: Instant,
+    },
+    /// These operators (at least one) are rung.
+    Offered {
+        to: BTreeSet<OperatorId>,
+        more: More,
+    },
+    /// The fallback is in progress. `to`: the operators who are rung, if any. `in_turn`: those of them who became ready since; the others
+    /// ring because the fallback rings all phones.
+    Fallback {
+        to: BTreeSet<OperatorId>,
+        in_turn: BTreeSet<OperatorId>,
+        more: More,
+    },
+    Talking(OperatorId),
+    /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
+    Moving(BTreeSet<OperatorId>),
+    /// A placed call: the operators who ring or talk in it.
+    Direct {
+        by: OperatorId,
+        engaged: BTreeSet<OperatorId>,
+    },
+}
+
+/// Whether a ringing call may ring more operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    Never,
+    From(Instant),
+    Now,
 }

@@ -1,7 +1,7 @@
 //! Ends of ring attempts and of conversations.
 
+use super::keys::Status;
 use super::operator::Work;
-use super::queue::Status;
 use super::{Acd, PAUSE_MIN, UNANSWERED};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};

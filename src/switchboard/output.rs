@@ -12,10 +12,12 @@ use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
-use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::kept::Presence;
 use crate::switchboard::settings::TrunkHost;
-use crate::switchboard::trunks::rejection::Rejection;
+
+pub(in crate::switchboard) mod rejection;
+
+pub use rejection::{Rejected, Rejection};
 
 /// One output. Within one step, facts come before the messages that they cause.
 #[derive(Clone, Debug, PartialEq)]
@@ -299,4 +301,15 @@ pub struct Gauges {
     pub bindings_unreachable: usize,
     /// The accounts were read, and phones can register.
     pub accounts_known: bool,
+}
+
+/// The shortage of RTP ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortShortage {
+    #[default]
+    None,
+    /// Only the reserve for operators' phones is left: new callers wait without a port.
+    Reserve,
+    /// No pair is free for a ready operator, and calls wait.
+    Exhausted,
 }

@@ -12,10 +12,9 @@ use crate::media::source::AddressRange;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
-use crate::switchboard::admission::guard::GuardSettings;
-use crate::switchboard::calls::callers::CallerTerms;
-use crate::switchboard::mode::posture::PostureTerms;
-use crate::switchboard::trunks::trunk::TrunkTerms;
+pub(in crate::switchboard) mod terms;
+
+pub use terms::{CallerTerms, GuardSettings, PostureTerms, Registration, TrunkTerms};
 
 /// An address block in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

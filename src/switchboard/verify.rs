@@ -8,6 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::inquiry::Inquiry;
 use crate::switchboard::calls::leg::{Line, OfferState, Rung, Sound, Unacked};
@@ -15,7 +16,9 @@ use crate::switchboard::calls::refresh::Session;
 use crate::switchboard::calls::reliable::Reliable;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Parts {
     /// Checks all invariants. The error names the first broken one.

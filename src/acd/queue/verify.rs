@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Keys, Queue, RING_MAX, Status};
+use super::{Keys, Queue, Status};
+use crate::acd::keys::RING_MAX;
 
 impl Queue {
     /// Compares every index with the calls.

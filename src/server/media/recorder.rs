@@ -19,10 +19,10 @@ use crate::media::command::{Event, Gap};
 use crate::media::recording::{Frame, Stereo, TapeId};
 use crate::store::access;
 
+use super::clock::Clock;
 use super::health::{self, Pulse};
 use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register};
 use super::wav_file::{Disk, WavFile};
-use super::worker::Clock;
 
 /// Interval at which the queue is emptied while a recording runs, so that media threads never have to wake the recorder.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::ids::Rng;
-    use crate::server::media::worker::Clock;
+    use crate::server::media::clock::Clock;
 
     fn key(n: u64) -> Key {
         Key { call: CallId::new(Timestamp::from_millis(1_700_000_000_000), &mut Rng::from_number(n)), leg: LegNo(3) }

@@ -9,9 +9,13 @@ use crate::sip::transaction::{Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
 use crate::sip::{location, option_tag};
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::admission::Admission;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
 
 pub(in crate::switchboard) use crate::sip::message::ALLOW;
 

@@ -6,41 +6,18 @@ use std::time::Duration;
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::OperatorId;
-use crate::limits::{TRANSACTIONS_MAX, TRANSACTIONS_SOFT_MAX};
 use crate::sip::digest::Claim;
 use crate::sip::flow::Flow;
-use crate::sip::guard::{Guessing, Reason, Scanners, Standing, Terms};
+use crate::sip::guard::{Guessing, Reason, Standing};
 use crate::sip::registrar::Binding;
 use crate::sip::wire::{Message, Method};
 
-use crate::switchboard::Output;
-use crate::switchboard::settings::Network;
-use crate::switchboard::{Admission, Facts, Phones, Step, Wire};
-
-/// The settings of the guard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuardSettings {
-    pub terms: Terms,
-    pub scanners: Scanners,
-    /// Networks that are never limited or banned, such as the operators' network.
-    pub allow: Vec<Network>,
-    /// Number of transactions from which requests that can be repeated later are rejected.
-    pub crowded_at: usize,
-    /// Maximum number of transactions.
-    pub transactions_max: usize,
-}
-
-impl Default for GuardSettings {
-    fn default() -> Self {
-        Self {
-            terms: Terms::default(),
-            scanners: Scanners::default(),
-            allow: Vec::new(),
-            crowded_at: TRANSACTIONS_SOFT_MAX,
-            transactions_max: TRANSACTIONS_MAX,
-        }
-    }
-}
+use crate::switchboard::admission::Admission;
+use crate::switchboard::facts::Facts;
+use crate::switchboard::output::Output;
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 
 /// Figures of the guard for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use crate::clock::Timestamp;
 use crate::counted::Set;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
-use crate::switchboard::CallBackView;
 use crate::switchboard::ids::Checked;
+use crate::switchboard::output::CallBackView;
 
 /// Number of call-backs without an answer, and the time since when the number waits.
 type Turn = (u32, Timestamp);

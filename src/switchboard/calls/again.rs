@@ -4,10 +4,13 @@ use crate::sip::message;
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{Credentials, OfferLeg};
 use crate::switchboard::ids::Who;
-use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::{Asked, Purpose};
+use crate::switchboard::wire::requests::{INTERVALS_MAX, TRIES_MAX};
 
 impl Calls {
     /// Sends a request again if its final response allows it. Returns false if the response is final.

@@ -5,9 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::media::command::Command;
 use crate::media::source::Sources;
 use crate::sip::sdp::{AudioDescription, Places};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::Sound;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Sends media the address of a leg's peer, if offer and answer have led to an agreement.

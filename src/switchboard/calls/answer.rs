@@ -8,10 +8,12 @@ use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Handles the first 200 of a leg: connects the leg with the call.

@@ -10,14 +10,16 @@ use crate::media::command::{Command, Place, Prompt};
 use crate::sip::locate::Target;
 use crate::sip::wire::Name;
 use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::guests::Guest;
 use crate::switchboard::calls::leg::{CallerLeg, OfferLeg, OfferState, Unacked};
 use crate::switchboard::calls::silent::Silent;
 use crate::switchboard::calls::transfer::Transfer;
 use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::trunk::NextWay;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The stage of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

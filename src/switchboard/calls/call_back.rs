@@ -8,13 +8,16 @@ use crate::ids::{CallId, OperatorId};
 use crate::media::command::Prompt;
 use crate::sip::message::Builder;
 use crate::sip::wire::Name;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::abandoned::Unanswered;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::classes::Worked;
 use crate::switchboard::calls::direct::PlacedFor;
 use crate::switchboard::calls::offer::user_part;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, ConsoleReply, NetworkParts, Step};
 
 /// Minimum number of digits: with `+` or a leading 0, and without. Shorter numbers belong to services.
 pub(in crate::switchboard) const DIGITS_MIN: [usize; 2] = [7, 8];

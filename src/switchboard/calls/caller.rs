@@ -18,6 +18,7 @@ use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places, Sd
 use crate::sip::wire::{Message, Name};
 use crate::sip::{caller_number, location, offer_answer, option_tag, sdp};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Caller};
 use crate::switchboard::calls::called::Called;
 use crate::switchboard::calls::callers::Known;
@@ -26,11 +27,13 @@ use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{CallerLeg, Line};
 use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::rejection::Rejected;
 use crate::switchboard::settings::AnswerMode;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// The legs to which a header field of the caller's INVITE is copied. The record stores it in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]

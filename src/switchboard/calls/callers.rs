@@ -1,6 +1,12 @@
 //! The history of callers' numbers: recent calls, prank calls and flags. It only lowers the priority of calls; no call is ever rejected
 //! because of it.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::ids::Checked;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{ConsoleReply, MarkView};
+use crate::switchboard::settings::terms::CallerTerms;
+use crate::switchboard::step::Step;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -9,43 +15,6 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
 use crate::sip::number::e164;
-use crate::switchboard::ids::Checked;
-use crate::switchboard::{Calls, ConsoleReply, MarkView, NetworkParts, Step};
-
-/// Settings of the history of callers and of call-backs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallerTerms {
-    /// Calls of one number within this time are counted.
-    pub repeat: Duration,
-    /// This many prank calls within `prank` give the number's calls a lower priority. 0: only flags of people do.
-    pub prank_calls: usize,
-    pub prank: Duration,
-    /// The number that is added to the priority of their calls. Lower priorities are served first.
-    pub prank_penalty: u8,
-    /// The time for which an unanswered caller stays on the list of call-backs.
-    pub call_back: Duration,
-    /// Only numbers with one of these prefixes are called back; empty: all.
-    pub call_back_prefixes: Vec<String>,
-    /// Numbers with one of these prefixes are not called back.
-    pub call_back_never: Vec<String>,
-    /// An unanswered call with a shorter wait counts as a short abandoned call.
-    pub short_abandon: Duration,
-}
-
-impl Default for CallerTerms {
-    fn default() -> Self {
-        Self {
-            repeat: Duration::from_secs(30 * 60),
-            prank_calls: 2,
-            prank: Duration::from_secs(24 * 3600),
-            prank_penalty: 10,
-            call_back: Duration::from_secs(4 * 3600),
-            call_back_prefixes: Vec::new(),
-            call_back_never: Vec::new(),
-            short_abandon: Duration::from_secs(5),
-        }
-    }
-}
 
 /// The history of the number of an incoming call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

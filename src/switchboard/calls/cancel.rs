@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// The Reason for a phone whose call was answered elsewhere, so that it shows no missed call (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";

@@ -7,9 +7,11 @@ use crate::cdr::fact::{Class, FactKind};
 use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 
-use crate::switchboard::ConsoleReply;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::settings::Category;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::step::Step;
 
 /// An operator can class the last call by phone for this long after its end. Later, only the console can.
 pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);

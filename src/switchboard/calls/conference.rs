@@ -5,6 +5,7 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest};
@@ -14,8 +15,10 @@ use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::calls::supervise::call_operator;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
+use crate::switchboard::input::Supervision;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Supervision};
 
 impl Calls {
     /// Handles the invitation of a participant by the operator who has the caller. Rejected with 491 while another participant rings, and

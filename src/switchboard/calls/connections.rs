@@ -8,9 +8,11 @@ use crate::ids::OperatorId;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::uri::Uri;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::host_of;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles a closed connection. Calls of its callers continue: further messages use a new connection to the address of the dialog's

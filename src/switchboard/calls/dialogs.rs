@@ -6,10 +6,13 @@ use crate::cdr::fact::{EndCause, Side};
 use crate::sip::message::Stencil;
 use crate::sip::wire;
 use crate::sip::wire::{Message, Name, Parsed};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// The header fields of the first response that are copied to a repeated response, besides those of every response.
 pub(in crate::switchboard) const SAID_AGAIN: [Name; 16] = [

@@ -14,14 +14,16 @@ use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::caller::merge_key;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum number of simultaneous placed calls of one operator: one may be on hold.
 const OF_ONE_MAX: usize = 2;

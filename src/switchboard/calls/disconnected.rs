@@ -7,11 +7,14 @@ use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::flow::Flow;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
-use crate::switchboard::wire::connections::{Disconnected, GIVEN_UP_AFTER, WaysBack};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::connections::GIVEN_UP_AFTER;
+use crate::switchboard::wire::streams::{Disconnected, WaysBack};
 
 impl Calls {
     /// The connection of a caller was closed: a pending response is sent over a new one.

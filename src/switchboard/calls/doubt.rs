@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use crate::media::command::Command;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// The time without media after which a peer that may have lost its dialog counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);

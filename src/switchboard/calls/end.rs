@@ -8,10 +8,13 @@ use crate::media::command::Command;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::{Method, Name};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 /// How a call ends, for the fact `Ended`.
 #[derive(Clone, Copy, Debug)]

@@ -13,9 +13,10 @@ use crate::sip::wire::{Message, Name};
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::refresh::Agreement;
 use crate::switchboard::ids::Who;
-use crate::switchboard::settings::SrtpOffer;
+use crate::switchboard::settings::{Settings, SrtpOffer};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Settings, Step, Wire};
 
 impl Settings {
     /// True if siaga has a media address of that family.

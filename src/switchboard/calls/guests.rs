@@ -8,10 +8,12 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::ROOM_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// Maximum number of participants, besides the caller and the party that has the caller.
 pub(in crate::switchboard) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;

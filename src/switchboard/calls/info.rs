@@ -1,9 +1,11 @@
 //! INFO in a dialog: DTMF digits.
 
 use crate::sip::wire::Name;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles an INFO. A digit (`application/dtmf-relay`, `application/dtmf`) is recorded and forwarded like a digit

@@ -11,10 +11,13 @@ use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Time for an outgoing leg to respond (four transmissions over UDP), limited because the caller hears nothing during
 /// this time. A caller has all of timer F.

@@ -7,12 +7,17 @@ use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Si
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::inquiry::Inquiry;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
 
 /// The called party of a placed call: the leg that talks, or all legs that ring, each with whether it has sent 180.
 pub(in crate::switchboard) struct Consulted {

@@ -11,10 +11,12 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::T1;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::calls::refresh::Unanswered;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Stores an outgoing INVITE whose leg has ended, as long as a 2xx to it may arrive.

@@ -34,7 +34,7 @@ use crate::switchboard::calls::reliable::{Early, Reliable};
 use crate::switchboard::calls::without_port::WithoutPort;
 use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::ways::SecondWay;
-use crate::switchboard::wire::connections::Disconnected;
+use crate::switchboard::wire::streams::Disconnected;
 
 /// A 2xx to an INVITE that waits for its ACK and is retransmitted until then (RFC 3261 §13.3.1.4).
 #[derive(Clone, Debug)]

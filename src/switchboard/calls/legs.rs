@@ -7,12 +7,14 @@ use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 use crate::switchboard::admission::challenges::Usage;
 use crate::switchboard::alarm::{Alarm, T2};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::trunk::NextWay;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Counts a message for a leg from a source that is not allowed. For a trunk's leg, the report contains the setting

@@ -5,9 +5,12 @@
 use bytes::Bytes;
 
 use crate::sip::locate::Target;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::lookups::named;
-use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 impl Calls {
     /// Looks up the host of a leg's next hop, if it is a name and the leg's requests follow the dialog.

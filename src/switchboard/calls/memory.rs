@@ -12,10 +12,12 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
 
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::abandoned::{Abandoned, Unanswered};
-use crate::switchboard::calls::callers::{CallerTerms, Callers};
+use crate::switchboard::calls::callers::Callers;
 use crate::switchboard::calls::classes::Worked;
-use crate::switchboard::{Calls, NetworkParts};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::settings::terms::CallerTerms;
 
 /// Maximum time from a call's arrival to its classification: the longest call, and time for the operator.
 const CLASSED_WITHIN: Duration = Duration::from_secs(7 * 3_600);

@@ -70,7 +70,7 @@ use crate::counted::{Map, Set};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::service_calls::PhoneCall;
-use crate::switchboard::calls::without_port::PortShortage;
+use crate::switchboard::output::PortShortage;
 use crate::switchboard::settings::Settings;
 
 /// States of the whole service, some of which outputs have reported.

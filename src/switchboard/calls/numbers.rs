@@ -18,8 +18,9 @@ use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::supervise::Errand;
 use crate::switchboard::ids::MergeKey;
+use crate::switchboard::input::Supervision;
+use crate::switchboard::settings::Settings;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Settings, Supervision};
 
 impl Settings {
     /// True if a number may be called back. Callers can forge their numbers, so a call-back never dials a number of the

@@ -15,14 +15,17 @@ use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 use crate::sip::{message, sdp, session_timer};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung};
 use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Limit of ringing legs up to which an operator's further phones ring. They are cancelled if another operator's leg
 /// needs the capacity.

@@ -9,10 +9,12 @@ use crate::clock::Instant;
 use crate::sip::dialog::{CSEQ_END, DialogKey};
 use crate::sip::wire::Method;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::dialogs::q850;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Time for missing requests to arrive.
 const MISSING_FOR: Duration = Duration::from_millis(500);

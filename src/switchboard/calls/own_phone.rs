@@ -12,6 +12,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::end::Ending;
@@ -19,7 +20,10 @@ use crate::switchboard::calls::leg::{CallerLeg, Fetched, Line};
 use crate::switchboard::calls::refresh::Agreement;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step};
+use crate::switchboard::input::Actor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Places a call for an operator on request of the console: to another operator, an agency, or a number that waits

@@ -15,12 +15,15 @@ use crate::sip::replaces::Replaces;
 use crate::sip::sdp::Places;
 use crate::sip::wire::Name;
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung, Sound};
 use crate::switchboard::ids::Who;
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
     /// Handles an INVITE with Replaces (RFC 3891 §3). Errors: 481 if the dialog is unknown, 603 if it has ended, 486 if

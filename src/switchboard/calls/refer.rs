@@ -4,10 +4,12 @@ use crate::cdr::fact::Destination;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::refer::Refer;
 use crate::sip::replaces::Replaces;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The leg of an operator who talks with a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,11 +8,14 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// Duration of the subscription: longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;

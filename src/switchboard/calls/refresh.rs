@@ -12,11 +12,14 @@ use crate::sip::wire::{Message, Method, Name};
 use crate::sip::{option_tag, sdp};
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Interval before a refresh that could not be sent or was rejected is sent again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);

@@ -8,12 +8,14 @@ use crate::sip::offer_answer::Agreed;
 use crate::sip::sdp::{AudioCodec, Direction, Places, SdpError};
 use crate::sip::wire::{Message, Name};
 use crate::sip::{offer_answer, sdp};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::calls::refresh::Asked;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Why an offer cannot be accepted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,13 @@ use crate::sip::reliable::{Heard, Order, RAck};
 use crate::sip::wire::{Message, Method, Name};
 use crate::sip::{option_tag, reliable};
 use crate::switchboard::alarm::{Alarm, T1};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// A reliable provisional response that waits for its PRACK.
 #[derive(Clone, Debug)]

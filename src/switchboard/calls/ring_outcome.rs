@@ -3,11 +3,13 @@
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
 use crate::sip::wire::Message;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::leg::{OfferState, outcome_of};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::trunk::next_way;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles a response to the INVITE of an outgoing leg.

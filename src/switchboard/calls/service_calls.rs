@@ -17,12 +17,14 @@ use crate::sip::sdp::SdpError;
 use crate::sip::wire::Name;
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::stations::PinEntry;
 use crate::switchboard::settings::FeatureCodes;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum duration of a service call.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);

@@ -6,9 +6,13 @@ use crate::cdr::fact::{ConsoleRole, FactKind};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::OfferLeg;
-use crate::switchboard::{Actor, Calls, ChoiceView, ConsoleReply, NetworkParts, Step};
+use crate::switchboard::input::Actor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{ChoiceView, ConsoleReply};
+use crate::switchboard::step::Step;
 
 /// Maximum digits of a waiting caller on the display of the ringing phone.
 const SHOWN_MAX: usize = 3;

@@ -4,12 +4,17 @@ use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::{AnchorId, Command, Event, Quality};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::inquiry::Found;
 use crate::switchboard::calls::leg::Line;
+use crate::switchboard::facts::Facts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, Facts, MediaPorts, NetworkParts, Output, Step};
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
+use crate::switchboard::step::Step;
 
 /// Maximum recorded digits of one call.
 const DIGITS_MAX: u16 = 64;

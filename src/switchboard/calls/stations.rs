@@ -13,11 +13,13 @@ use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::service_calls::PhoneCall;
-use crate::switchboard::phones::pin::Pin;
-use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS, is_number};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS};
+use crate::switchboard::pin::{Pin, is_number};
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles operators whose call has ended: one who has logged out leaves the station, and one who still has a

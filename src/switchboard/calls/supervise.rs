@@ -5,13 +5,17 @@
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest, Leaves};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::pick_up::Arriving;
 use crate::switchboard::ids::Who;
+use crate::switchboard::input::{Actor, Supervision};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step, Supervision};
 
 /// A function that a supervisor requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

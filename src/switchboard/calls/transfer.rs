@@ -8,11 +8,13 @@ use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum recorded characters of a Referred-By.
 const REFERRED_BY_CHARS_MAX: usize = 512;

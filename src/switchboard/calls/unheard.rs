@@ -12,11 +12,13 @@ use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
 use crate::switchboard::ids::{BoundPhone, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Time for the first response of a ringing phone.
 pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);

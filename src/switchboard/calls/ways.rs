@@ -7,10 +7,13 @@ use crate::sip::dialog::Dialog;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Calls {
     /// Sends the second INVITE, to the source address of the REGISTER, if the phone has not responded at its Contact.

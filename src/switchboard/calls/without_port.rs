@@ -9,24 +9,15 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
-use crate::switchboard::{Calls, NetworkParts, Step};
-
-/// The shortage of RTP ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PortShortage {
-    #[default]
-    None,
-    /// Only the reserve for operators' phones is left: new callers wait without a port.
-    Reserve,
-    /// No pair is free for a ready operator, and calls wait.
-    Exhausted,
-}
 
 /// The data for lending a port to the caller later. It is kept until the port is permanent.
 #[derive(Clone, Debug)]

@@ -18,11 +18,12 @@ use crate::switchboard::calls::caller::Origin;
 use crate::switchboard::calls::service_calls::Feature;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::{TextId, Who};
+use crate::switchboard::input::Account;
 use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
+use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
 use crate::switchboard::phones::ways::Ways;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Account, ConsoleReply};
 
 impl Parts {
     /// Assigns a number on the list of call-backs, or the next one, to an operator, and notifies the operator's phone.

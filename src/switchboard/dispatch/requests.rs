@@ -6,12 +6,12 @@ use crate::sip::guard::{Pass, Reason, Resident};
 use crate::sip::message::ALLOW;
 use crate::sip::transaction::{Answered, ClientId, Received};
 use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
-use crate::switchboard::Purpose;
 use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::taken::Taken;
 
 impl Parts {

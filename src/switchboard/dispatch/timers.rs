@@ -1,10 +1,10 @@
 //! Handles the deadlines that are due.
 
 use crate::sip::transaction::Event;
-use crate::switchboard::Purpose;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Parts {
     /// Handles all deadlines that are due.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use crate::media::command::{AnchorId, Command, Prompt};
 use crate::sip::sdes::Terms;
 use crate::sip::sdp::{Formats, Local};
-use crate::switchboard::{MediaPorts, Step};
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::step::Step;
 
 impl MediaPorts {
     /// True for an RTP or RTCP port of this service: media that is sent there would loop.

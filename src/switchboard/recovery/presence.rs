@@ -14,9 +14,12 @@ use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::kept::{KeptBinding, Presence};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
 use crate::switchboard::phones::recovered::Asleep;
-use crate::switchboard::{Calls, NetworkParts, Output, Step};
+use crate::switchboard::step::Step;
 
 /// Maximum age of a log-in at a station that is restored after a restart: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);

@@ -5,8 +5,9 @@ use crate::sip::header::Via;
 use crate::sip::message::Stencil;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::{Message, Name};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Step, Wire};
 
 impl Wire {
     /// Sends a response through the transaction of a request.

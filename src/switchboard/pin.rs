@@ -54,6 +54,29 @@ fn mac(salt: &[u8], digits: &str) -> Option<Hmac<Sha256>> {
     Some(Hmac::<Sha256>::new_from_slice(salt).ok()?.chain_update(digits.as_bytes()))
 }
 
+/// Maximum digits of an operator's number.
+const NUMBER_DIGITS_MAX: usize = 8;
+
+/// The number and PIN with which an operator logs in at stations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Badge {
+    /// The number that is dialled after the station code: at most 8 digits.
+    pub number: String,
+    pub pin: Pin,
+}
+
+/// True for a valid operator number: 1 to 8 digits.
+pub(in crate::switchboard) fn is_number(text: &str) -> bool {
+    (1..=NUMBER_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Badge {
+    /// Returns None if the number is invalid.
+    pub fn new(number: &str, pin: Pin) -> Option<Self> {
+        is_number(number).then(|| Self { number: number.to_owned(), pin })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
