@@ -1,10 +1,8 @@
 //! The classes of calls: set by feature code, with or without the code of a category, or from the console. Each change is a fact, and the
 //! last one counts.
 
-use std::time::Duration;
-
 use crate::cdr::fact::{Class, FactKind};
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 use crate::switchboard::calls::Calls;
@@ -12,25 +10,6 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::settings::Category;
 use crate::switchboard::step::Step;
-
-/// An operator can class the last call by phone for this long after its end. Later, only the console can.
-pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
-
-/// The last emergency call that an operator has had, or still has.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct Worked {
-    pub(in crate::switchboard) call: CallId,
-    pub(in crate::switchboard) number: Option<String>,
-    /// When it ended.
-    pub(in crate::switchboard) over_at: Option<Timestamp>,
-}
-
-impl Worked {
-    /// True if the call lasts, or has ended recently.
-    pub(in crate::switchboard) fn is_of_late(&self, now: Now) -> bool {
-        self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())
-    }
-}
 
 impl Calls {
     /// Handles a dialled class, which the code of a category may follow, for the operator's present or last call. Returns None if the code

@@ -50,7 +50,7 @@ impl Calls {
     pub(in crate::switchboard) fn is_past(&self, who: Who) -> bool {
         match who {
             Who::Caller(call) | Who::Offer(call, _) => {
-                self.calls.get(&call).is_some_and(crate::switchboard::calls::call::Call::is_over)
+                self.calls.get(&call).is_some_and(crate::switchboard::calls::state::call::Call::is_over)
             }
             Who::Phone(_) => false,
         }
@@ -67,7 +67,8 @@ impl Calls {
         match who {
             Who::Caller(call) => {
                 // A BYE may overtake the answer. In an early dialog it has the effect of a CANCEL (RFC 3261 §15).
-                let talked = self.calls.get(&call).is_some_and(crate::switchboard::calls::call::Call::has_talked);
+                let talked =
+                    self.calls.get(&call).is_some_and(crate::switchboard::calls::state::call::Call::has_talked);
                 let cause = if talked { EndCause::Normal } else { EndCause::Abandoned };
                 self.end_call(net, step, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
                 self.reap(net, step, call);

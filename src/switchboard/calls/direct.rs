@@ -1,12 +1,12 @@
 //! Placed calls: an operator calls a colleague, a configured agency or a number on the list of call-backs. Placed calls have facts, but
 //! never wait in the queue and have no record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::switchboard::calls::state::placed::OF_ONE_MAX;
+use crate::switchboard::calls::state::placed::PlacedFor;
 use std::time::Duration;
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
-use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::PLACED_CALLS_MAX;
 use crate::sip::dialog::Dialog;
@@ -15,75 +15,18 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::{Caller, Stage};
-use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::caller::merge_key;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::state::call::Caller;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
 
-/// Maximum number of simultaneous placed calls of one operator: one may be on hold.
-const OF_ONE_MAX: usize = 2;
 /// Maximum number of characters of a stored Call-ID.
 const CALL_ID_CHARS_MAX: usize = 512;
-
-/// Calls that operators have placed.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct PlacedCalls {
-    by: Map<CallId, OperatorId>,
-    of: BTreeMap<OperatorId, BTreeSet<CallId>>,
-}
-
-impl PlacedCalls {
-    pub(in crate::switchboard) fn insert(&mut self, call: CallId, by: &OperatorId) {
-        self.by.insert(call, by.clone());
-        self.of.entry(by.clone()).or_default().insert(call);
-    }
-
-    pub(in crate::switchboard) fn remove(&mut self, call: CallId) {
-        let Some(by) = self.by.remove(&call) else { return };
-        if let Some(calls) = self.of.get_mut(&by) {
-            calls.remove(&call);
-            if calls.is_empty() {
-                self.of.remove(&by);
-            }
-        }
-    }
-
-    pub(in crate::switchboard) fn len(&self) -> usize {
-        self.by.len()
-    }
-
-    /// The calls that an operator has placed: at most `OF_ONE_MAX`.
-    pub(in crate::switchboard) fn of(&self, operator: &OperatorId) -> BTreeSet<CallId> {
-        self.of.get(operator).cloned().unwrap_or_default()
-    }
-
-    /// Checks the table. `live` are all live placed calls with their operators.
-    pub(in crate::switchboard) fn verify<'a>(
-        &self,
-        live: impl Iterator<Item = (CallId, &'a OperatorId)>,
-    ) -> Result<(), String> {
-        let mut expected = Self::default();
-        live.for_each(|(call, by)| expected.insert(call, by));
-        if expected.by == self.by && expected.of == self.of {
-            Ok(())
-        } else {
-            Err("calls that operators have placed are not counted as such".to_owned())
-        }
-    }
-}
-
-/// The purpose of a placed call.
-pub(in crate::switchboard) enum PlacedFor {
-    Talk,
-    /// The called party joins the operator's emergency call when the two calls become one.
-    Conference,
-    CallBack(CallBack),
-}
 
 impl Calls {
     /// Handles an operator's INVITE to a colleague or an agency.

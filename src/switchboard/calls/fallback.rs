@@ -6,7 +6,7 @@ use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 

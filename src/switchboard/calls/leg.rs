@@ -31,7 +31,7 @@ use crate::switchboard::calls::overtaken::HeldBye;
 use crate::switchboard::calls::referral::Refers;
 use crate::switchboard::calls::refresh::{Agreement, Asked, Session, Unanswered};
 use crate::switchboard::calls::reliable::{Early, Reliable};
-use crate::switchboard::calls::without_port::WithoutPort;
+use crate::switchboard::calls::state::without_port::WithoutPort;
 use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::ways::SecondWay;
 use crate::switchboard::wire::streams::Disconnected;

@@ -1,6 +1,5 @@
 //! Calls, their queue, and the history of callers.
 
-pub(in crate::switchboard) mod abandoned;
 pub(in crate::switchboard) mod again;
 pub(in crate::switchboard) mod aim;
 pub(in crate::switchboard) mod answer;
@@ -54,6 +53,7 @@ pub(in crate::switchboard) mod ring_outcome;
 pub(in crate::switchboard) mod service_calls;
 pub(in crate::switchboard) mod silent;
 pub(in crate::switchboard) mod sound;
+pub(in crate::switchboard) mod state;
 pub(in crate::switchboard) mod stations;
 pub(in crate::switchboard) mod supervise;
 pub(in crate::switchboard) mod transfer;
@@ -68,8 +68,16 @@ use std::sync::Arc;
 use crate::acd::Acd;
 use crate::counted::{Map, Set};
 use crate::ids::{CallId, OperatorId};
-use crate::switchboard::calls::call::Call;
-use crate::switchboard::calls::service_calls::PhoneCall;
+use crate::switchboard::calls::state::abandoned::Abandoned;
+use crate::switchboard::calls::state::call::Call;
+use crate::switchboard::calls::state::call_back::Calling;
+use crate::switchboard::calls::state::callers::Callers;
+use crate::switchboard::calls::state::last_call::Worked;
+use crate::switchboard::calls::state::meanwhile::Meanwhile;
+use crate::switchboard::calls::state::past_invites::PastInvites;
+use crate::switchboard::calls::state::placed::PlacedCalls;
+use crate::switchboard::calls::state::service_call::{PhoneCall, ServiceCalls};
+use crate::switchboard::calls::state::unheard::Unheard;
 use crate::switchboard::output::PortShortage;
 use crate::switchboard::settings::Settings;
 
@@ -88,22 +96,22 @@ pub(in crate::switchboard) struct ServiceState {
 #[derive(Debug)]
 pub(in crate::switchboard) struct Numbers {
     /// Numbers that have a live emergency call.
-    pub(in crate::switchboard) calling: call_back::Calling,
-    pub(in crate::switchboard) callers: callers::Callers,
-    pub(in crate::switchboard) abandoned: abandoned::Abandoned,
+    pub(in crate::switchboard) calling: Calling,
+    pub(in crate::switchboard) callers: Callers,
+    pub(in crate::switchboard) abandoned: Abandoned,
     /// Changes since the start, until the records of earlier runs have been merged.
-    pub(in crate::switchboard) meanwhile: Option<memory::Meanwhile>,
+    pub(in crate::switchboard) meanwhile: Option<Meanwhile>,
     /// The last emergency call of each operator.
-    pub(in crate::switchboard) worked: BTreeMap<OperatorId, classes::Worked>,
+    pub(in crate::switchboard) worked: BTreeMap<OperatorId, Worked>,
 }
 
 impl Numbers {
     fn new() -> Self {
         Self {
-            calling: call_back::Calling::default(),
-            callers: callers::Callers::default(),
-            abandoned: abandoned::Abandoned::default(),
-            meanwhile: Some(memory::Meanwhile::default()),
+            calling: Calling::default(),
+            callers: Callers::default(),
+            abandoned: Abandoned::default(),
+            meanwhile: Some(Meanwhile::default()),
             worked: BTreeMap::new(),
         }
     }
@@ -119,13 +127,13 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) live: usize,
     /// Feature-code and test calls: siaga itself is the called party.
     pub(in crate::switchboard) services: Map<u64, PhoneCall>,
-    pub(in crate::switchboard) service_calls: service_calls::ServiceCalls,
+    pub(in crate::switchboard) service_calls: ServiceCalls,
     /// Calls that operators have placed.
-    pub(in crate::switchboard) placed: direct::PlacedCalls,
+    pub(in crate::switchboard) placed: PlacedCalls,
     /// Live emergency calls from the centre's own phones, by account.
     pub(in crate::switchboard) internal: BTreeMap<OperatorId, BTreeSet<CallId>>,
     /// Ring attempts to which no phone has responded.
-    pub(in crate::switchboard) unheard: unheard::Unheard,
+    pub(in crate::switchboard) unheard: Unheard,
     pub(in crate::switchboard) numbers: Numbers,
     /// Calls whose callers wait without a port, oldest first.
     pub(in crate::switchboard) without_port: Set<CallId>,
@@ -133,7 +141,7 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) touched: Vec<CallId>,
     /// Calls in which a leg has stopped ringing, so that the caller's port may be returned.
     pub(in crate::switchboard) port_unused: Vec<CallId>,
-    pub(in crate::switchboard) past_invites: late::PastInvites,
+    pub(in crate::switchboard) past_invites: PastInvites,
     pub(in crate::switchboard) service: ServiceState,
 }
 
@@ -145,15 +153,15 @@ impl Calls {
             calls: Map::new(),
             live: 0,
             services: Map::new(),
-            service_calls: service_calls::ServiceCalls::default(),
-            placed: direct::PlacedCalls::default(),
+            service_calls: ServiceCalls::default(),
+            placed: PlacedCalls::default(),
             internal: BTreeMap::new(),
-            unheard: unheard::Unheard::new(),
+            unheard: BTreeMap::new(),
             numbers: Numbers::new(),
             without_port: Set::new(),
             touched: Vec::new(),
             port_unused: Vec::new(),
-            past_invites: late::PastInvites::default(),
+            past_invites: PastInvites::default(),
             service: ServiceState::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;

@@ -5,7 +5,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::refer::Refer;
 use crate::sip::replaces::Replaces;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;

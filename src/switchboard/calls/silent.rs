@@ -7,8 +7,9 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::OfferLeg;
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::silent::Silent;
 use crate::switchboard::input::Actor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::{ChoiceView, ConsoleReply};
@@ -18,17 +19,6 @@ use crate::switchboard::step::Step;
 const SHOWN_MAX: usize = 3;
 /// Maximum characters of a feature code.
 const CODE_MAX: usize = 8;
-
-/// The state of a caller who may be unable to speak.
-#[derive(Clone, Debug, Default)]
-pub(in crate::switchboard) struct Silent {
-    /// The last keys that the caller's operator has pressed.
-    typed: String,
-    /// True after the caller was asked to press a digit: each later digit is an answer.
-    pub(in crate::switchboard) asked: bool,
-    /// The digits that the caller has pressed, each with its meaning; empty if the meaning is unknown.
-    pub(in crate::switchboard) choices: Vec<ChoiceView>,
-}
 
 impl Call {
     /// The operator who has the caller, and the operator's leg.

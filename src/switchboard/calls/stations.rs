@@ -14,7 +14,7 @@ use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::service_calls::PhoneCall;
+use crate::switchboard::calls::state::service_call::PhoneCall;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS};
 use crate::switchboard::pin::{Pin, is_number};

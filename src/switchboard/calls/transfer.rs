@@ -1,6 +1,7 @@
 //! Transfers: an operator transfers the caller (RFC 5589 §6, RFC 5359 §2.4). The caller always stays connected: they
 //! hear the waiting tone while the target rings, and return to the operator or the queue if the target does not answer.
 
+use crate::switchboard::calls::state::transfer::Transfer;
 use bytes::Bytes;
 
 use crate::acd::Standing;
@@ -9,8 +10,8 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
@@ -18,17 +19,6 @@ use crate::switchboard::wire::text::clean;
 
 /// Maximum recorded characters of a Referred-By.
 const REFERRED_BY_CHARS_MAX: usize = 512;
-
-/// A transfer in progress.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct Transfer {
-    by: OperatorId,
-    to: Destination,
-    /// The Referred-By for the INVITE to the target (RFC 3892 §2.2).
-    pub(in crate::switchboard) referred_by: Option<Bytes>,
-    /// The dialog of the REFER.
-    told: Who,
-}
 
 impl Calls {
     /// Starts a blind transfer: the target is rung, or the caller returns to the queue.

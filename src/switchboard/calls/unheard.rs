@@ -3,7 +3,7 @@
 //! as the caller waits. The operator is free during this time: a ring attempt for another call cancels the open INVITE,
 //! and one for the same call reuses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::acd::Family;
@@ -13,8 +13,8 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::{BoundPhone, Who};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
@@ -26,9 +26,6 @@ pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs
 const UNHEARD_SEARCHED_MAX: usize = 64;
 /// A ring attempt without a response ends this long after its binding was removed.
 const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
-
-/// Legs to which no phone has responded, by operator. All legs of an operator belong to one call.
-pub(in crate::switchboard) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
 
 impl OfferLeg {
     /// True if the leg rings and its phone has not responded in time.

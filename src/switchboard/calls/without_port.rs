@@ -2,6 +2,7 @@
 //! caller waits with 180 and without early media. The call gets a port when a phone is rung for it, and returns the
 //! port if the ringing ends without an answer. The call's position in the queue does not change.
 
+use crate::switchboard::calls::state::without_port::WithoutPort;
 use bytes::Bytes;
 
 use crate::acd::{Decision, Family};
@@ -10,24 +11,14 @@ use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
-
-/// The data for lending a port to the caller later. It is kept until the port is permanent.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct WithoutPort {
-    /// The SDP of the INVITE, if it has one.
-    offer: Option<Bytes>,
-    /// True if siaga's SDP will be the offer.
-    offers: bool,
-    family: Family,
-}
 
 impl CallerLeg {
     /// True while the caller waits without a port, or has one only while a phone rings.

@@ -15,7 +15,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
-use crate::switchboard::calls::service_calls::Feature;
+use crate::switchboard::calls::state::service_call::Feature;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::{TextId, Who};
 use crate::switchboard::input::Account;

@@ -1,0 +1,407 @@
+//! A call: its stage, its legs and what is known of the caller.
+
+use crate::acd::desk::DeskNo;
+use crate::cdr::fact::{Callee, FactKind};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::{Command, Place, Prompt};
+use crate::sip::locate::Target;
+use crate::sip::wire::Name;
+use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{CallerLeg, OfferLeg, OfferState, Unacked};
+use crate::switchboard::calls::state::call_back::CallBack;
+use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::calls::state::silent::Silent;
+use crate::switchboard::calls::state::transfer::Transfer;
+use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::trunk::NextWay;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The stage of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Stage {
+    /// The call waits in the queue.
+    Queued,
+    /// The phones of one or more operators are rung.
+    Offered,
+    /// Fallback: all phones ring until then. The fallback number is next.
+    AllPhones { until: Instant },
+    /// Fallback: the fallback number rings.
+    Number,
+    /// The caller is connected with that leg.
+    Talking { leg: LegNo },
+    /// The operator at `from` transfers the caller; the target's phones or its number ring. `from` is None if the operator has left.
+    Transfer { from: Option<LegNo> },
+    /// A placed call from the console: the operator's own phones ring. `to` is called when the operator answers.
+    OwnPhones { to: Callee },
+    /// A placed call: the called party rings.
+    Placed,
+    /// The call has ended. It exists until its legs have finished their transactions.
+    Ended,
+}
+
+/// What operators' phones show of a caller.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Caller {
+    /// The number in the From header field of outgoing legs: the asserted number before the presented one.
+    pub(in crate::switchboard) number: Option<String>,
+    /// The called desk or service, for the display, unless it is the emergency number.
+    pub(in crate::switchboard) service: Option<String>,
+    /// The history of the number, for the display.
+    pub(in crate::switchboard) notice: Option<String>,
+    /// A short location for the display.
+    pub(in crate::switchboard) location: Option<String>,
+    /// Header fields that are copied unchanged to all outgoing legs.
+    pub(in crate::switchboard) headers: Vec<(Name, Vec<u8>)>,
+    /// Header fields that are copied to outgoing legs to trunks only.
+    pub(in crate::switchboard) onward: Vec<(Name, Vec<u8>)>,
+    /// The location for the operator's phone in a `Geolocation` header field, as a `geo:` URI (RFC 5870).
+    pub(in crate::switchboard) geo: Option<String>,
+}
+
+/// The phone of the centre from which an emergency call comes.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Internal {
+    pub(in crate::switchboard) account: OperatorId,
+    /// The operator at that phone. None: no operator is logged in at the station.
+    pub(in crate::switchboard) operator: Option<OperatorId>,
+}
+
+/// One emergency call or placed call.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Call {
+    pub(in crate::switchboard) seq: u32,
+    pub(in crate::switchboard) received: Now,
+    /// The desk to which the call belongs.
+    pub(in crate::switchboard) desk: DeskNo,
+    pub(in crate::switchboard) shown: Caller,
+    /// The first text on the display of a phone that rings for a purpose other than to answer an emergency call.
+    pub(in crate::switchboard) rung_to: Option<String>,
+    pub(in crate::switchboard) caller: CallerLeg,
+    pub(in crate::switchboard) legs: BTreeMap<LegNo, OfferLeg>,
+    /// Operators with a phone that has responded since it was rung.
+    pub(in crate::switchboard) heard_from: BTreeSet<OperatorId>,
+    pub(in crate::switchboard) next_leg: u32,
+    pub(in crate::switchboard) stage: Stage,
+    /// The caller hears the announcement or the waiting tone.
+    pub(in crate::switchboard) announced: bool,
+    /// The time at which the position in the queue is announced next.
+    pub(in crate::switchboard) place_told_at: Option<Instant>,
+    /// A party has answered the caller at some time.
+    pub(in crate::switchboard) talked: bool,
+    /// No operator was staffed when a fallback of this call began.
+    pub(in crate::switchboard) unstaffed: bool,
+    /// The time at which the call has reached its maximum length.
+    pub(in crate::switchboard) over_at: Instant,
+    /// The alarm `long-call` is raised for this call.
+    pub(in crate::switchboard) long: bool,
+    /// The time at which an operator's own INVITE expires.
+    pub(in crate::switchboard) expires_at: Option<Instant>,
+    pub(in crate::switchboard) digits: u16,
+    /// The caller's remaining Max-Forwards.
+    pub(in crate::switchboard) hops: u32,
+    /// The trunks over which a number was tried. Next, the trunk and server that are dialled now or have failed last.
+    pub(in crate::switchboard) tried: BTreeSet<usize>,
+    pub(in crate::switchboard) dialling: Option<(usize, Option<Target>)>,
+    /// The outside numbers that are tried while the call waits, each with its time. The next one is last.
+    pub(in crate::switchboard) outside: Vec<(Instant, String)>,
+    /// How the number that failed last can be dialled again.
+    pub(in crate::switchboard) next_way: Option<NextWay>,
+    pub(in crate::switchboard) merge_key: MergeKey,
+    /// Whether the caller, and the operator, has put the other side on hold.
+    pub(in crate::switchboard) holding: (bool, bool),
+    /// Participants: further legs, ringing or talking, besides the leg that has the caller. Only in the stage `Talking`.
+    pub(in crate::switchboard) guests: BTreeMap<LegNo, Guest>,
+    /// The audio is mixed and not bridged, because a participant talks.
+    pub(in crate::switchboard) mixed: bool,
+    /// The transfer in progress; only in the stage `Transfer`.
+    pub(in crate::switchboard) transfer: Option<Transfer>,
+    /// When the two calls become one, the called party joins the operator's emergency call.
+    pub(in crate::switchboard) confers: bool,
+    /// The operator who placed the call. None: an emergency call.
+    pub(in crate::switchboard) placed_by: Option<OperatorId>,
+    /// The phone of the centre from which the emergency call comes.
+    pub(in crate::switchboard) internal: Option<Internal>,
+    /// The call-back for which the call was placed.
+    pub(in crate::switchboard) call_back: Option<CallBack>,
+    /// Its number in the order of arrival, kept while an outside number has the call.
+    pub(in crate::switchboard) arrival: Option<u64>,
+    /// Operators who have talked with the caller.
+    pub(in crate::switchboard) worked_by: BTreeSet<OperatorId>,
+    /// The number that is added to the priority of the call's desk. Lower priorities are served first.
+    pub(in crate::switchboard) penalty: u8,
+    pub(in crate::switchboard) silent: Silent,
+}
+
+impl Call {
+    pub(in crate::switchboard) fn is_falling_back(&self) -> bool {
+        match self.stage {
+            Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => false,
+        }
+    }
+
+    /// True if the caller was connected with a party at some time.
+    pub(in crate::switchboard) fn has_talked(&self) -> bool {
+        self.talked
+    }
+
+    pub(in crate::switchboard) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// The leg that rings this operator.
+    pub(in crate::switchboard) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
+        let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
+        self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
+    }
+
+    /// True if a leg rings.
+    pub(in crate::switchboard) fn rings(&self) -> bool {
+        self.legs.values().any(OfferLeg::is_ringing)
+    }
+
+    /// Number of ringing legs.
+    pub(in crate::switchboard) fn ringing(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing()).count()
+    }
+
+    /// Number of legs that ring, or whose INVITE has no response yet.
+    pub(in crate::switchboard) fn ringing_or_open(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OfferState::Unheard).count()
+    }
+
+    /// A ringing leg of an operator whose other leg rings too.
+    pub(in crate::switchboard) fn second_phone(&self) -> Option<LegNo> {
+        let mut seen = BTreeSet::new();
+        let ringing = self.legs.iter().filter(|(_, leg)| leg.is_ringing());
+        ringing
+            .filter_map(|(no, leg)| Some((no, leg.operator()?)))
+            .find(|(_, operator)| !seen.insert(*operator))
+            .map(|(no, _)| *no)
+    }
+
+    /// The number of a new leg.
+    pub(in crate::switchboard) fn take_leg_no(&mut self) -> LegNo {
+        self.next_leg = self.next_leg.saturating_add(1);
+        LegNo(self.next_leg)
+    }
+}
+
+impl Calls {
+    /// Adds a new call.
+    pub(in crate::switchboard) fn add_call(&mut self, id: CallId, call: Call) {
+        self.live += 1;
+        self.calls.insert(id, call);
+    }
+
+    /// Plays the queue announcement to a waiting caller who has not heard it: as early media (183), or in the answered call.
+    pub(in crate::switchboard) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
+        if call.stage == Stage::Offered && call.caller.answered {
+            return self.play_tone(net, step, id);
+        }
+        if call.stage != Stage::Queued && !call.is_falling_back() {
+            return;
+        }
+        if call.caller.port_is_uncertain() {
+            return self.tell_caller(net, step, id, 180);
+        }
+        call.announced = true;
+        let early = !call.caller.answered;
+        if let Some(sound) = &call.caller.line.sound {
+            let anchor = sound.anchor;
+            self.aim(net, step, Who::Caller(id));
+            let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
+            step.out.media.push(Command::Play { anchor, first, then });
+        }
+        if early {
+            self.tell_caller(net, step, id, 183);
+        }
+        self.fact(net, step, id, FactKind::Announced { early });
+        self.tell_place_later(step, id);
+    }
+
+    /// Plays the waiting tone to an answered caller while the first phone rings. The caller could take silence for a dead line.
+    pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
+        let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
+        self.aim(net, step, Who::Caller(id));
+        step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+    }
+
+    fn tell_place_later(&mut self, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.stop_telling_place(step, id);
+        let Some(each) = self.settings.announce_each else { return };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let at = now.mono + each;
+            call.place_told_at = Some(at);
+            step.alarms.insert(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// Stops the announcements of the position.
+    pub(in crate::switchboard) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
+            step.alarms.remove(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// Announces the position in the queue and, while operators are staffed, the expected wait; the waiting tone follows. Nothing is
+    /// announced while a phone rings for the call.
+    pub(in crate::switchboard) fn tell_place(&mut self, step: &mut Step, id: CallId) {
+        self.tell_place_later(step, id);
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
+            return;
+        };
+        let Some(outlook) = self.acd.outlook(id) else { return };
+        let number = u8::try_from(outlook.position).unwrap_or(u8::MAX);
+        let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
+        if let Some(sound) = &call.caller.line.sound {
+            let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
+            step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
+        }
+    }
+
+    /// Sends the caller a provisional response, unless one with this status or a higher one was sent.
+    pub(in crate::switchboard) fn tell_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        status: u16,
+    ) {
+        if self.calls.get(&id).is_some_and(|call| call.caller.told < status) {
+            self.tell(net, step, id, status);
+        }
+    }
+
+    /// Repeats the last provisional response to the caller.
+    pub(in crate::switchboard) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
+            self.tell(net, step, id, told);
+        }
+    }
+
+    fn tell(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
+        let now = step.now;
+        self.stop_telling(step, id);
+        if self.must_wait_to_tell(id, status) {
+            return;
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
+        let contact = self.settings.contact(call.caller.line.flow);
+        let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
+        response = response
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, crate::switchboard::admission::door::ALLOW);
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
+        let bytes = self.encode_provisional(step, id, status, response);
+        net.wire.respond(step, server, status, bytes);
+        if let Some(call) = self.calls.get_mut(&id) {
+            let again = now.mono + TELL_AGAIN;
+            (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
+            step.alarms.insert(again, Alarm::TellAgain(id));
+        }
+    }
+
+    /// Stops the repetition of provisional responses to the caller.
+    pub(in crate::switchboard) fn stop_telling(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
+            step.alarms.remove(at, Alarm::TellAgain(id));
+        }
+    }
+
+    /// Sends the 200 to the caller and retransmits it until the ACK arrives.
+    pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let _now = step.now;
+        self.stop_telling(step, id);
+        if self.must_wait_to_answer(id) {
+            return;
+        }
+        self.stop_provisional(step, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.without_port = None;
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
+        let contact = self.settings.contact(call.caller.line.flow);
+        let (agreement, described) = (call.caller.session, call.caller.describes_answer());
+        let session = agreement.headers();
+        let response = stencil.response(200, Some(call.caller.tag.as_str()));
+        let mut response = response
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, crate::switchboard::admission::door::ALLOW)
+            .header(Name::Supported, crate::switchboard::admission::door::SUPPORTED);
+        for (name, value) in session.as_headers() {
+            response = response.header(name, value);
+        }
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
+        if described {
+            response = response.body("application/sdp", &call.caller.sdp);
+        }
+        let (bytes, cseq) = (response.encode(), call.merge_key.2);
+        net.wire.respond(step, server, 200, bytes.clone());
+        net.wire.invite_over(&server);
+        self.await_ack(step, Who::Caller(id), (server, cseq), bytes);
+        self.begin_session(step, Who::Caller(id), agreement);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.invite = None;
+        call.caller.answered = true;
+        // Silence is counted from the answer: many trunks send no media before it.
+        self.aim(net, step, Who::Caller(id));
+    }
+
+    /// Starts to wait for the ACK to a 2xx of siaga.
+    pub(in crate::switchboard) fn await_ack(
+        &mut self,
+        step: &mut Step,
+        who: Who,
+        (server, cseq): (crate::sip::transaction::ServerId, u32),
+        bytes: bytes::Bytes,
+    ) {
+        let now = step.now;
+        let interval = crate::switchboard::alarm::T1;
+        let unacked = Unacked {
+            server,
+            cseq,
+            bytes,
+            repeat_at: now.mono + interval,
+            interval,
+            give_up_at: now.mono + crate::switchboard::alarm::T1 * 64,
+        };
+        self.stop_waiting_for_ack(step, who);
+        let due = unacked.due();
+        if let Some(line) = self.line_mut(who) {
+            line.unacked = Some(unacked);
+            step.alarms.insert(due, Alarm::Unacked(who));
+        }
+    }
+
+    /// Stops waiting for an ACK that has arrived or is no longer needed. Returns true if a 2xx was waiting.
+    pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, who: Who) -> bool {
+        let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
+        unacked.is_some_and(|unacked| step.alarms.remove(unacked.due(), Alarm::Unacked(who)))
+    }
+
+    /// Handles a broken invariant: emits a fact and ends the call.
+    pub(in crate::switchboard) fn breach(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, what: &str) {
+        debug_assert!(false, "breach in {id}: {what}");
+        self.fact(net, step, id, FactKind::Breach { what: what.to_owned() });
+        self.end_for_fault(net, step, id);
+    }
+}

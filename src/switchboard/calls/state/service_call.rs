@@ -1,0 +1,84 @@
+//! Calls to feature codes and test numbers: siaga itself is the called party.
+
+use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::switchboard::calls::leg::Line;
+use crate::switchboard::phones::stations::PinEntry;
+use crate::switchboard::settings::FeatureCodes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A function that an operator requests by a feature code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Feature {
+    LogIn,
+    LogOut,
+    /// The number of the break reason, from 1; None for the default reason.
+    Pause(Option<usize>),
+    Resume,
+    WrapUp,
+}
+
+impl Feature {
+    pub(in crate::switchboard) fn dialled(codes: &FeatureCodes, dialled: &[u8]) -> Option<Self> {
+        let is = |code: &str| dialled == code.as_bytes();
+        if is(&codes.log_in) {
+            Some(Self::LogIn)
+        } else if is(&codes.log_out) {
+            Some(Self::LogOut)
+        } else if is(&codes.resume) {
+            Some(Self::Resume)
+        } else if is(&codes.wrap_up) {
+            Some(Self::WrapUp)
+        } else {
+            match dialled.strip_prefix(codes.pause.as_bytes())? {
+                [] => Some(Self::Pause(None)),
+                digits @ ([_] | [_, _]) if digits.iter().all(u8::is_ascii_digit) => {
+                    Some(Self::Pause(std::str::from_utf8(digits).ok()?.parse().ok()))
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+/// One service call.
+#[derive(Debug)]
+pub(in crate::switchboard) struct PhoneCall {
+    pub(in crate::switchboard) line: Line,
+    /// The account of the phone; None for a call from a trunk.
+    pub(in crate::switchboard) account: Option<OperatorId>,
+    pub(in crate::switchboard) over_at: Instant,
+    /// The PIN that is being entered.
+    pub(in crate::switchboard) entry: Option<PinEntry>,
+}
+
+/// The live service calls of each account.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct ServiceCalls {
+    /// The number of the last service call.
+    pub(in crate::switchboard::calls) last: u64,
+    pub(in crate::switchboard::calls) of: BTreeMap<OperatorId, BTreeSet<u64>>,
+}
+
+impl ServiceCalls {
+    pub(in crate::switchboard::calls) fn of(&self, account: &OperatorId) -> usize {
+        self.of.get(account).map_or(0, BTreeSet::len)
+    }
+
+    pub(in crate::switchboard::calls) fn begins(&mut self, account: Option<OperatorId>, phone: u64) {
+        if let Some(account) = account {
+            self.of.entry(account).or_default().insert(phone);
+        }
+    }
+
+    pub(in crate::switchboard::calls) fn ends(&mut self, account: Option<OperatorId>, phone: u64) {
+        let Some(account) = account else { return };
+        let left = self.of.get_mut(&account).map(|calls| {
+            calls.remove(&phone);
+            calls.len()
+        });
+        if left == Some(0) {
+            self.of.remove(&account);
+        }
+    }
+}
