@@ -15,7 +15,7 @@ impl Clock {
     /// A clock that has already run for this time.
     #[cfg(test)]
     #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
-    pub(super) fn started_before(span: Duration) -> Self {
+    pub(super) fn started_before(span: std::time::Duration) -> Self {
         Self(std::time::Instant::now().checked_sub(span).unwrap_or_else(std::time::Instant::now))
     }
 

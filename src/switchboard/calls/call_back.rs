@@ -1,21 +1,21 @@
 //! Call-backs (RFC 7090): an operator dials the code, and the switchboard calls the next number on the list in a placed call.
 
-use crate::switchboard::calls::state::call_back::CallBack;
-
-use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
-use crate::clock::Now;
-use crate::ids::{CallId, OperatorId};
-use crate::media::command::Prompt;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::calls::state::abandoned::Unanswered;
 use crate::switchboard::calls::state::call::Call;
+use crate::switchboard::calls::state::call_back::CallBack;
 use crate::switchboard::calls::state::last_call::Worked;
 use crate::switchboard::calls::state::placed::PlacedFor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::media::command::Prompt;
 
 impl Calls {
     /// Handles the call-back code: calls the next number. If there is none, the operator hears a prompt.

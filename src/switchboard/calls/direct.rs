@@ -1,8 +1,17 @@
 //! Placed calls: an operator calls a colleague, a configured agency or a number on the list of call-backs. Placed calls have facts, but
 //! never wait in the queue and have no record.
 
-use crate::switchboard::calls::state::placed::OF_ONE_MAX;
-use crate::switchboard::calls::state::placed::PlacedFor;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::caller::merge_key;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::state::call::{Caller, Stage};
+use crate::switchboard::calls::state::placed::{OF_ONE_MAX, PlacedFor};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::text::clean;
 use std::time::Duration;
 
 use crate::acd::Standing;
@@ -13,17 +22,6 @@ use crate::sip::dialog::Dialog;
 use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::caller::merge_key;
-use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::state::call::Caller;
-use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::wire::text::clean;
 
 /// Maximum number of characters of a stored Call-ID.
 const CALL_ID_CHARS_MAX: usize = 512;

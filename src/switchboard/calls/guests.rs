@@ -1,7 +1,13 @@
 //! Participants of a call: further legs besides the leg that has the caller. The audio is mixed while a participant talks, and bridged
 //! otherwise. If the party that has the caller leaves, a participant takes over the caller.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use std::collections::BTreeSet;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
@@ -9,12 +15,6 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::ROOM_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
-use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::step::Step;
 
 /// Maximum number of participants, besides the caller and the party that has the caller.
 pub(in crate::switchboard) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;

@@ -1,7 +1,14 @@
 //! 2xx responses that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE
 //! (RFC 3261 §13.2.2.4).
 
+use crate::switchboard::alarm::T1;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::Line;
+use crate::switchboard::calls::refresh::Unanswered;
 use crate::switchboard::calls::state::past_invites::PastInvite;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 use bytes::Bytes;
 
@@ -9,13 +16,6 @@ use crate::clock::Now;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::alarm::T1;
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::Line;
-use crate::switchboard::calls::refresh::Unanswered;
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::step::Step;
 
 impl Calls {
     /// Stores an outgoing INVITE whose leg has ended, as long as a 2xx to it may arrive.

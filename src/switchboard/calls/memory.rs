@@ -13,8 +13,7 @@ use crate::ids::CallId;
 use crate::limits::CALL_BACKS_MAX;
 
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::abandoned::Abandoned;
-use crate::switchboard::calls::state::abandoned::Unanswered;
+use crate::switchboard::calls::state::abandoned::{Abandoned, Unanswered};
 use crate::switchboard::calls::state::callers::Callers;
 use crate::switchboard::calls::state::last_call::Worked;
 use crate::switchboard::network::NetworkParts;

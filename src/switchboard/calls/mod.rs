@@ -3,7 +3,7 @@
 pub(in crate::switchboard) mod again;
 pub(in crate::switchboard) mod aim;
 pub(in crate::switchboard) mod answer;
-pub(in crate::switchboard) mod call;
+
 pub(in crate::switchboard) mod call_back;
 pub(in crate::switchboard) mod called;
 pub(in crate::switchboard) mod caller;
@@ -59,6 +59,7 @@ pub(in crate::switchboard) mod supervise;
 pub(in crate::switchboard) mod transfer;
 pub(in crate::switchboard) mod trunks;
 pub(in crate::switchboard) mod unheard;
+pub(in crate::switchboard) mod waiting;
 pub(in crate::switchboard) mod ways;
 pub(in crate::switchboard) mod without_port;
 

@@ -13,8 +13,7 @@ use crate::switchboard::calls::called::{CALLED_CHARS_MAX, Called, is_or_below, i
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
 use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::leg::CallerLeg;
-use crate::switchboard::calls::state::call::Caller;
-use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::call::{Call, Caller, Stage};
 use crate::switchboard::calls::state::call_back::DIGITS_MIN;
 use crate::switchboard::calls::state::callers::Known;
 use crate::switchboard::calls::supervise::Errand;

@@ -1,7 +1,14 @@
 //! Calls to siaga itself: operators' feature codes and test calls.
 
-use crate::switchboard::calls::state::service_call::Feature;
-use crate::switchboard::calls::state::service_call::PhoneCall;
+use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::Line;
+use crate::switchboard::calls::state::service_call::{Feature, PhoneCall};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,14 +23,6 @@ use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::ALLOW;
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::Line;
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
 
 /// Maximum duration of a service call.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
@@ -199,32 +198,6 @@ impl Calls {
             step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
             net.wire.forget_dialog(gone.line.dialog.as_ref());
             self.service_calls.ends(gone.account, phone);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_may_be_followed_by_the_number_of_its_reason() {
-        let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
-        let codes = FeatureCodes { log_in, log_out, pause, resume, wrap_up, ..FeatureCodes::default() };
-        for (dialled, feature) in [
-            ("*11", Some(Feature::LogIn)),
-            ("*12", Some(Feature::LogOut)),
-            ("*13", Some(Feature::Pause(None))),
-            ("*131", Some(Feature::Pause(Some(1)))),
-            ("*1312", Some(Feature::Pause(Some(12)))),
-            ("*13123", None),
-            ("*13*", None),
-            ("*14", Some(Feature::Resume)),
-            ("*15", Some(Feature::WrapUp)),
-            ("*151", None),
-            ("budi", None),
-        ] {
-            assert_eq!(Feature::dialled(&codes, dialled.as_bytes()), feature, "{dialled}");
         }
     }
 }

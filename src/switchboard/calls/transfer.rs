@@ -1,7 +1,14 @@
 //! Transfers: an operator transfers the caller (RFC 5589 §6, RFC 5359 §2.4). The caller always stays connected: they
 //! hear the waiting tone while the target rings, and return to the operator or the queue if the target does not answer.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::calls::state::transfer::Transfer;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::text::clean;
 use bytes::Bytes;
 
 use crate::acd::Standing;
@@ -9,13 +16,6 @@ use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::refer::Referor;
-use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::text::clean;
 
 /// Maximum recorded characters of a Referred-By.
 const REFERRED_BY_CHARS_MAX: usize = 512;

@@ -2,7 +2,16 @@
 //! caller waits with 180 and without early media. The call gets a port when a phone is rung for it, and returns the
 //! port if the ringing ends without an answer. The call's position in the queue does not change.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::without_port::WithoutPort;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::connections::family;
 use bytes::Bytes;
 
 use crate::acd::{Decision, Family};
@@ -10,15 +19,6 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
-use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
-use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::settings::AnswerMode;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::connections::family;
 
 impl CallerLeg {
     /// True while the caller waits without a port, or has one only while a phone rings.

@@ -202,3 +202,78 @@ impl Callers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Rng;
+
+    const NUMBER: &str = "+628121";
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_millis(minutes * 60_000)
+    }
+
+    fn prank(callers: &mut Callers, rng: &mut Rng, minutes: i64) -> CallId {
+        let call = CallId::new(at(minutes), rng);
+        callers.classed(NUMBER, call, true, at(minutes), &CallerTerms::default());
+        call
+    }
+
+    #[test]
+    fn calls_count_within_half_an_hour() {
+        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        let nth = [0, 1, 29, 30, 31, 90].map(|minutes| callers.calls(NUMBER, at(minutes), &terms).nth);
+        assert_eq!(nth, [1, 2, 3, 3, 3, 1], "what is 30 minutes old is over");
+        assert_eq!(callers.calls("+628122", at(31), &terms).nth, 1, "another number");
+        callers.verify().unwrap();
+    }
+
+    #[test]
+    fn two_pranks_make_a_prank_number_for_a_day_and_no_longer() {
+        let (mut callers, terms, mut rng) = (Callers::default(), CallerTerms::default(), Rng::from_number(1));
+        prank(&mut callers, &mut rng, 0);
+        assert!(!callers.calls(NUMBER, at(1), &terms).prank, "one may be an error");
+        prank(&mut callers, &mut rng, 60);
+        assert!(callers.calls(NUMBER, at(61), &terms).prank);
+        assert_eq!(callers.marks(at(61), &terms)[0].pranks, 2);
+        assert!(callers.calls(NUMBER, at(24 * 60 - 1), &terms).prank);
+        assert!(!callers.calls(NUMBER, at(24 * 60), &terms).prank, "the first of them is a day old");
+    }
+
+    #[test]
+    fn a_call_that_is_classed_anew_is_no_prank_any_more() {
+        let (mut callers, terms, mut rng) = (Callers::default(), CallerTerms::default(), Rng::from_number(1));
+        prank(&mut callers, &mut rng, 0);
+        let second = prank(&mut callers, &mut rng, 1);
+        callers.classed(NUMBER, second, true, at(1), &terms);
+        assert!(callers.calls(NUMBER, at(2), &terms).prank);
+        callers.classed(NUMBER, second, false, at(3), &terms);
+        assert!(!callers.calls(NUMBER, at(4), &terms).prank);
+    }
+
+    #[test]
+    fn a_mark_lasts_as_long_as_was_said_and_can_be_lifted() {
+        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        callers.mark(NUMBER, at(60), at(0), &terms);
+        assert!(callers.calls(NUMBER, at(59), &terms).prank);
+        assert!(!callers.calls(NUMBER, at(60), &terms).prank);
+        callers.mark(NUMBER, at(600), at(61), &terms);
+        assert!(callers.clear(NUMBER, at(62), &terms));
+        assert!(!callers.calls(NUMBER, at(63), &terms).prank);
+        assert!(!callers.clear(NUMBER, at(64), &terms), "there is nothing left to lift");
+    }
+
+    #[test]
+    fn the_table_is_full_at_its_cap_and_forgets_the_oldest() {
+        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        for n in 0..CALLERS_MAX + 10 {
+            callers.calls(&n.to_string(), Timestamp::from_millis(i64::try_from(n).unwrap()), &terms);
+        }
+        callers.verify().unwrap();
+        assert_eq!(callers.all.len(), CALLERS_MAX);
+        assert!(!callers.all.contains_key("9") && callers.all.contains_key("10"));
+        callers.calls("late", at(100_000), &terms);
+        assert_eq!(callers.all.len(), 1, "what no longer matters is forgotten when there is something new");
+    }
+}

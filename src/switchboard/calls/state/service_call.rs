@@ -82,3 +82,29 @@ impl ServiceCalls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_may_be_followed_by_the_number_of_its_reason() {
+        let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
+        let codes = FeatureCodes { log_in, log_out, pause, resume, wrap_up, ..FeatureCodes::default() };
+        for (dialled, feature) in [
+            ("*11", Some(Feature::LogIn)),
+            ("*12", Some(Feature::LogOut)),
+            ("*13", Some(Feature::Pause(None))),
+            ("*131", Some(Feature::Pause(Some(1)))),
+            ("*1312", Some(Feature::Pause(Some(12)))),
+            ("*13123", None),
+            ("*13*", None),
+            ("*14", Some(Feature::Resume)),
+            ("*15", Some(Feature::WrapUp)),
+            ("*151", None),
+            ("budi", None),
+        ] {
+            assert_eq!(Feature::dialled(&codes, dialled.as_bytes()), feature, "{dialled}");
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! One emergency call or placed call: the caller, the outgoing legs and the stage of the call.
