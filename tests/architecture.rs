@@ -40,6 +40,7 @@ const PARTS: &[&str] = &[
     "admission",
     "media",
     "network",
+    "session",
     "calls",
     "subscriptions",
     "messages",

@@ -16,6 +16,7 @@ mod network;
 mod output;
 mod phones;
 mod recovery;
+mod session;
 mod settings;
 mod step;
 mod subscriptions;
