@@ -41,6 +41,7 @@ const PARTS: &[&str] = &[
     "admission",
     "media",
     "network",
+    "session",
     "calls",
     "subscriptions",
     "messages",

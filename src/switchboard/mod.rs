@@ -17,6 +17,7 @@ mod output;
 mod phones;
 mod pin;
 mod recovery;
+mod session;
 mod settings;
 mod step;
 mod subscriptions;

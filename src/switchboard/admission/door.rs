@@ -17,14 +17,11 @@ use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
 
-pub(in crate::switchboard) use crate::sip::message::ALLOW;
+pub(in crate::switchboard) use crate::sip::message::{ALLOW, SUPPORTED};
 
 /// The accepted body types: SDP, DTMF digits and texts, which may have any type.
 pub(in crate::switchboard) const ACCEPT: &[u8] =
     b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
-
-/// The option tags that siaga supports.
-pub(in crate::switchboard) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
 /// The header fields of the 200 to OPTIONS (RFC 3261 §11.2).
 pub(in crate::switchboard) const ABILITIES: [(Name, &[u8]); 6] = [

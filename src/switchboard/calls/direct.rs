@@ -9,6 +9,7 @@ use crate::switchboard::calls::state::call::{Caller, Stage};
 use crate::switchboard::calls::state::placed::{OF_ONE_MAX, PlacedFor};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::incoming::IncomingInvite;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
@@ -80,8 +81,9 @@ impl Calls {
         let trying = stencil.response(100, None).encode();
         net.wire.respond(step, taken.server, 100, trying);
         let shown = Caller { number: Some(self.settings.placed_as(&by, &to)), ..Caller::default() };
-        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
-        call.caller.line.follow_target = false;
+        let invite = IncomingInvite::new(net, step, taken, stencil, tag);
+        let mut call = self.new_call(step, taken, (invite, dialog), shown, key.clone());
+        call.caller.session.use_flow_only();
         call.placed_by = Some(by.clone());
         call.stage = Stage::Placed;
         let of = match why {
@@ -128,7 +130,7 @@ impl Calls {
     pub(in crate::switchboard) fn invite_expired(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.expires_at = None;
-        if call.caller.invite.is_some() {
+        if call.caller.session.invite_is_pending() {
             self.end_call(net, step, id, Ending::by(Side::Caller, EndCause::Abandoned));
         }
     }

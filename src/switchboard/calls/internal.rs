@@ -49,7 +49,7 @@ impl Calls {
         }
         if let Some(call) = self.calls.get_mut(&id) {
             // Requests go to the phone's connection or address, as for every phone.
-            call.caller.line.follow_target = false;
+            call.caller.session.use_flow_only();
             call.internal = Some(Internal { account: account.clone(), operator });
         }
         self.internal.entry(account.clone()).or_default().insert(id);

@@ -31,10 +31,10 @@ impl Calls {
         match (status, offer.state) {
             (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking | OfferState::Unheard) => {}
             (101..200, OfferState::Ringing { ring_until, rang }) => {
-                if !self.early_response(net, step, id, leg, message) {
+                let (who, invite) = (Who::Offer(id, leg), (offer.from.as_ref(), offer.cseq));
+                if !offer.session.early_response(net, step, who, invite, message) {
                     return;
                 }
-                let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
                 offer.state = OfferState::Ringing { ring_until, rang: true };
                 if !rang {
                     self.stir_leg(step, id, leg);

@@ -3,10 +3,11 @@
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::Line;
 use crate::switchboard::calls::state::service_call::{Feature, PhoneCall};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use std::collections::BTreeSet;
@@ -139,20 +140,21 @@ impl Calls {
                 return None;
             }
         };
-        let Some(mut sound) = net.media.lend_for(step, who, Some(&offer), taken.flow.remote.ip()) else {
+        let sender = taken.flow.remote.ip();
+        let Some(mut media) = MediaSession::lend_for(&mut net.media, step, who, Some(&offer), sender) else {
             net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]);
             return None;
         };
-        let (body, agreed) = match offer_answer::answer(&offer, sound.local, None) {
+        let (body, agreed) = match offer_answer::answer(&offer, media.local(), None) {
             Ok(answer) => answer,
             Err(why) => {
-                net.media.return_anchor(step, sound.anchor);
+                net.media.return_anchor(step, media.anchor());
                 net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
                 return None;
             }
         };
-        sound.agree(agreed);
-        let anchor = sound.anchor;
+        media.agree(agreed);
+        let anchor = media.anchor();
         let contact = self.settings.contact(taken.flow);
         let bytes: Bytes = Stencil::of(taken.message, taken.flow)
             .response(200, Some(tag.as_str()))
@@ -162,17 +164,15 @@ impl Calls {
             .encode();
         net.wire.respond(step, taken.server, 200, bytes.clone());
         net.wire.bind(dialog.key().clone(), who);
-        let mut line = Line::new(taken.flow, false);
-        line.dialog = Some(dialog);
-        line.sound = Some(sound);
+        let mut session = Session::of_answered(taken.flow, dialog, media);
+        session.aim(net, step, who);
+        session.await_ack(step, who, taken.invite(), bytes);
         let over_at = now.mono + PHONE_CALL_MAX;
         let phone = self.service_calls.last;
         self.service_calls.begins(account.clone(), phone);
-        self.services.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
-        self.aim(net, step, who);
+        self.services.insert(self.service_calls.last, PhoneCall { session, account, over_at, entry: None });
         step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
         step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
-        self.await_ack(step, who, taken.invite(), bytes);
         Some(self.service_calls.last)
     }
 
@@ -189,14 +189,16 @@ impl Calls {
         if !self.services.contains_key(&phone) {
             return;
         }
-        if bye {
-            self.bye(net, step, who);
+        if let Some(session) = self.session_mut(who) {
+            if bye {
+                session.bye(net, step, who);
+            }
+            session.stop_waiting_for_ack(step, who);
+            session.close(net, step, who);
         }
-        self.stop_waiting_for_ack(step, who);
-        self.close_sound(net, step, who);
         if let Some(gone) = self.services.remove(&phone) {
             step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
-            net.wire.forget_dialog(gone.line.dialog.as_ref());
+            net.wire.forget_dialog(gone.session.dialog());
             self.service_calls.ends(gone.account, phone);
         }
     }

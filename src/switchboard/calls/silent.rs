@@ -95,11 +95,11 @@ impl Calls {
             return;
         };
         let (pressed, asked) = (call.silent.choices.len(), call.silent.asked);
-        if let (Some(sound), Some(limit)) = (&call.caller.line.sound, self.settings.silent.after)
+        if let (Some(sound), Some(limit)) = (call.caller.session.media(), self.settings.silent.after)
             && first
             && !asked
         {
-            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor, limit });
+            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor(), limit });
         }
         if pressed > 0 {
             self.tell_choices(step, id, pressed);
@@ -142,12 +142,12 @@ impl Calls {
     fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
         let Some((lead, _)) = call.lead() else { return false };
-        let operator = call.legs.get(&lead).and_then(|leg| leg.line.sound.as_ref());
+        let operator = call.legs.get(&lead).and_then(|leg| leg.session.media());
         let (caller_holds, operator_holds) = call.holding;
-        let (Some(caller), Some(operator), false) = (&call.caller.line.sound, operator, caller_holds) else {
+        let (Some(caller), Some(operator), false) = (call.caller.session.media(), operator, caller_holds) else {
             return false;
         };
-        let (caller, operator) = (caller.anchor, operator.anchor);
+        let (caller, operator) = (caller.anchor(), operator.anchor());
         // A caller on hold hears the waiting tone again after the prompt.
         let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
         call.silent.asked = true;

@@ -89,7 +89,8 @@ impl Calls {
             .admission
             .opens(&mut net.facts, &mut net.phones, step, &station, &number, &digits)
             .is_some_and(|operator| self.sit(net, step, &station, operator));
-        let anchor = self.services.get(&phone).and_then(|call: &PhoneCall| call.line.sound.as_ref()).map(|s| s.anchor);
+        let anchor =
+            self.services.get(&phone).and_then(|call: &PhoneCall| call.session.media()).map(|media| media.anchor());
         let first = Some(if done { Prompt::Confirm } else { Prompt::Refused });
         step.out.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
     }

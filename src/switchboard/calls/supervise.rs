@@ -219,7 +219,7 @@ impl Calls {
     ) -> Result<(LegNo, Callee, Arriving), u16> {
         let call = self.calls.get_mut(&id).ok_or(480_u16)?;
         let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
-        let arriving = net.media.arrives(step, taken, Who::Offer(id, leg), &to)?;
+        let arriving = Arriving::read(&mut net.media, step, taken, Who::Offer(id, leg), &to)?;
         Ok((leg, to, arriving))
     }
 

@@ -204,8 +204,8 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
-        if let Some(line) = self.line_mut(Who::Offer(id, leg)) {
-            line.note_failure(now.mono);
+        if let Some(session) = self.session_mut(Who::Offer(id, leg)) {
+            session.note_failure(now.mono);
         }
         self.acd.keep(id);
         self.join_sound(net, step, id, leg, false);
@@ -261,7 +261,7 @@ impl Calls {
         match call.stage {
             Stage::Transfer { from } => from == Some(leg),
             Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
-                call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
+                call.legs.get(&leg).is_some_and(|leg| leg.session.has_unheard_failure(now.mono))
             }
             Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
@@ -283,8 +283,8 @@ impl Calls {
     pub(in crate::switchboard) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
         let call = self.calls.get_mut(&id)?;
         let Stage::Talking { leg } = call.stage else { return None };
-        let caller = call.caller.line.sound.as_ref()?.anchor;
-        let operator = call.legs.get(&leg)?.line.sound.as_ref()?.anchor;
+        let caller = call.caller.session.media()?.anchor();
+        let operator = call.legs.get(&leg)?.session.media()?.anchor();
         match std::mem::take(&mut call.holding) {
             (false, false) => step.out.media.push(Command::Unbridge { anchor: caller }),
             (true, _) | (_, true) => step.out.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),

@@ -17,6 +17,7 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::{BoundPhone, Who};
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
 
@@ -287,10 +288,10 @@ impl Calls {
     fn families_kept_by(&self, id: CallId, no: LegNo) -> impl Iterator<Item = Family> {
         let call = self.calls.get(&id);
         let caller = call.map(|call| &call.caller).filter(|caller| caller.port_is_uncertain());
-        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.line);
-        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.line);
-        let sounds = own.into_iter().chain(caller).filter_map(|line| line.sound.as_ref());
-        sounds.map(|sound| family(sound.local.address))
+        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.session);
+        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.session);
+        let sounds = own.into_iter().chain(caller).filter_map(Session::media);
+        sounds.map(|sound| family(sound.local().address))
     }
 
     /// Cancels open INVITEs to phones that the operator no longer has.
@@ -355,8 +356,8 @@ impl Calls {
                 true
             }
             200..300 => {
-                let dialog = offer.dialog_of(message).ok();
-                let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
+                let dialog = offer.session.dialog_of(offer.invite(), message).ok();
+                let usable = dialog.is_some_and(|dialog| offer.session.agreed_by(&dialog, message).is_some());
                 let entry = self.entry_of(id);
                 if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;

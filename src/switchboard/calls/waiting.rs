@@ -3,13 +3,12 @@
 use crate::cdr::fact::FactKind;
 use crate::ids::CallId;
 use crate::media::command::{Command, Place, Prompt};
-use crate::sip::wire::Name;
-use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::Unacked;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
 
 impl Calls {
@@ -22,7 +21,7 @@ impl Calls {
     /// Plays the queue announcement to a waiting caller who has not heard it: as early media (183), or in the answered call.
     pub(in crate::switchboard) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
-        if call.stage == Stage::Offered && call.caller.answered {
+        if call.stage == Stage::Offered && call.caller.is_answered() {
             return self.play_tone(net, step, id);
         }
         if call.stage != Stage::Queued && !call.is_falling_back() {
@@ -32,9 +31,9 @@ impl Calls {
             return self.tell_caller(net, step, id, 180);
         }
         call.announced = true;
-        let early = !call.caller.answered;
-        if let Some(sound) = &call.caller.line.sound {
-            let anchor = sound.anchor;
+        let early = !call.caller.is_answered();
+        if let Some(media) = call.caller.session.media() {
+            let anchor = media.anchor();
             self.aim(net, step, Who::Caller(id));
             let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
             step.out.media.push(Command::Play { anchor, first, then });
@@ -48,8 +47,8 @@ impl Calls {
 
     /// Plays the waiting tone to an answered caller while the first phone rings. The caller could take silence for a dead line.
     pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
-        let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
+        let media = self.calls.get(&id).and_then(|call| call.caller.session.media());
+        let Some(anchor) = media.map(MediaSession::anchor) else { return };
         self.aim(net, step, Who::Caller(id));
         step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
@@ -82,8 +81,8 @@ impl Calls {
         let Some(outlook) = self.acd.outlook(id) else { return };
         let number = u8::try_from(outlook.position).unwrap_or(u8::MAX);
         let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
-        if let Some(sound) = &call.caller.line.sound {
-            let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
+        if let Some(media) = call.caller.session.media() {
+            let (anchor, first) = (media.anchor(), Some(Prompt::Place(Place { number, minutes })));
             step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
         }
     }
@@ -96,121 +95,27 @@ impl Calls {
         id: CallId,
         status: u16,
     ) {
-        if self.calls.get(&id).is_some_and(|call| call.caller.told < status) {
-            self.tell(net, step, id, status);
-        }
+        let identity = self.call_back_identity(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let shown = (identity.as_deref(), call.caller.description());
+        call.caller.session.send_provisional(net, step, Who::Caller(id), status, shown);
     }
 
     /// Repeats the last provisional response to the caller.
     pub(in crate::switchboard) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
-            self.tell(net, step, id, told);
-        }
+        let identity = self.call_back_identity(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let shown = (identity.as_deref(), call.caller.description());
+        call.caller.session.repeat_last_provisional(net, step, Who::Caller(id), shown);
     }
 
-    fn tell(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
-        let now = step.now;
-        self.stop_telling(step, id);
-        if self.must_wait_to_tell(id, status) {
-            return;
-        }
-        let Some(call) = self.calls.get(&id) else { return };
-        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
-        let contact = self.settings.contact(call.caller.line.flow);
-        let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
-        response = response
-            .header(Name::Contact, contact.as_bytes())
-            .header(Name::Allow, crate::switchboard::admission::door::ALLOW);
-        if let Some(identity) = self.call_back_identity(id) {
-            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
-        }
-        let bytes = self.encode_provisional(step, id, status, response);
-        net.wire.respond(step, server, status, bytes);
-        if let Some(call) = self.calls.get_mut(&id) {
-            let again = now.mono + TELL_AGAIN;
-            (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
-            step.alarms.insert(again, Alarm::TellAgain(id));
-        }
-    }
-
-    /// Stops the repetition of provisional responses to the caller.
-    pub(in crate::switchboard) fn stop_telling(&mut self, step: &mut Step, id: CallId) {
-        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
-            step.alarms.remove(at, Alarm::TellAgain(id));
-        }
-    }
-
-    /// Sends the 200 to the caller and retransmits it until the ACK arrives.
+    /// Sends the 200 to the caller, unless it must wait for a PRACK.
     pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let _now = step.now;
-        self.stop_telling(step, id);
-        if self.must_wait_to_answer(id) {
-            return;
-        }
-        self.stop_provisional(step, id);
+        let identity = self.call_back_identity(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.caller.without_port = None;
-        let Some(call) = self.calls.get(&id) else { return };
-        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
-        let contact = self.settings.contact(call.caller.line.flow);
-        let (agreement, described) = (call.caller.session, call.caller.describes_answer());
-        let session = agreement.headers();
-        let response = stencil.response(200, Some(call.caller.tag.as_str()));
-        let mut response = response
-            .header(Name::Contact, contact.as_bytes())
-            .header(Name::Allow, crate::switchboard::admission::door::ALLOW)
-            .header(Name::Supported, crate::switchboard::admission::door::SUPPORTED);
-        for (name, value) in session.as_headers() {
-            response = response.header(name, value);
+        if call.caller.session.answer_invite(net, step, Who::Caller(id), identity.as_deref()) {
+            call.caller.without_port = None;
         }
-        if let Some(identity) = self.call_back_identity(id) {
-            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
-        }
-        if described {
-            response = response.body("application/sdp", &call.caller.sdp);
-        }
-        let (bytes, cseq) = (response.encode(), call.merge_key.2);
-        net.wire.respond(step, server, 200, bytes.clone());
-        net.wire.invite_over(&server);
-        self.await_ack(step, Who::Caller(id), (server, cseq), bytes);
-        self.begin_session(step, Who::Caller(id), agreement);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.caller.invite = None;
-        call.caller.answered = true;
-        // Silence is counted from the answer: many trunks send no media before it.
-        self.aim(net, step, Who::Caller(id));
-    }
-
-    /// Starts to wait for the ACK to a 2xx of siaga.
-    pub(in crate::switchboard) fn await_ack(
-        &mut self,
-        step: &mut Step,
-        who: Who,
-        (server, cseq): (crate::sip::transaction::ServerId, u32),
-        bytes: bytes::Bytes,
-    ) {
-        let now = step.now;
-        let interval = crate::switchboard::alarm::T1;
-        let unacked = Unacked {
-            server,
-            cseq,
-            bytes,
-            repeat_at: now.mono + interval,
-            interval,
-            give_up_at: now.mono + crate::switchboard::alarm::T1 * 64,
-        };
-        self.stop_waiting_for_ack(step, who);
-        let due = unacked.due();
-        if let Some(line) = self.line_mut(who) {
-            line.unacked = Some(unacked);
-            step.alarms.insert(due, Alarm::Unacked(who));
-        }
-    }
-
-    /// Stops waiting for an ACK that has arrived or is no longer needed. Returns true if a 2xx was waiting.
-    pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, who: Who) -> bool {
-        let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
-        unacked.is_some_and(|unacked| step.alarms.remove(unacked.due(), Alarm::Unacked(who)))
     }
 
     /// Handles a broken invariant: emits a fact and ends the call.

@@ -9,6 +9,7 @@ use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::without_port::WithoutPort;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::incoming::Description;
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
@@ -26,10 +27,10 @@ impl CallerLeg {
         self.without_port.is_some()
     }
 
-    /// True if the caller's first provisional response cannot be reliable: it would have to contain siaga's offer
-    /// (RFC 3262 §5), and there is no port.
-    pub(in crate::switchboard) fn must_be_told_unreliably(&self) -> bool {
-        self.without_port.as_ref().is_some_and(|without| without.offers)
+    /// Whether siaga's SDP for the caller is known.
+    pub(in crate::switchboard) fn description(&self) -> Description {
+        let without = self.without_port.as_ref();
+        without.map_or(Description::Known, |without| Description::Unknown { offers: without.offers })
     }
 }
 
@@ -70,7 +71,7 @@ impl Calls {
 
     /// Marks a queued call as waiting without a port.
     pub(in crate::switchboard) fn waits_without_port(&mut self, id: CallId) {
-        let without = self.calls.get(&id).filter(|call| call.caller.line.sound.is_none());
+        let without = self.calls.get(&id).filter(|call| call.caller.session.media().is_none());
         let Some(without) = without.and_then(|call| call.caller.without_port.as_ref()) else { return };
         self.acd.set_without_port(id, Some(without.family));
         self.without_port.insert(id);
@@ -113,10 +114,10 @@ impl Calls {
         if !call.caller.port_is_uncertain() {
             return;
         }
-        let Some(sound) = call.caller.line.sound.take() else { return };
-        (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
+        let Some(media) = call.caller.session.take_media() else { return };
+        call.caller.session.describe_invite(Bytes::new(), false);
         // The port was never sent to the peer.
-        net.media.return_anchor(step, sound.anchor);
+        net.media.return_anchor(step, media.anchor());
         self.waits_without_port(id);
     }
 
@@ -223,7 +224,7 @@ impl Calls {
     /// Checks that callers without a port are indexed, and that answered callers have a port.
     pub(in crate::switchboard) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let caller = &call.caller;
-        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.line.sound.is_some());
+        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.session.media().is_some());
         let is_caller = !call.is_over() && !matches!(call.stage, Stage::OwnPhones { .. });
         if is_caller && !has_port && !uncertain {
             return Err("its caller has no port, and gets none");
@@ -235,14 +236,14 @@ impl Calls {
         if is_caller && uncertain && has_port && !in_use {
             return Err("its caller has a port for a phone that does not ring");
         }
-        if is_caller && uncertain && (caller.answered || call.placed_by.is_some()) {
+        if is_caller && uncertain && (caller.is_answered() || call.placed_by.is_some()) {
             return Err("its caller is answered, and may lose the port");
         }
         Ok(())
     }
 
     fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
-        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
         let read = offer.and_then(|body| self.settings.read_offer(body).ok());
         sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
     }
@@ -255,7 +256,7 @@ impl Calls {
         id: CallId,
         offer: Option<&[u8]>,
     ) -> Result<bool, crate::sip::sdp::SdpError> {
-        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
         let Some(sender) = sender else { return Ok(false) };
         let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);

@@ -23,6 +23,7 @@ use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Le
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
 use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::session::Session;
 use crate::switchboard::wire::taken::Taken;
 
 impl Parts {
@@ -222,8 +223,9 @@ impl Parts {
             let closed = old.is_connection() && self.net.wire.closed.holds(old.connection);
             let lost = || closed && self.calls.leads_to(who, &contacts);
             if let Some(new) = new.or_else(|| lost().then_some(to)) {
-                self.calls.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
-                self.calls.reroute(&mut self.net, who, new);
+                let Some(session) = self.calls.session_mut(who) else { continue };
+                session.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
+                session.reroute(&mut self.net, who, new);
             }
         }
         self.subscriptions.watches_moved(&operator, &ways);
@@ -240,12 +242,12 @@ impl Parts {
         if !self.net.wire.is_fit(&mut self.step, taken) {
             return;
         }
-        let Some(flow) = self.calls.line_mut(other).map(|line| line.next_flow()) else {
+        let Some(flow) = self.calls.session(other).map(Session::next_flow) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let branch = format!("z9hG4bK{}", self.step.rng.token());
         let sent_by = self.settings.advertised(flow).to_owned();
-        let Some(dialog) = self.calls.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
+        let Some(dialog) = self.calls.session_mut(other).and_then(Session::own_dialog_mut) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let letter = Letter::of(taken.message, "", 0);
@@ -292,7 +294,7 @@ impl Parts {
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
-            self.calls.responded(&mut self.step, to, status);
+            self.calls.session_mut(to).into_iter().for_each(|session| session.responded(&mut self.step, status));
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {

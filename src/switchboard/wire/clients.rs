@@ -40,6 +40,16 @@ pub(in crate::switchboard) enum Purpose {
     Inquiry(Who),
 }
 
+impl Purpose {
+    /// The leg in whose dialog, or for which, the request was sent.
+    pub(in crate::switchboard) fn leg(&self) -> Option<Who> {
+        match owner(self) {
+            Some(Owner::Leg(who)) => Some(who),
+            Some(Owner::Trunk(_)) | None => None,
+        }
+    }
+}
+
 /// The leg or the trunk that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {

@@ -3,8 +3,8 @@
 use crate::clock::Instant;
 use crate::limits::PAST_INVITES_MAX;
 use crate::sip::flow::Flow;
-use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
+use crate::switchboard::session::Session;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,7 +14,7 @@ pub(in crate::switchboard) struct PastInvite {
     pub(in crate::switchboard) who: Who,
     pub(in crate::switchboard) cseq: u32,
     /// The flow to the called party, the credentials that the ACK repeats, and the dialogs that have already got a BYE.
-    pub(in crate::switchboard) line: Line,
+    pub(in crate::switchboard) session: Session,
     /// The second address of the phone, if the INVITE was also sent to it.
     pub(in crate::switchboard) second: Option<Flow>,
     pub(in crate::switchboard) until: Instant,

@@ -2,8 +2,8 @@
 
 use crate::clock::Instant;
 use crate::ids::OperatorId;
-use crate::switchboard::calls::leg::Line;
 use crate::switchboard::phones::stations::PinEntry;
+use crate::switchboard::session::Session;
 use crate::switchboard::settings::FeatureCodes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ impl Feature {
 /// One service call.
 #[derive(Debug)]
 pub(in crate::switchboard) struct PhoneCall {
-    pub(in crate::switchboard) line: Line,
+    pub(in crate::switchboard) session: Session,
     /// The account of the phone; None for a call from a trunk.
     pub(in crate::switchboard) account: Option<OperatorId>,
     pub(in crate::switchboard) over_at: Instant,

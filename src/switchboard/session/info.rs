@@ -1,25 +1,20 @@
 //! INFO in a dialog: DTMF digits.
 
 use crate::sip::wire::Name;
-use crate::switchboard::calls::Calls;
-use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 
-impl Calls {
-    /// Handles an INFO. A digit (`application/dtmf-relay`, `application/dtmf`) is recorded and forwarded like a digit
-    /// by RFC 4733. An info package is rejected with 469, since siaga offers to receive none (RFC 6086 §4.2.2). An INFO
-    /// without a body is a keep-alive.
-    pub(in crate::switchboard) fn informed(
-        &mut self,
-        net: &mut NetworkParts,
-        step: &mut Step,
-        taken: &Taken<'_, '_>,
-        who: Who,
-    ) {
+impl Session {
+    /// Handles an INFO. A digit (`application/dtmf-relay`, `application/dtmf`) is treated like a digit by RFC 4733. An
+    /// info package is rejected with 469, since siaga offers to receive none (RFC 6086 §4.2.2). An INFO without a body
+    /// is a keep-alive.
+    pub(super) fn informed(net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) -> Option<SessionEvent> {
         if taken.message.first(Name::InfoPackage).is_some() {
-            return net.wire.reply(step, taken, 469, &[(Name::RecvInfo, b"")]);
+            net.wire.reply(step, taken, 469, &[(Name::RecvInfo, b"")]);
+            return None;
         }
         let (kind, body) = (kind(taken), taken.message.body);
         let digit = match kind.as_slice() {
@@ -28,13 +23,12 @@ impl Calls {
             _ if body.is_empty() => None,
             _ => {
                 let accept = (Name::Accept, b"application/dtmf-relay, application/dtmf".as_slice());
-                return net.wire.reply(step, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
+                net.wire.reply(step, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
+                return None;
             }
         };
         net.wire.reply(step, taken, 200, &[]);
-        if let Some(digit) = digit {
-            self.digit_of(net, step, who, digit, false);
-        }
+        digit.map(|digit| SessionEvent::Digit { digit })
     }
 }
 
