@@ -8,7 +8,7 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::closing::Credentials;
+use crate::switchboard::session::state::closing::Credentials;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::{Asked, Purpose};
 use crate::switchboard::wire::requests::{INTERVALS_MAX, TRIES_MAX};

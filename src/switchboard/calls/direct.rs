@@ -9,7 +9,7 @@ use crate::switchboard::calls::state::call::{Caller, Stage};
 use crate::switchboard::calls::state::placed::{OF_ONE_MAX, PlacedFor};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::incoming::IncomingInvite;
+use crate::switchboard::session::state::incoming::IncomingInvite;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;

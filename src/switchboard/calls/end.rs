@@ -12,7 +12,7 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::closing::Bye;
+use crate::switchboard::session::state::closing::Bye;
 use crate::switchboard::step::Step;
 
 /// How a call ends, for the fact `Ended`.

@@ -22,7 +22,7 @@ use crate::switchboard::media::MediaPorts;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::media::MediaSession;
-use crate::switchboard::session::timer::Agreement;
+use crate::switchboard::session::state::timer::Agreement;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 

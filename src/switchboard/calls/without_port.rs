@@ -9,7 +9,7 @@ use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::without_port::WithoutPort;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::incoming::Description;
+use crate::switchboard::session::state::incoming::Description;
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;

@@ -11,7 +11,7 @@ use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
 use crate::switchboard::output::rejection::Rejected;
-use crate::switchboard::session::closing::q850;
+use crate::switchboard::session::reason::q850;
 use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::taken::Taken;
 

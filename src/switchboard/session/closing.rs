@@ -1,6 +1,7 @@
 //! The end of a session: its BYE, unwanted answers, and the ACKs that siaga sends (RFC 3261 §13.2.2.4, §15).
 
-use std::collections::BTreeSet;
+use crate::switchboard::session::state::closing::Bye;
+use crate::switchboard::session::state::closing::Credentials;
 
 use bytes::Bytes;
 
@@ -8,73 +9,12 @@ use crate::limits::EARLY_DIALOGS_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::Builder;
-use crate::sip::wire::{Message, Method, Name};
+use crate::sip::wire::{Method, Name};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
-use crate::switchboard::session::held_bye::HeldBye;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
-
-/// Credentials of an outgoing INVITE, which its ACK repeats (RFC 3261 §13.2.2.4). They are never logged.
-#[derive(Clone)]
-pub(in crate::switchboard) struct Credentials {
-    cseq: u32,
-    name: Name,
-    value: Bytes,
-}
-
-impl Credentials {
-    pub(in crate::switchboard) fn of(cseq: u32, name: Name, value: &[u8]) -> Self {
-        Self { cseq, name, value: Bytes::copy_from_slice(value) }
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("cseq", &self.cseq).finish_non_exhaustive()
-    }
-}
-
-/// Which side sends the BYE of a session that ends, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum Bye {
-    /// The peer has sent it.
-    Received,
-    /// siaga, at once: the peer is lost, and its ACK is not awaited.
-    AtOnce,
-    /// siaga, after the ACK to its 2xx: a called party must not send BYE before (RFC 3261 §15).
-    AfterAck,
-}
-
-/// How a session ends.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Closing {
-    /// The session has ended.
-    closed: bool,
-    /// The session has ended, but the BYE must wait for the ACK (RFC 3261 §15).
-    bye_due: bool,
-    /// The Reason header field of the BYE or CANCEL (RFC 3326).
-    reason: Option<Bytes>,
-    /// The To tags of unwanted dialogs that have already got a BYE: a repeated 2xx gets only the ACK.
-    hung_up: BTreeSet<Bytes>,
-    /// The peer's BYE, while an earlier request may still arrive.
-    pub(super) held_bye: Option<HeldBye>,
-}
-
-impl Closing {
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    pub(super) fn is_bye_due(&self) -> bool {
-        self.bye_due
-    }
-
-    pub(super) fn take_bye_due(&mut self) -> bool {
-        std::mem::take(&mut self.bye_due)
-    }
-}
 
 impl Session {
     /// Sets the Reason for the BYE or CANCEL (RFC 3326 §2).
@@ -213,18 +153,4 @@ impl Session {
             }
         }
     }
-}
-
-/// The Q.850 cause of a Reason header field (RFC 3326 §2).
-pub(in crate::switchboard) fn q850(message: &Message<'_>) -> Option<u8> {
-    message.list(Name::Reason).find_map(|value| {
-        let text = std::str::from_utf8(value).ok()?;
-        let (protocol, params) = text.split_once(';')?;
-        if !protocol.trim().eq_ignore_ascii_case("Q.850") {
-            return None;
-        }
-        let mut params = params.split(';').filter_map(|param| param.split_once('='));
-        let (_, cause) = params.find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))?;
-        cause.trim().parse().ok()
-    })
 }

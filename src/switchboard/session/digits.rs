@@ -1,7 +1,5 @@
 //! Digits that are sent to the peer: as telephone events, or by INFO to a trunk without telephone events.
 
-use std::collections::VecDeque;
-
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
@@ -15,36 +13,6 @@ use crate::switchboard::wire::clients::Purpose;
 const WAITING_MAX: usize = 32;
 /// The duration of a digit in INFO, in milliseconds.
 const DURATION_MS: u32 = 160;
-
-/// The digits of one leg.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Digits {
-    /// The digits for the peer. They are sent one after the other, because an INFO that overtakes another is out of order (RFC 3261
-    /// §12.2.2).
-    waiting: VecDeque<char>,
-    /// The INFO that waits for its final response.
-    pending: Option<ClientId>,
-    /// The peer has sent telephone events. Its INFO requests repeat the same digits.
-    sends_events: bool,
-}
-
-impl Digits {
-    /// The INFO that waits for its final response.
-    pub(super) fn pending(&self) -> Option<ClientId> {
-        self.pending
-    }
-
-    /// Drops the waiting digits, and returns the INFO whose response is no longer needed.
-    pub(super) fn forget(&mut self) -> Option<ClientId> {
-        self.waiting.clear();
-        self.pending.take()
-    }
-
-    /// Stores the new transaction of an INFO that was sent again.
-    pub(super) fn sent_again(&mut self, old: ClientId, new: ClientId) {
-        self.pending = self.pending.map(|pending| if pending == old { new } else { pending });
-    }
-}
 
 impl Session {
     /// Records how the peer has sent a digit. Returns false if the digit repeats a telephone event.

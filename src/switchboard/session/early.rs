@@ -1,10 +1,11 @@
 //! Early dialogs of an outgoing INVITE (RFC 3261 §12.1.2), and the reliable provisional responses in them
 //! (RFC 3262 §4).
 
-use std::collections::BTreeMap;
+use crate::switchboard::session::state::early::Early;
+use crate::switchboard::session::state::timer::Agreement;
 
 use crate::limits::EARLY_DIALOGS_MAX;
-use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::dialog::Dialog;
 use crate::sip::offer_answer::Agreed;
 use crate::sip::reliable::{self, Heard, Order};
 use crate::sip::wire::{Fault, Message, Method};
@@ -12,20 +13,6 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
-
-/// One early dialog of a leg to a phone; forks create several.
-#[derive(Clone, Debug)]
-pub(super) struct Early {
-    pub(super) dialog: Dialog,
-    order: Order,
-    /// The answer to siaga's offer in a reliable response (RFC 3262 §5).
-    pub(super) agreed: Option<Agreed>,
-    /// The first SDP in an unreliable response: it is the answer if the 2xx has none (RFC 3261 §13.2.1).
-    previewed: Option<Agreed>,
-}
-
-/// The early dialogs of a leg.
-pub(super) type EarlyDialogs = BTreeMap<DialogKey, Early>;
 
 impl Session {
     /// True if the leg has early dialogs.
@@ -124,7 +111,7 @@ impl Session {
         }
         self.look_up(net, step, leg);
         self.ack(net, step, cseq);
-        self.begin_timer(step, leg, super::timer::Agreement::of_answer(answer));
+        self.begin_timer(step, leg, Agreement::of_answer(answer));
     }
 
     /// Removes the early dialogs, except the one that has been confirmed.

@@ -3,17 +3,17 @@
 //! the call. The BYE therefore gets 200 at once, and takes effect when the missing requests have arrived, or after a
 //! short time.
 
+use crate::switchboard::session::state::held_bye::HeldBye;
 use std::time::Duration;
 
-use crate::clock::Instant;
 use crate::sip::dialog::{CSEQ_END, DialogKey};
 use crate::sip::wire::Method;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
-use crate::switchboard::session::closing::q850;
 use crate::switchboard::session::events::SessionEvent;
+use crate::switchboard::session::reason::q850;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 
@@ -22,16 +22,6 @@ const MISSING_FOR: Duration = Duration::from_millis(500);
 /// The shorter time if the phone has sent no request before its BYE. It is then uncertain whether one is missing, since
 /// the first CSeq may be any number (RFC 3261 §12.2.1.1).
 const UNCERTAIN_FOR: Duration = Duration::from_millis(200);
-
-/// A BYE that has got its 200 and has not taken effect.
-#[derive(Clone, Debug)]
-pub(super) struct HeldBye {
-    pub(super) due: Instant,
-    cseq: u32,
-    q850: Option<u8>,
-    /// The number of earlier requests that have not arrived; None if it is uncertain.
-    missing: Option<u32>,
-}
 
 /// What happens with a request, because of a BYE that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

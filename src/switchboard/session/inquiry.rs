@@ -1,10 +1,11 @@
 //! Sends OPTIONS to a silent peer, to find out whether it is still present before its call or leg ends. If the configuration says that
 //! silence ends no call, only the parties of an unusually long call get OPTIONS.
 
+use crate::switchboard::session::state::presence::Found;
+use crate::switchboard::session::state::presence::Inquiry;
 use std::time::Duration;
 
 use crate::clock::Instant;
-use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
@@ -21,48 +22,6 @@ const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
 
 /// If silence ends no call, a party of an unusually long call gets OPTIONS after this much silence.
 const LONG_CALL_SILENCE: Duration = Duration::from_secs(30);
-
-/// The result of the OPTIONS to a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Found {
-    #[default]
-    Nothing,
-    /// The call lasts unusually long: the peer gets OPTIONS as soon as it is silent.
-    Awaited,
-    /// The peer was silent and has responded.
-    Present,
-    /// The peer was silent, and has not responded or has lost the dialog.
-    Gone,
-}
-
-/// An OPTIONS in the dialog of a silent peer.
-#[derive(Clone, Copy, Debug)]
-struct Inquiry {
-    client: ClientId,
-    /// The time at which an outgoing leg is treated as lost; None for a caller.
-    until: Option<Instant>,
-}
-
-/// What is known about the presence of the peer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Presence {
-    /// True if the peer may have lost the dialog.
-    pub(super) doubted: bool,
-    inquiry: Option<Inquiry>,
-    found: Found,
-}
-
-impl Presence {
-    /// True if this is the OPTIONS that waits for its response.
-    pub(super) fn asked_by(&self, client: ClientId) -> bool {
-        self.inquiry.is_some_and(|inquiry| inquiry.client == client)
-    }
-
-    /// The time at which an outgoing leg without a response is treated as lost.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.inquiry.and_then(|inquiry| inquiry.until)
-    }
-}
 
 impl Session {
     /// True if the peer's media arrives, or if the peer was silent and has responded to OPTIONS.

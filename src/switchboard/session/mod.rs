@@ -13,10 +13,12 @@ pub(in crate::switchboard) mod inputs;
 mod inquiry;
 pub(in crate::switchboard) mod media;
 mod negotiate;
+pub(in crate::switchboard) mod reason;
 mod referral;
 mod refresh;
 mod reliable;
 mod route;
+pub(in crate::switchboard) mod state;
 #[cfg(test)]
 mod tests;
 pub(in crate::switchboard) mod timer;
@@ -28,8 +30,18 @@ use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::incoming::IncomingInvite;
 use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::session::state::closing::Closing;
+use crate::switchboard::session::state::digits::Digits;
+use crate::switchboard::session::state::early::EarlyDialogs;
+use crate::switchboard::session::state::incoming::IncomingInvite;
+use crate::switchboard::session::state::presence::Presence;
+use crate::switchboard::session::state::refers::Refers;
+use crate::switchboard::session::state::reliable::Reliable;
+use crate::switchboard::session::state::requests::Requests;
+use crate::switchboard::session::state::route::Route;
+use crate::switchboard::session::state::timer::SessionTimer;
+use crate::switchboard::session::state::unacked::Unacked;
 use crate::switchboard::wire::clients::Purpose;
 
 /// The session of one leg.
@@ -95,21 +107,21 @@ use crate::switchboard::wire::clients::Purpose;
 /// | ended | BYE | ended | 200, HungUp |
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Session {
-    route: route::Route,
+    route: Route,
     /// The INVITE of the peer, if it is a caller.
     invite: Option<IncomingInvite>,
     /// The early dialogs, if siaga has sent the INVITE.
-    early: early::EarlyDialogs,
+    early: EarlyDialogs,
     /// The dialog of the leg. A caller has it from the INVITE on, a called party from the 2xx on.
     dialog: Option<Dialog>,
     media: Option<MediaSession>,
-    unacked: Option<unacked::Unacked>,
-    timer: Option<timer::SessionTimer>,
-    requests: refresh::Requests,
-    presence: inquiry::Presence,
-    digits: digits::Digits,
-    refers: referral::Refers,
-    closing: closing::Closing,
+    unacked: Option<Unacked>,
+    timer: Option<SessionTimer>,
+    requests: Requests,
+    presence: Presence,
+    digits: Digits,
+    refers: Refers,
+    closing: Closing,
 }
 
 /// The state of a session.
@@ -132,18 +144,18 @@ impl Session {
     /// trunk.
     pub(in crate::switchboard) fn new(flow: Flow, follow_target: bool) -> Self {
         Self {
-            route: route::Route::new(flow, follow_target),
+            route: Route::new(flow, follow_target),
             invite: None,
-            early: early::EarlyDialogs::new(),
+            early: EarlyDialogs::new(),
             dialog: None,
             media: None,
             unacked: None,
             timer: None,
-            requests: refresh::Requests::default(),
-            presence: inquiry::Presence::default(),
-            digits: digits::Digits::default(),
-            refers: referral::Refers::default(),
-            closing: closing::Closing::default(),
+            requests: Requests::default(),
+            presence: Presence::default(),
+            digits: Digits::default(),
+            refers: Refers::default(),
+            closing: Closing::default(),
         }
     }
 
@@ -234,8 +246,8 @@ impl Session {
         let invite = self.invite.as_ref();
         let reliable = invite.and_then(|invite| invite.reliable.as_ref());
         let all = [
-            (self.unacked.as_ref().map(unacked::Unacked::due), Alarm::Unacked(leg)),
-            (reliable.and_then(reliable::Reliable::due), Alarm::Unpracked(leg)),
+            (self.unacked.as_ref().map(Unacked::due), Alarm::Unacked(leg)),
+            (reliable.and_then(Reliable::due), Alarm::Unpracked(leg)),
             (self.timer.map(|timer| timer.due()), Alarm::Session(leg)),
             (self.presence.due(), Alarm::Inquiry(leg)),
             (self.closing.held_bye.as_ref().map(|held| held.due), Alarm::HeldBye(leg)),

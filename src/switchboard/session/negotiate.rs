@@ -9,7 +9,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
-use crate::switchboard::session::timer::Agreement;
+use crate::switchboard::session::state::timer::Agreement;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 

@@ -1,5 +1,6 @@
 //! The implicit subscription of a REFER, by which an operator's phone is notified of its transfer (RFC 3515 §2.4).
 
+use crate::switchboard::session::state::refers::Subscription;
 use std::time::Duration;
 
 use crate::clock::Instant;
@@ -19,40 +20,6 @@ const EXPIRES_SECONDS: u32 = 600;
 /// Some phones hang up automatically when a transfer is rejected. A BYE within this time after the rejection ends only
 /// the operator's leg.
 const OF_ITSELF: Duration = Duration::from_secs(2);
-
-/// The REFERs of one dialog.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refers {
-    taken: u32,
-    open: Option<Subscription>,
-    /// The time at which the phone was last notified, or may have been notified, that a transfer has failed.
-    failed_at: Option<Instant>,
-}
-
-/// The subscription of one REFER.
-#[derive(Clone, Debug)]
-struct Subscription {
-    /// The value of the Event header field.
-    event: String,
-    /// The last NOTIFY, until its final response.
-    pending: Option<ClientId>,
-    /// True if the last NOTIFY reported a failure.
-    failed: bool,
-    /// True if the last NOTIFY ended the subscription.
-    over: bool,
-}
-
-impl Refers {
-    /// Ends the subscription. Returns the pending NOTIFY.
-    pub(super) fn forget(&mut self) -> Option<ClientId> {
-        self.open.take().and_then(|open| open.pending)
-    }
-
-    /// The last NOTIFY, if it has no final response yet.
-    pub(super) fn pending(&self) -> Option<ClientId> {
-        self.open.as_ref().and_then(|open| open.pending)
-    }
-}
 
 impl Session {
     /// Stores the time at which the phone is notified of a failed transfer.

@@ -1,9 +1,10 @@
 //! Requests of siaga in the dialog: re-INVITE and UPDATE, which refresh the session (RFC 4028), report a new peer, or
 //! offer audio.
 
+use crate::switchboard::session::state::requests::PendingRequest;
+use crate::switchboard::session::state::requests::Unanswered;
 use std::time::Duration;
 
-use crate::clock::Instant;
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
@@ -12,55 +13,12 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
-use crate::switchboard::session::closing::Credentials;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
-use crate::switchboard::session::timer::{Agreement, TRY_AGAIN};
+use crate::switchboard::session::state::closing::Credentials;
+use crate::switchboard::session::state::timer::Agreement;
+use crate::switchboard::session::state::timer::TRY_AGAIN;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
-
-/// A re-INVITE or UPDATE of siaga that waits for its final response.
-#[derive(Clone, Copy, Debug)]
-struct PendingRequest {
-    client: ClientId,
-    method: Method,
-    cseq: u32,
-}
-
-/// A re-INVITE of siaga whose transaction has ended without a final response. Its 2xx may still arrive.
-#[derive(Clone, Copy, Debug)]
-struct Unanswered {
-    cseq: u32,
-    /// True if its SDP no longer applies, because a later request was sent.
-    outdated: bool,
-}
-
-/// siaga's own requests in the dialog.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Requests {
-    /// True if the peer's Allow contains UPDATE.
-    allows_update: bool,
-    pending: Option<PendingRequest>,
-    /// The last answered re-INVITE of siaga and its CSeq: its 2xx may be retransmitted.
-    reinvited: Option<(ClientId, u32)>,
-    /// A re-INVITE of siaga without a response in time.
-    unanswered: Option<Unanswered>,
-    pub(super) credentials: Option<Credentials>,
-    /// The time at which audio is offered to the caller again.
-    audio_again_at: Option<Instant>,
-}
-
-impl Requests {
-    /// True if this re-INVITE or UPDATE waits for a response, or is the last answered re-INVITE.
-    pub(super) fn holds(&self, client: ClientId) -> bool {
-        self.pending.is_some_and(|pending| pending.client == client)
-            || self.reinvited.is_some_and(|(last, _)| last == client)
-    }
-
-    /// The time at which audio is offered to the caller again.
-    pub(super) fn audio_again_at(&self) -> Option<Instant> {
-        self.audio_again_at
-    }
-}
 
 impl Session {
     /// True while a re-INVITE or UPDATE of siaga waits for its final response.

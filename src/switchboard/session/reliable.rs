@@ -1,86 +1,22 @@
 //! Reliable provisional responses of siaga to a caller (RFC 3262 §3).
 
-use std::time::Duration;
+use crate::switchboard::session::state::reliable::Unpracked;
 
 use bytes::Bytes;
 
-use crate::clock::Instant;
 use crate::sip::location::session_description;
 use crate::sip::message::Builder;
+use crate::sip::option_tag;
 use crate::sip::reliable::RAck;
-use crate::sip::wire::{Message, Method, Name};
-use crate::sip::{option_tag, reliable};
+use crate::sip::wire::{Method, Name};
 use crate::switchboard::alarm::{Alarm, T1};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
-use crate::switchboard::session::incoming::{Description, IncomingInvite};
-use crate::switchboard::settings::Settings;
+use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-
-/// A reliable provisional response that waits for its PRACK.
-#[derive(Clone, Debug)]
-struct Unpracked {
-    rseq: u32,
-    status: u16,
-    bytes: Bytes,
-    /// True if it contains SDP: no 2xx may be sent before its PRACK (RFC 3262 §3).
-    described: bool,
-    repeat_at: Instant,
-    interval: Duration,
-    give_up_at: Instant,
-}
-
-impl Unpracked {
-    fn due(&self) -> Instant {
-        self.repeat_at.min(self.give_up_at)
-    }
-}
-
-/// The reliable provisional responses to one caller's INVITE. Only one is pending: the next waits for its PRACK.
-#[derive(Clone, Debug)]
-pub(super) struct Reliable {
-    /// The RSeq of the next response.
-    next: u32,
-    unpracked: Option<Unpracked>,
-    /// The RSeq of the last response, which is no longer repeated because the final response has been sent. Its PRACK
-    /// may still arrive (RFC 3262 §3).
-    late: Option<u32>,
-    /// True if SDP was sent reliably: the 2xx then has none.
-    described: bool,
-    /// The provisional status to send after the PRACK.
-    waiting: Option<u16>,
-    /// True if the 2xx must be sent after the PRACK.
-    answer_due: bool,
-}
-
-impl Reliable {
-    /// The state of reliable responses to this INVITE; None if they are not reliable.
-    pub(super) fn of_invite(settings: &Settings, step: &mut Step, invite: &Message<'_>) -> Option<Self> {
-        let required = option_tag::is_required(invite, option_tag::RELIABLE);
-        let wanted = settings.reliable_when_supported && option_tag::is_supported(invite, option_tag::RELIABLE);
-        (required || wanted).then(|| Self {
-            next: reliable::first_number(step.rng.next_u64()),
-            unpracked: None,
-            late: None,
-            described: false,
-            waiting: None,
-            answer_due: false,
-        })
-    }
-
-    /// The time at which the pending response is repeated or given up.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.unpracked.as_ref().map(Unpracked::due)
-    }
-
-    /// True if SDP was sent reliably.
-    pub(super) fn is_described(&self) -> bool {
-        self.described
-    }
-}
 
 /// What must be sent after a PRACK, or if none arrives: the 2xx, or else a provisional response.
 fn after_prack(answer_due: bool, waiting: Option<u16>) -> Option<SessionEvent> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::media::command::Command;
 use crate::media::source::Sources;
-use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::uri::Uri;
@@ -20,38 +20,6 @@ use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::lookups::named;
 use crate::switchboard::wire::taken::Taken;
-
-/// Where the requests of a session go.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    /// The transport, connection and address of the peer.
-    pub(super) flow: Flow,
-    /// The source of the last request in the dialog; None if the peer has sent none.
-    host: Option<IpAddr>,
-    /// True for trunks: requests go to the route set or Contact. False for phones, which may be behind NAT: requests
-    /// use `flow`.
-    pub(super) follow_target: bool,
-    /// The next hop if its host is a name, and the address that the name was resolved to.
-    hop: Option<(Bytes, SocketAddr)>,
-}
-
-impl Route {
-    pub(super) fn new(flow: Flow, follow_target: bool) -> Self {
-        Self { flow, host: None, follow_target, hop: None }
-    }
-
-    /// The flow for the next request in this dialog of the leg: forks may have different addresses
-    /// (RFC 3261 §12.2.1.1).
-    pub(super) fn flow_in(&self, dialog: &Dialog) -> Flow {
-        let hop = Some(dialog.next_hop()).filter(|_| self.follow_target);
-        let named = |hop: &[u8]| self.hop.as_ref().filter(|(uri, _)| uri == hop).map(|(_, address)| *address);
-        let target = hop.and_then(|hop| Uri::parse(hop).ok()?.socket_address().or_else(|| named(hop)));
-        match target {
-            Some(address) if !address.ip().is_unspecified() => self.flow.towards(address),
-            Some(_) | None => self.flow,
-        }
-    }
-}
 
 impl Session {
     /// The transport, connection and address of the peer.

@@ -1,10 +1,9 @@
 //! The 2xx of siaga to an INVITE, which is retransmitted until its ACK arrives (RFC 3261 §13.3.1.4).
 
-use std::time::Duration;
+use crate::switchboard::session::state::unacked::Unacked;
 
 use bytes::Bytes;
 
-use crate::clock::Instant;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::{Alarm, T1, T2};
@@ -13,25 +12,6 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::step::Step;
-
-/// A 2xx to an INVITE that waits for its ACK.
-#[derive(Clone, Debug)]
-pub(super) struct Unacked {
-    server: ServerId,
-    /// The CSeq number of the INVITE and the ACK.
-    cseq: u32,
-    bytes: Bytes,
-    repeat_at: Instant,
-    interval: Duration,
-    give_up_at: Instant,
-}
-
-impl Unacked {
-    /// The time of the next retransmission, or of giving up.
-    pub(super) fn due(&self) -> Instant {
-        self.repeat_at.min(self.give_up_at)
-    }
-}
 
 impl Session {
     /// True while a 2xx of siaga waits for its ACK.
