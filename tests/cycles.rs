@@ -11,7 +11,11 @@ type Modules = BTreeMap<String, String>;
 /// The code of a file without comments and without the module `tests` at its end.
 fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    // The path of a visibility is no dependency.
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |code, part| code + "pub" + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
 /// The module of a file, by its path below `src`.
@@ -120,7 +124,6 @@ fn dependencies(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
     }
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, (uses, rest)) in read {
-        let rest = rest.replace("pub(in crate::switchboard)", "pub");
         let paths = rest.match_indices("crate::").map(|(at, _)| {
             let path = &rest[at..];
             path[..path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len())]
