@@ -9,7 +9,7 @@ mod unregistered;
 mod wav_file;
 mod worker;
 
-pub use unregistered::Journaled;
+pub use unregistered::{Journaled, remarks};
 
 use std::fs;
 use std::io;
