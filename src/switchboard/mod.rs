@@ -50,7 +50,9 @@ pub use calls::without_port::PortShortage;
 pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use kept::{KeptBinding, Presence, Restored};
 pub use mode::posture::PostureTerms;
-pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, StationView};
+pub use output::{
+    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, Guess, GuestView, MarkView, Output, StationView,
+};
 pub use phones::pin::Pin;
 pub use phones::stations::Badge;
 pub use settings::{

@@ -13,9 +13,8 @@ use crate::sip::guard::{Guessing, Reason, Scanners, Standing, Terms};
 use crate::sip::registrar::Binding;
 use crate::sip::wire::{Message, Method};
 
-use crate::switchboard::Output;
 use crate::switchboard::settings::Network;
-use crate::switchboard::{Admission, Facts, Phones, Step, Wire};
+use crate::switchboard::{Admission, Facts, Guess, Output, Phones, Step, Wire};
 
 /// The settings of the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +174,8 @@ impl Admission {
         if let Some(guessing) = begun {
             let Guessing { account, source, failures } = guessing.clone();
             facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
-            step.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+            let guess = Some(Guess::Password(guessing.source));
+            step.say(Output::Guessing { account: guessing.account, guess });
         }
     }
 
@@ -189,14 +189,14 @@ impl Admission {
     ) {
         let now = step.now;
         if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
-            step.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+            step.say(Output::Guessing { account: operator.as_str().to_owned(), guess: Some(Guess::Pin(source)) });
         }
     }
 
     pub(in crate::switchboard) fn end_guessing_alarms(&mut self, step: &mut Step) {
         let now = step.now;
         while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
-            step.say(Output::Guessing { account, source: None });
+            step.say(Output::Guessing { account, guess: None });
         }
     }
 }
