@@ -57,12 +57,17 @@ impl Calls {
     pub(in crate::switchboard) fn is_lost(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) -> bool {
         let doubted = self.line_mut(who).is_some_and(|line| line.doubted);
         if doubted {
-            match who {
-                Who::Caller(id) => self.caller_given_up(net, step, id),
-                Who::Offer(id, leg) => self.leg_lost(net, step, id, leg),
-                Who::Phone(phone) => self.end_phone(net, step, phone, true),
-            }
+            self.lose(net, step, who);
         }
         doubted
+    }
+
+    /// Ends a leg whose peer is lost.
+    pub(in crate::switchboard) fn lose(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        match who {
+            Who::Caller(id) => self.caller_given_up(net, step, id),
+            Who::Offer(id, leg) => self.leg_lost(net, step, id, leg),
+            Who::Phone(phone) => self.end_phone(net, step, phone, true),
+        }
     }
 }

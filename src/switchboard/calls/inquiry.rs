@@ -121,7 +121,14 @@ impl Calls {
         }
     }
 
-    fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, until: Option<Instant>) {
+    /// Sends OPTIONS in the dialog of a party.
+    pub(in crate::switchboard) fn inquire(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        until: Option<Instant>,
+    ) {
         let _now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", step.rng.token());
@@ -186,6 +193,9 @@ impl Calls {
         status: u16,
     ) {
         self.stop_inquiry(net, step, who);
+        if self.suspect_answered(net, step, who, status) {
+            return;
+        }
         let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
         if !silent {
             return self.responded(step, who, status);

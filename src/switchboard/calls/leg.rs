@@ -200,6 +200,8 @@ pub(in crate::switchboard) struct Line {
     pub(in crate::switchboard) reinvited: Option<(ClientId, u32)>,
     /// True if the peer may have lost the dialog: the leg is lost as soon as its media stops.
     pub(in crate::switchboard) doubted: bool,
+    /// True if the peer may be gone: it gets OPTIONS as soon as its media stops.
+    pub(in crate::switchboard) suspected: bool,
     /// A re-INVITE of siaga without a response in time.
     pub(in crate::switchboard) unanswered: Option<Unanswered>,
     pub(in crate::switchboard) credentials: Option<Credentials>,
@@ -232,6 +234,7 @@ impl Line {
             found: Found::default(),
             reinvited: None,
             doubted: false,
+            suspected: false,
             unanswered: None,
             credentials: None,
             reason: None,

@@ -36,7 +36,8 @@ impl Calls {
                 if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
                     sound.silent = true;
                 }
-                match (self.is_lost(net, step, who), self.settings.silence_ends_call) {
+                let is_handled = self.is_lost(net, step, who) || self.probe_suspect(net, step, who);
+                match (is_handled, self.settings.silence_ends_call) {
                     (true, _) => {}
                     (false, true) => self.silence_of(net, step, who),
                     (false, false) => self.silence_in_long_call(net, step, who),

@@ -83,6 +83,12 @@ impl Trunks {
         self.channels.leave(who);
     }
 
+    /// The live legs over a trunk.
+    pub(in crate::switchboard) fn legs_over(&self, index: usize) -> Vec<Who> {
+        let legs = self.channels.of.iter().filter(|(who, trunk)| **trunk == index && !self.channels.over.contains(who));
+        legs.map(|(who, _)| *who).collect()
+    }
+
     /// The trunk of a leg.
     pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
         self.channels.of.get(&who).copied()
