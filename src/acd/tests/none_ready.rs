@@ -235,6 +235,7 @@ fn a_caller_whose_operator_was_lost_and_who_rings_operators_on_a_break_gets_the_
     stage.acd.set_registered(stage.now, &op("c"), false);
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
     let (lost, _) = stage.talk();
+    stage.decisions();
     stage.pass(NONE_READY);
     stage.acd.operator_lost(stage.now, lost, &op("a"));
     assert_eq!(stage.offers(), [(lost, op("b"))], "a wraps up");
