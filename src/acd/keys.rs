@@ -26,10 +26,17 @@ pub(super) struct Call {
     pub(super) phones_turn: bool,
     /// The family of the port for which the caller waits.
     pub(super) lacks: Option<Family>,
+    /// The operators who ring for it and were on a break when they were rung.
+    pub(super) recalled: BTreeSet<OperatorId>,
     pub(super) status: Status,
 }
 
 impl Call {
+    /// True if none of these operators, who ring for the call, was ready when the ring attempt began.
+    fn rings_no_ready(&self, rung: &BTreeSet<OperatorId>) -> bool {
+        rung.is_subset(&self.recalled)
+    }
+
     /// The desks to which it can be offered in the current operating mode.
     pub(super) fn desks(&self, service: Service) -> DeskSet {
         match service {
@@ -72,6 +79,8 @@ impl Keys {
         let pending = Self { unanswered, ..Self::default() };
         let waiting = Self { waits, ..pending };
         let recallable = |rings: bool| Some((rings, desks)).filter(|_| overdue);
+        // One leg stays free for an operator who becomes ready.
+        let more_recallable = |to: &BTreeSet<OperatorId>| recallable(true).filter(|_| to.len() + 1 < RING_MAX);
         match &call.status {
             Status::Waiting if fallback_first => Self { untried: true, spent, ..waiting },
             // A call that has used its ring attempts gets one more each time its retry is due.
@@ -87,15 +96,16 @@ impl Keys {
             Status::Held { until } => {
                 Self { offerable: desks, retry: Some(*until), recallable: recallable(false), ..waiting }
             }
+            Status::Offered { to, .. } if spent || to.len() >= RING_MAX => pending,
+            // A call that rings only operators on a break gets a ready operator in the common order, like a waiting call.
+            Status::Offered { to, .. } if call.rings_no_ready(to) => {
+                Self { offerable: desks, recallable: more_recallable(to), ..pending }
+            }
             Status::Offered { to, more } if all_at_once || *more == More::Now => {
-                if spent || to.len() >= RING_MAX {
-                    pending
-                } else {
-                    Self { joinable: desks, recallable: recallable(true), ..pending }
-                }
+                Self { joinable: desks, recallable: more_recallable(to), ..pending }
             }
             Status::Fallback { to, .. } if fallback_first || spent || to.len() >= RING_MAX => pending,
-            Status::Fallback { in_turn, .. } if in_turn.is_empty() => Self { offerable: desks, ..pending },
+            Status::Fallback { in_turn, .. } if call.rings_no_ready(in_turn) => Self { offerable: desks, ..pending },
             Status::Fallback { more, .. } if all_at_once || *more == More::Now => Self { joinable: desks, ..pending },
             Status::Offered { more: More::From(at), .. } | Status::Fallback { more: More::From(at), .. } => {
                 Self { grows: Some(*at), ..pending }

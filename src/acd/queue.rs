@@ -109,8 +109,11 @@ impl Queue {
         }
         let desks = DeskSet::of(home);
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let (status, phones_turn, lacks) = (Status::Waiting, false, None);
-        self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, status });
+        let (status, phones_turn, lacks, recalled) = (Status::Waiting, false, None, BTreeSet::new());
+        self.put(
+            call,
+            Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, recalled, status },
+        );
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
@@ -136,6 +139,7 @@ impl Queue {
                 | Status::Direct { .. } => 0,
             };
             entry.status = status;
+            entry.recalled.clear();
         });
     }
 
@@ -153,6 +157,14 @@ impl Queue {
     /// Rings one more operator, who is on a break. Other operators on a break may follow at once.
     pub(super) fn recall(&mut self, call: CallId, operator: &OperatorId) {
         self.ring_with(call, operator, More::Now);
+        self.rings_on_break(call, operator);
+    }
+
+    /// Marks an operator who rings for a call as one who was on a break when the ring attempt began.
+    pub(super) fn rings_on_break(&mut self, call: CallId, operator: &OperatorId) {
+        self.change(call, |entry| {
+            entry.recalled.insert(operator.clone());
+        });
     }
 
     pub(super) fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
@@ -197,19 +209,26 @@ impl Queue {
     /// Removes one operator from those who ring, for a ring attempt or a fallback. After the last one the call waits; if it has used its
     /// attempts, no phone rings for it before `retry`.
     pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
-        self.change(call, |entry| match &mut entry.status {
-            Status::Offered { to, .. } => {
-                to.remove(operator);
-                if to.is_empty() {
-                    let spent = entry.offers >= OFFERS_MAX;
-                    entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
+        self.change(call, |entry| {
+            entry.recalled.remove(operator);
+            match &mut entry.status {
+                Status::Offered { to, .. } => {
+                    to.remove(operator);
+                    if to.is_empty() {
+                        let spent = entry.offers >= OFFERS_MAX;
+                        entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
+                    }
                 }
+                Status::Fallback { to, in_turn, .. } => {
+                    to.remove(operator);
+                    in_turn.remove(operator);
+                }
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. } => {}
             }
-            Status::Fallback { to, in_turn, .. } => {
-                to.remove(operator);
-                in_turn.remove(operator);
-            }
-            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => {}
         });
     }
 

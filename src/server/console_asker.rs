@@ -188,8 +188,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator is connected with the caller"),
         Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "the operator is not in wrap-up"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
-            let text = format!("unknown category; expected: one of {}", known.join(", "));
-            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &unknown_category(&known))
         }
         Ok(
             reply @ (ConsoleReply::Done
@@ -204,6 +203,13 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),
+    }
+}
+
+fn unknown_category(known: &[String]) -> String {
+    match known {
+        [] => "unknown category; expected: no category, because the configuration has no [[category]]".to_owned(),
+        known => format!("unknown category; expected: one of {}", known.join(", ")),
     }
 }
 

@@ -71,7 +71,7 @@ struct Disposition {
         (status = 200, body = ConsoleReply),
         (status = 403, body = Fault, description = "the user's role does not permit the request, or the call never was the user's"),
         (status = 404, body = Fault, description = "no live or stored call has that id"),
-        (status = 422, body = Fault, description = "the category is unknown"),
+        (status = 422, body = Fault, description = "the category is unknown, or none is configured"),
         (status = 503, body = Fault, description = "the service or the database does not respond"),
         Malformed,
         (status = 401, body = Fault, description = "the token is missing or wrong"),

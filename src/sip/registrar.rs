@@ -77,6 +77,8 @@ pub struct Registrar {
     hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
+    /// Users one of whose bindings has begun or ceased to count as unreachable since `take_remarked`.
+    remarked: BTreeSet<Arc<str>>,
     /// Number of bindings, and number of those that count as unreachable.
     total: usize,
     unreachable: usize,
@@ -95,6 +97,7 @@ impl Registrar {
             sources: BTreeMap::new(),
             hosts: BTreeSet::new(),
             changed: BTreeSet::new(),
+            remarked: BTreeSet::new(),
             total: 0,
             unreachable: 0,
         }
@@ -149,6 +152,11 @@ impl Registrar {
         std::mem::take(&mut self.changed)
     }
 
+    /// Removes and returns the users one of whose bindings has begun or ceased to count as unreachable since the last call.
+    pub fn take_remarked(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.remarked)
+    }
+
     /// Users whose bindings have changed since `take_changed`.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
         self.changed.iter().map(AsRef::as_ref)
@@ -166,6 +174,9 @@ impl Registrar {
         reach.unreachable &= was || !last;
         binding.reach = reach;
         self.unreachable = self.unreachable + usize::from(reach.unreachable) - usize::from(was);
+        if reach.unreachable != was {
+            self.remarked.extend(self.records.get_key_value(user).map(|(user, _)| Arc::clone(user)));
+        }
         true
     }
 
@@ -176,8 +187,12 @@ impl Registrar {
 
     /// Makes all bindings reachable. Scans all of them, so it is for rare events.
     pub fn forgive_all(&mut self) {
-        let bindings = self.records.values_mut().flat_map(|record| &mut record.bindings);
-        bindings.for_each(|binding| binding.reach = Reach::default());
+        for (user, record) in &mut self.records {
+            if record.unreachable() > 0 {
+                self.remarked.insert(Arc::clone(user));
+            }
+            record.bindings.iter_mut().for_each(|binding| binding.reach = Reach::default());
+        }
         self.unreachable = 0;
     }
 

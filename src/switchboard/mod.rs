@@ -38,8 +38,8 @@ pub use calls::called::is_prefix;
 pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use kept::{KeptBinding, Presence, Restored};
 pub use output::{
-    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, PortShortage, Rejected,
-    Rejection, StationView,
+    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, Guess, GuestView, MarkView, Output, PortShortage,
+    Rejected, Rejection, StationView,
 };
 pub use pin::{Badge, Pin};
 pub use settings::{

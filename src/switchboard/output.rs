@@ -64,10 +64,18 @@ pub enum Output {
     Banned(Ban),
     /// A request over this connection had valid credentials of an account.
     Authenticated(Flow),
-    /// The password of an account is being guessed; `source` has sent the last wrong one. Without a source, the guessing has ended.
-    Guessing { account: String, source: Option<IpAddr> },
+    /// The password or PIN of an account is being guessed. None: the guessing has ended.
+    Guessing { account: String, guess: Option<Guess> },
     /// The drain is over.
     Drained,
+}
+
+/// The last wrong password or PIN of an account, by the source that has sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    Password(IpAddr),
+    /// Entered at the station with this address.
+    Pin(IpAddr),
 }
 
 /// A reply to a console command.

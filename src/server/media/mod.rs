@@ -10,7 +10,7 @@ mod unregistered;
 mod wav_file;
 mod worker;
 
-pub use unregistered::Journaled;
+pub use unregistered::{Journaled, remarks};
 
 use crate::server::media::clock::Clock;
 use std::fs;

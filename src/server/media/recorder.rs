@@ -21,7 +21,7 @@ use crate::store::access;
 
 use super::clock::Clock;
 use super::health::{self, Pulse};
-use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register};
+use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register, set_aside};
 use super::wav_file::{Disk, WavFile};
 
 /// Interval at which the queue is emptied while a recording runs, so that media threads never have to wake the recorder.
@@ -244,7 +244,12 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 pulse.beat();
                 let event = register(&folder, &one, &pulse);
                 let settled = is_settled(&event, &folder.join(&one.file));
-                tell(event);
+                if settled || !one.is_aside {
+                    tell(event.clone());
+                    if !settled {
+                        set_aside(&folder, one.key, &one.file, &event);
+                    }
+                }
                 pulse.rest();
                 if settled {
                     registered.add(one.key);

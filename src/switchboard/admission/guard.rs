@@ -1,5 +1,6 @@
 //! The guard: decides which requests get no response, and counts wrong credentials and overload.
 
+use crate::switchboard::output::Guess;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -152,7 +153,8 @@ impl Admission {
         if let Some(guessing) = begun {
             let Guessing { account, source, failures } = guessing.clone();
             facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
-            step.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+            let guess = Some(Guess::Password(guessing.source));
+            step.say(Output::Guessing { account: guessing.account, guess });
         }
     }
 
@@ -166,14 +168,14 @@ impl Admission {
     ) {
         let now = step.now;
         if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
-            step.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+            step.say(Output::Guessing { account: operator.as_str().to_owned(), guess: Some(Guess::Pin(source)) });
         }
     }
 
     pub(in crate::switchboard) fn end_guessing_alarms(&mut self, step: &mut Step) {
         let now = step.now;
         while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
-            step.say(Output::Guessing { account, source: None });
+            step.say(Output::Guessing { account, guess: None });
         }
     }
 }

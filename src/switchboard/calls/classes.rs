@@ -38,7 +38,7 @@ impl Calls {
         (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
 
-    /// Classes a call of this run or an earlier one. If categories are configured, the category must be one of them, by code or name.
+    /// Classes a call of this run or an earlier one. The category must be one of the configured ones, by code or name.
     pub(in crate::switchboard) fn dispose(
         &mut self,
         net: &mut NetworkParts,
@@ -49,8 +49,8 @@ impl Calls {
     ) -> ConsoleReply {
         let now = step.now;
         let known = &self.settings.categories;
-        let (category, agency) = match category.as_deref().filter(|_| !known.is_empty()) {
-            None => (category, None),
+        let (category, agency) = match category.as_deref() {
+            None => (None, None),
             Some(wanted) => match known.iter().find(|one| one.is(wanted)) {
                 Some(Category { name, agency, .. }) => (Some(name.clone()), agency.clone()),
                 None => {

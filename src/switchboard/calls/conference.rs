@@ -72,7 +72,9 @@ impl Calls {
         let now = step.now;
         let has_pair = match &to {
             Callee::Operator(operator) => self.has_pair_to_spare_for(net, operator),
-            Callee::Number(_) => self.has_pair_to_spare(net, None),
+            Callee::Number(_) => {
+                self.families_to_numbers(net).into_iter().any(|family| self.has_pair_to_spare(net, family))
+            }
         };
         if !has_pair {
             return Err(503);

@@ -66,7 +66,7 @@ impl Calls {
         if net.wire.has_call(&key) {
             return net.wire.reply(step, taken, 482, &[]);
         }
-        match self.may_place(net, &by) {
+        match self.may_place(net, &by, &to) {
             Ok(()) => {}
             Err(503) => return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
             Err(status) => return net.wire.reply(step, taken, status, &[]),
@@ -136,14 +136,19 @@ impl Calls {
     }
 
     /// Checks that an operator may place one more call. Errors: 486 at the operator's limit, 503 if no capacity is left.
-    pub(in crate::switchboard) fn may_place(&self, net: &NetworkParts, by: &OperatorId) -> Result<(), u16> {
+    pub(in crate::switchboard) fn may_place(
+        &self,
+        net: &NetworkParts,
+        by: &OperatorId,
+        to: &Callee,
+    ) -> Result<(), u16> {
         if self.placed.of(by).len() >= OF_ONE_MAX {
             return Err(486);
         }
         // The remaining capacity is reserved for emergency calls.
         let full =
             self.service.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
-        if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
+        if full || !self.has_pairs_for_placed(net, by, to) { Err(503) } else { Ok(()) }
     }
 }
 

@@ -48,6 +48,7 @@ pub(in crate::switchboard) mod sound;
 pub(in crate::switchboard) mod state;
 pub(in crate::switchboard) mod stations;
 pub(in crate::switchboard) mod supervise;
+pub(in crate::switchboard) mod suspect;
 pub(in crate::switchboard) mod transfer;
 pub(in crate::switchboard) mod trunks;
 pub(in crate::switchboard) mod unheard;

@@ -112,7 +112,7 @@ impl Calls {
         for (n, reached) in net.phones.phones_to_ring(operator).into_iter().enumerate() {
             let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
             let family = self.settings.family_towards(reached.ways.first.remote.ip());
-            if rings && (crowded || !self.has_pair_to_spare(net, Some(family))) {
+            if rings && (crowded || !self.has_pair_to_spare(net, family)) {
                 break;
             }
             rings |= self.take_up_unheard(net, step, id, &reached.phone, ring_until) || {

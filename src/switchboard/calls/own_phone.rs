@@ -45,7 +45,7 @@ impl Calls {
             Err(reply) => return reply,
         };
         let refused = |status| ConsoleReply::Refused { status };
-        if let Err(status) = self.may_place(net, &operator).and_then(|()| self.can_be_had(&to)) {
+        if let Err(status) = self.may_place(net, &operator, &to).and_then(|()| self.can_be_had(&to)) {
             return refused(status);
         }
         let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.ways.first);

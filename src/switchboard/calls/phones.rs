@@ -83,6 +83,9 @@ impl Calls {
         if is && !was {
             net.phones.ping_phone_from(step, &phone.account);
         }
+        if reach.unreachable && !was {
+            self.suspect_phone(net, step, phone);
+        }
     }
 
     /// Marks all bindings as reachable if only unreachable ones are left, since otherwise no phone would be rung.

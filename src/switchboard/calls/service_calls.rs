@@ -89,7 +89,7 @@ impl Calls {
         if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
             return Some(486);
         }
-        let has_port = self.has_pair_to_spare(net, Some(self.settings.family_towards(peer)));
+        let has_port = self.has_pair_to_spare(net, self.settings.family_towards(peer));
         (self.services.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
     }
 

@@ -267,7 +267,7 @@ impl Calls {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        if self.has_pair_to_spare(net, None) { Ok(()) } else { Err(503) }
+        if self.has_pair_to_spare_for(net, supervisor) { Ok(()) } else { Err(503) }
     }
 
     /// Handles a supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. Returns false for other

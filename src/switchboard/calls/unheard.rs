@@ -147,7 +147,7 @@ impl Calls {
     /// operator's turn, not only the fallback ringing all phones.
     pub(in crate::switchboard) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
-        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
+        call.heard_from.contains(operator) && self.acd.answers_for(id, operator)
     }
 
     /// Cancels the operator's other phones, if none that rings has responded in time, after one leg of a transfer, a

@@ -14,8 +14,10 @@ use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 use crate::acd::{Decision, Family};
+use crate::cdr::fact::Callee;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
@@ -185,16 +187,43 @@ impl Calls {
 }
 
 impl Calls {
-    /// True if an operator may place a call, which needs two more pairs. The reserve must stay free. For an operator
-    /// who has a caller, only the pairs for one conversation must stay free: a consultation leads to a transfer, which
-    /// frees two pairs.
-    pub(in crate::switchboard) fn has_pairs_for_placed(&self, net: &NetworkParts, by: &OperatorId) -> bool {
+    /// True if an operator may place a call, which needs one more pair for each party, of the family of its phone. The
+    /// reserve of these families must stay free. For an operator who has a caller, only the pairs for one conversation
+    /// must stay free: a consultation leads to a transfer, which frees two pairs.
+    pub(in crate::switchboard) fn has_pairs_for_placed(
+        &self,
+        net: &NetworkParts,
+        by: &OperatorId,
+        to: &Callee,
+    ) -> bool {
         let reserve = match self.has_caller(by) {
             true => PAIRS_OF_CONVERSATION,
             false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
         };
-        let mut families = Family::ALL.into_iter().filter(|family| net.media.ports.has(*family));
-        families.all(|family| net.media.ports.leaves(family, 2, reserve))
+        let (own, called) = (net.phones.families_of_phones(by), self.families_to(net, to));
+        // A party without a phone is rejected later, with a status of its own.
+        let own = if own.is_empty() { called.clone() } else { own };
+        let called = if called.is_empty() { own.clone() } else { called };
+        let allows = |one: Family, other: Family| {
+            let taken = if one == other { 2 } else { 1 };
+            [one, other].into_iter().all(|family| net.media.ports.leaves(family, taken, reserve))
+        };
+        own.is_empty() || own.iter().any(|one| called.iter().any(|other| allows(*one, *other)))
+    }
+
+    /// The address families of the pairs for a called party's phones, or for a number.
+    fn families_to(&self, net: &NetworkParts, to: &Callee) -> Vec<Family> {
+        match to {
+            Callee::Operator(operator) => net.phones.families_of_phones(operator),
+            Callee::Number(_) => self.families_to_numbers(net),
+        }
+    }
+
+    /// The address families of the trunks over which numbers can be dialled.
+    pub(in crate::switchboard) fn families_to_numbers(&self, net: &NetworkParts) -> Vec<Family> {
+        let flows = self.settings.trunks.iter().filter_map(|trunk| net.trunks.trunk_flow(trunk));
+        let families = flows.map(|flow| self.settings.family_towards(flow.remote.ip()));
+        families.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// True while an operator talks with an emergency caller.
@@ -205,18 +234,16 @@ impl Calls {
 
     /// True if a pair may be used for an optional leg, such as an operator's second phone or a participant: pairs must
     /// stay free for a conversation of each ready operator for whom a call waits, or the next call may wait. `family`
-    /// is that of the pair; None requires a pair of each family.
-    pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Option<Family>) -> bool {
+    /// is that of the pair.
+    pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Family) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
-        let mut families = Family::ALL.into_iter();
-        let is_meant = |one: Family| family.map_or_else(|| net.media.ports.has(one), |family| family == one);
-        families.all(|one| !is_meant(one) || net.media.ports.leaves(one, 1, conversations * 2))
+        net.media.ports.leaves(family, 1, conversations * 2)
     }
 
     /// True if an optional pair is free for a phone of an operator.
     pub(in crate::switchboard) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
-        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, Some(family)))
+        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, family))
     }
 }
 

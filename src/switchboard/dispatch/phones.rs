@@ -125,8 +125,9 @@ impl Parts {
         }
         let mut in_use = self.calls.lines_of(&self.net.phones.user_of(&operator));
         in_use.extend(self.calls.internal_lines(&operator));
+        let before = self.net.phones.registrar.bindings(operator.as_str()).to_vec();
         let ways = |one: &Binding| (one.uri.clone(), self.settings.ways(one));
-        let ways: Vec<(Bytes, Ways)> = self.net.phones.registrar.bindings(operator.as_str()).iter().map(ways).collect();
+        let ways: Vec<(Bytes, Ways)> = before.iter().map(ways).collect();
         let need = |binding: &Binding| need(binding, &ways, &in_use);
         match self.net.phones.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
             Registered::Done { contacts, was, is, moved } => {
@@ -142,6 +143,8 @@ impl Parts {
                     self.calls.acd.hear(&user);
                     self.calls.registered_anew(&mut self.net, now, &operator, taken.flow);
                     self.net.phones.ping_phone_from(&mut self.step, &operator);
+                    let phone = (taken.message.call_id().unwrap_or_default(), taken.flow.remote.ip());
+                    self.calls.suspect_rebooted(&self.net, &mut self.step, &operator, phone, &before);
                     self.phone_moved(&operator, taken.flow, &moved);
                 } else if was {
                     self.unregistered(operator.as_str());

@@ -100,6 +100,10 @@ impl Parts {
                 });
             }
             Purpose::TrunkPing(index, target) => {
+                // A trunk that has never responded to OPTIONS does not support them.
+                if self.net.trunks.is_up(index) {
+                    self.calls.suspect_trunk(&self.net, &mut self.step, index);
+                }
                 self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target)
             }
             Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),

@@ -1,7 +1,11 @@
 //! The end of a session: its BYE, unwanted answers, and the ACKs that siaga sends (RFC 3261 §13.2.2.4, §15).
 
-use crate::switchboard::session::state::closing::Bye;
-use crate::switchboard::session::state::closing::Credentials;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::state::closing::{Bye, Credentials};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 use bytes::Bytes;
 
@@ -10,11 +14,6 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::Builder;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::Session;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::clients::Purpose;
 
 impl Session {
     /// Sets the Reason for the BYE or CANCEL (RFC 3326 §2).

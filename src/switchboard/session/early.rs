@@ -1,18 +1,18 @@
 //! Early dialogs of an outgoing INVITE (RFC 3261 §12.1.2), and the reliable provisional responses in them
 //! (RFC 3262 §4).
 
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
 use crate::switchboard::session::state::early::Early;
 use crate::switchboard::session::state::timer::Agreement;
+use crate::switchboard::step::Step;
 
 use crate::limits::EARLY_DIALOGS_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::offer_answer::Agreed;
 use crate::sip::reliable::{self, Heard, Order};
 use crate::sip::wire::{Fault, Message, Method};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::Session;
-use crate::switchboard::step::Step;
 
 impl Session {
     /// True if the leg has early dialogs.

@@ -3,19 +3,19 @@
 //! the call. The BYE therefore gets 200 at once, and takes effect when the missing requests have arrived, or after a
 //! short time.
 
-use crate::switchboard::session::state::held_bye::HeldBye;
-use std::time::Duration;
-
-use crate::sip::dialog::{CSEQ_END, DialogKey};
-use crate::sip::wire::Method;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::session::reason::q850;
+use crate::switchboard::session::state::held_bye::HeldBye;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
+use std::time::Duration;
+
+use crate::sip::dialog::{CSEQ_END, DialogKey};
+use crate::sip::wire::Method;
 
 /// Time for missing requests to arrive.
 const MISSING_FOR: Duration = Duration::from_millis(500);

@@ -1,21 +1,19 @@
 //! The INVITE of a caller, from its arrival to its final response: provisional responses, the 200, and the rejection.
 
-use crate::switchboard::session::state::incoming::Description;
-use crate::switchboard::session::state::incoming::IncomingInvite;
-use crate::switchboard::session::state::incoming::InviteState;
+use crate::switchboard::admission::door::SUPPORTED;
+use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::state::incoming::{Description, IncomingInvite, InviteState};
+use crate::switchboard::session::state::reliable::Reliable;
+use crate::switchboard::step::Step;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::sip::flow::Flow;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::SUPPORTED;
-use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::Session;
-use crate::switchboard::session::state::reliable::Reliable;
-use crate::switchboard::step::Step;
 
 impl Session {
     /// True while the caller's INVITE has no final response.

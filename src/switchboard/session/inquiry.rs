@@ -1,20 +1,19 @@
 //! Sends OPTIONS to a silent peer, to find out whether it is still present before its call or leg ends. If the configuration says that
 //! silence ends no call, only the parties of an unusually long call get OPTIONS.
 
-use crate::switchboard::session::state::presence::Found;
-use crate::switchboard::session::state::presence::Inquiry;
-use std::time::Duration;
-
-use crate::clock::Instant;
-use crate::sip::wire::{Method, Name};
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
+use crate::switchboard::session::state::presence::{Found, Inquiry};
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::sip::wire::{Method, Name};
 
 /// Time for an outgoing leg to respond (four transmissions over UDP), limited because the caller hears nothing during
 /// this time. A caller has all of timer F.
@@ -45,8 +44,11 @@ impl Session {
         if let Some(media) = &mut self.media {
             media.set_silent(true);
         }
-        match (self.is_doubted(), net.wire.settings.silence_ends_call) {
-            (true, _) => Some(SessionEvent::Lost),
+        if self.is_doubted() {
+            return Some(SessionEvent::Lost);
+        }
+        match (self.probe_suspect(net, step, leg), net.wire.settings.silence_ends_call) {
+            (true, _) => None,
             (false, true) => self.ask_silent_peer(net, step, leg),
             (false, false) => {
                 self.ask_in_long_call(net, step, leg);
@@ -95,7 +97,8 @@ impl Session {
         }
     }
 
-    fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, until: Option<Instant>) {
+    /// Sends OPTIONS in the dialog.
+    pub(super) fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, until: Option<Instant>) {
         let flow = self.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(dialog) = self.dialog.as_mut() else { return };
@@ -135,6 +138,9 @@ impl Session {
         status: u16,
     ) -> Option<SessionEvent> {
         self.stop_inquiry(net, step, leg);
+        if let Some(event) = self.suspect_answered(net, step, leg, status) {
+            return event;
+        }
         if !self.media.as_ref().is_some_and(|media| media.is_silent()) {
             self.responded(step, status);
             return None;

@@ -19,6 +19,7 @@ mod refresh;
 mod reliable;
 mod route;
 pub(in crate::switchboard) mod state;
+mod suspect;
 #[cfg(test)]
 mod tests;
 pub(in crate::switchboard) mod timer;

@@ -1,6 +1,12 @@
 //! The implicit subscription of a REFER, by which an operator's phone is notified of its transfer (RFC 3515 §2.4).
 
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
 use crate::switchboard::session::state::refers::Subscription;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
+use crate::switchboard::wire::taken::Taken;
 use std::time::Duration;
 
 use crate::clock::Instant;
@@ -8,12 +14,6 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::Session;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
 
 /// Duration of the subscription: longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;

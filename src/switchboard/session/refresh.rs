@@ -1,13 +1,6 @@
 //! Requests of siaga in the dialog: re-INVITE and UPDATE, which refresh the session (RFC 4028), report a new peer, or
 //! offer audio.
 
-use crate::switchboard::session::state::requests::PendingRequest;
-use crate::switchboard::session::state::requests::Unanswered;
-use std::time::Duration;
-
-use crate::sip::session_timer::{Terms, min_se};
-use crate::sip::transaction::ClientId;
-use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
@@ -15,10 +8,15 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::session::state::closing::Credentials;
-use crate::switchboard::session::state::timer::Agreement;
-use crate::switchboard::session::state::timer::TRY_AGAIN;
+use crate::switchboard::session::state::requests::{PendingRequest, Unanswered};
+use crate::switchboard::session::state::timer::{Agreement, TRY_AGAIN};
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
+use std::time::Duration;
+
+use crate::sip::session_timer::{Terms, min_se};
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Message, Method, Name};
 
 impl Session {
     /// True while a re-INVITE or UPDATE of siaga waits for its final response.

@@ -1,6 +1,14 @@
 //! Reliable provisional responses of siaga to a caller (RFC 3262 §3).
 
+use crate::switchboard::alarm::{Alarm, T1};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::events::{SessionEvent, SessionEvents};
+use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
 use crate::switchboard::session::state::reliable::Unpracked;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
 
 use bytes::Bytes;
 
@@ -9,14 +17,6 @@ use crate::sip::message::Builder;
 use crate::sip::option_tag;
 use crate::sip::reliable::RAck;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::alarm::{Alarm, T1};
-use crate::switchboard::ids::Who;
-use crate::switchboard::network::NetworkParts;
-use crate::switchboard::session::Session;
-use crate::switchboard::session::events::{SessionEvent, SessionEvents};
-use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
 
 /// What must be sent after a PRACK, or if none arrives: the 2xx, or else a provisional response.
 fn after_prack(answer_due: bool, waiting: Option<u16>) -> Option<SessionEvent> {

@@ -1,17 +1,14 @@
 //! The session timer of a leg (RFC 4028): when siaga refreshes the session, and the end of a session that the peer does
 //! not refresh.
 
-use crate::switchboard::session::state::timer::Agreement;
-use crate::switchboard::session::state::timer::SessionTimer;
-use crate::switchboard::session::state::timer::TRY_AGAIN;
-use std::time::Duration;
-
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
+use crate::switchboard::session::state::timer::{Agreement, SessionTimer, TRY_AGAIN};
 use crate::switchboard::step::Step;
+use std::time::Duration;
 
 impl Session {
     /// True while a session timer runs.

@@ -1,17 +1,17 @@
 //! The 2xx of siaga to an INVITE, which is retransmitted until its ACK arrives (RFC 3261 §13.3.1.4).
 
-use crate::switchboard::session::state::unacked::Unacked;
-
-use bytes::Bytes;
-
-use crate::sip::transaction::ServerId;
-use crate::sip::wire::Message;
 use crate::switchboard::alarm::{Alarm, T1, T2};
 use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
+use crate::switchboard::session::state::unacked::Unacked;
 use crate::switchboard::step::Step;
+
+use bytes::Bytes;
+
+use crate::sip::transaction::ServerId;
+use crate::sip::wire::Message;
 
 impl Session {
     /// True while a 2xx of siaga waits for its ACK.

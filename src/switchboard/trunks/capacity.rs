@@ -18,6 +18,11 @@ impl Trunks {
         self.channels.leave(who);
     }
 
+    /// The live legs over a trunk.
+    pub(in crate::switchboard) fn legs_over(&self, index: usize) -> Vec<Who> {
+        self.channels.legs_over(index)
+    }
+
     /// The trunk of a leg.
     pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
         self.channels.of.get(&who).copied()

@@ -12,6 +12,11 @@ use crate::switchboard::wire::connections::uri_over;
 use bytes::Bytes;
 
 impl Trunks {
+    /// True if the trunk responds to keep-alives.
+    pub(in crate::switchboard) fn is_up(&self, index: usize) -> bool {
+        self.states.get(index).is_some_and(|state| state.up == Some(true))
+    }
+
     /// Counts one keep-alive. The state changes after enough results in a row agree.
     pub(in crate::switchboard) fn trunk_pinged(&mut self, step: &mut Step, index: usize, up: bool) {
         let Some((terms, state)) = self.settings.trunks.get(index).zip(self.states.get_mut(index)) else { return };

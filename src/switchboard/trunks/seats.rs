@@ -39,6 +39,12 @@ impl Seats {
         self.over.insert(who);
     }
 
+    /// The live legs over a trunk.
+    pub(in crate::switchboard) fn legs_over(&self, trunk: usize) -> Vec<Who> {
+        let legs = self.of.iter().filter(|(who, of)| **of == trunk && !self.over.contains(who));
+        legs.map(|(who, _)| *who).collect()
+    }
+
     /// Renumbers the trunks. Legs of removed trunks are removed.
     pub(in crate::switchboard) fn follow(&mut self, places: &[Option<usize>]) {
         let old = std::mem::take(self);

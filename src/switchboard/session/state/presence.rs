@@ -24,11 +24,22 @@ pub(in crate::switchboard::session) struct Inquiry {
     pub(in crate::switchboard::session) until: Option<Instant>,
 }
 
+/// How long a peer that may be gone has to respond to OPTIONS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Patience {
+    /// Four transmissions over UDP: an outgoing leg or an operator's phone.
+    Short,
+    /// Timer F: a caller.
+    TimerF,
+}
+
 /// What is known about the presence of the peer.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard::session) struct Presence {
     /// True if the peer may have lost the dialog.
     pub(in crate::switchboard::session) doubted: bool,
+    /// Set if the peer may be gone: it gets OPTIONS as soon as its media stops.
+    pub(in crate::switchboard::session) suspected: Option<Patience>,
     pub(in crate::switchboard::session) inquiry: Option<Inquiry>,
     pub(in crate::switchboard::session) found: Found,
 }
