@@ -1,6 +1,11 @@
 //! The guard: decides which requests get no response, and counts wrong credentials and overload.
 
-use crate::switchboard::output::Guess;
+use crate::switchboard::admission::Admission;
+use crate::switchboard::facts::Facts;
+use crate::switchboard::output::{Guess, Output};
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,13 +17,6 @@ use crate::sip::flow::Flow;
 use crate::sip::guard::{Guessing, Reason, Standing};
 use crate::sip::registrar::Binding;
 use crate::sip::wire::{Message, Method};
-
-use crate::switchboard::admission::Admission;
-use crate::switchboard::facts::Facts;
-use crate::switchboard::output::Output;
-use crate::switchboard::phones::Phones;
-use crate::switchboard::step::Step;
-use crate::switchboard::wire::Wire;
 
 /// Figures of the guard for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,6 @@
-//! Tests of one session without a call: the state table row by row, the session timer, glare, and PRACK.
+//! Tests of one session without a call: the session timer, glare, PRACK, and in `table` the state table row by row.
+
+mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::{Instant, Now, Timestamp};
-use crate::ids::{CallId, Rng};
+use crate::ids::{CallId, LegNo, Rng};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::digest::Authenticator;
 use crate::sip::flow::Flow;
@@ -28,6 +30,7 @@ use crate::switchboard::session::inputs::{SessionDeadline, SessionRequest};
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::state::closing::Bye;
 use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
+use crate::switchboard::session::tests::table::in_state;
 use crate::switchboard::session::{Session, SessionState};
 use crate::switchboard::settings::Settings;
 use crate::switchboard::step::Step;
@@ -105,7 +108,10 @@ impl World {
             phones: Phones::new(now.mono, Arc::clone(&settings)),
             trunks: Trunks::new(Arc::clone(&settings)),
             admission: Admission::new(Arc::clone(&settings), authenticator, tags),
-            media: MediaPorts::new(Arc::clone(&settings), vec![SocketAddr::from(([192, 0, 2, 1], 20_000))]),
+            media: MediaPorts::new(
+                Arc::clone(&settings),
+                [20_000, 20_002].map(|port| SocketAddr::from(([192, 0, 2, 1], port))).to_vec(),
+            ),
         };
         let mut step = Step::new(now, rng);
         let flow = Flow::udp(SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 9], 5060)));
@@ -278,123 +284,7 @@ fn server_of(
     }
 }
 
-/// The event as the state table names it.
-fn name_of(event: SessionEvent) -> String {
-    let text = format!("{event:?}");
-    text.split(' ').next().unwrap_or_default().to_owned()
-}
-
 const TIMER: &str = "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n";
-
-/// A session in a state of the table.
-fn in_state(state: &str) -> World {
-    let active = sdp_of("sendrecv");
-    let mut world = World::new(TIMER, &active);
-    match state {
-        "early" => {}
-        "unacked" => drop(world.answer()),
-        "unacked, offering" => {
-            world = in_state("confirmed");
-            world.ask("INVITE", SessionRequest::Invite, TIMER, "");
-        }
-        "confirmed" => {
-            world.answer();
-            world.ack("");
-        }
-        "confirmed, requesting" => {
-            world = World::new(&format!("{TIMER}Allow: INVITE, ACK, BYE, UPDATE\r\n"), &active);
-            world.answer();
-            world.ack("");
-            world.wait(SessionDeadline::Timer, None);
-        }
-        "confirmed, requesting, offering" => {
-            world = in_state("confirmed");
-            world.wait(SessionDeadline::Timer, None);
-        }
-        "confirmed, doubted" => {
-            world = in_state("confirmed, requesting, offering");
-            world.fail();
-        }
-        "confirmed, asking" => {
-            world = in_state("confirmed");
-            world.silence();
-        }
-        "ending" => {
-            world.answer();
-            world.end(Bye::AfterAck);
-        }
-        "ended" => {
-            world = in_state("confirmed");
-            world.end(Bye::Received);
-        }
-        other => panic!("no state of the table: {other}"),
-    }
-    assert_eq!(world.state(), state);
-    world.verify();
-    world.messages();
-    world
-}
-
-/// Applies an event of the table.
-fn apply(world: &mut World, event: &str) -> SessionEvents {
-    let (active, held) = (sdp_of("sendrecv"), sdp_of("sendonly"));
-    match event {
-        "the call answers" => world.answer(),
-        "the call ends" => world.end(Bye::AfterAck),
-        "the call ends, the peer is lost" => world.end(Bye::AtOnce),
-        "ACK" => world.ack(""),
-        "ACK with answer" => world.ack(&active),
-        "T1 without ACK" => world.wait(SessionDeadline::Unacked, None),
-        "64*T1 without ACK" => world.wait(SessionDeadline::Unacked, Some(Duration::from_secs(32))),
-        "re-INVITE with offer" => world.ask("INVITE", SessionRequest::Invite, TIMER, &held),
-        "re-INVITE without offer" => world.ask("INVITE", SessionRequest::Invite, TIMER, ""),
-        "UPDATE with offer" => world.ask("UPDATE", SessionRequest::Update, TIMER, &held),
-        "UPDATE without offer" => world.ask("UPDATE", SessionRequest::Update, TIMER, ""),
-        "INFO with a digit" => {
-            world.cseq += 1;
-            let text = request("INFO", world.cseq, "Content-Type: application/dtmf\r\n", "");
-            let text = text.replace("Content-Length: 0\r\n\r\n", "Content-Length: 1\r\n\r\n5");
-            with_message(text.as_bytes(), |message| {
-                let server = server_of(&mut world.net, &mut world.step, world.flow, message);
-                let taken = Taken { flow: world.flow, message, server };
-                let key = DialogKey::of_request(message).unwrap();
-                let input = (&taken, SessionRequest::Info);
-                world.session.request(&mut world.net, &mut world.step, input, leg(), &key)
-            })
-        }
-        "OPTIONS" => world.ask("OPTIONS", SessionRequest::Options, "", ""),
-        "BYE" => world.ask("BYE", SessionRequest::Bye, "", ""),
-        "refresh is due" => world.wait(SessionDeadline::Timer, None),
-        "timer expires" => world.wait(SessionDeadline::Timer, Some(Duration::from_secs(600))),
-        "timer expires, media arrives" => {
-            world.hear();
-            world.wait(SessionDeadline::Timer, Some(Duration::from_secs(600)))
-        }
-        "2xx" => world.respond("200 OK", ""),
-        "2xx with answer" => world.respond("200 OK", &active),
-        "481" => world.respond("481 Call/Transaction Does Not Exist", ""),
-        "491" => world.respond("491 Request Pending", ""),
-        "no response" => world.fail(),
-        "media stops" => world.silence(),
-        other => panic!("no event of the table: {other}"),
-    }
-}
-
-#[test]
-fn every_row_of_the_state_table_is_so() {
-    let table = include_str!("mod.rs").lines().filter_map(|line| line.trim().strip_prefix("/// | "));
-    let rows: Vec<Vec<&str>> = table.map(|row| row.trim_end_matches(" |").split(" | ").collect()).collect();
-    assert!(rows.len() > 30, "{} rows", rows.len());
-    for row in rows.iter().skip(2) {
-        let [state, event, next, effects] = row[..] else { panic!("{row:?}") };
-        let mut world = in_state(state);
-        let events = apply(&mut world, event);
-        let done = world.messages().into_iter().chain(events.into_iter().map(name_of)).collect::<Vec<_>>();
-        let done = if done.is_empty() { "-".to_owned() } else { done.join(", ") };
-        assert_eq!((world.state().as_str(), done.as_str()), (next, effects), "{state} | {event}");
-        world.verify();
-    }
-}
 
 #[test]
 fn a_session_that_the_peer_must_refresh_expires_without_a_request_of_siaga() {
@@ -466,4 +356,46 @@ fn a_reliable_response_without_a_prack_is_given_up_and_the_next_one_follows() {
     world.session.send_provisional(&mut world.net, &mut world.step, leg(), 183, shown);
     assert_eq!(world.messages(), ["183"]);
     with_message(&world.sent[0].clone(), |message| assert_eq!(message.first(Name::RSeq), None));
+}
+
+#[test]
+fn a_reliable_response_of_a_phone_gets_one_prack_and_its_sdp_answers_the_invite() {
+    let World { mut net, mut step, flow, .. } = World::new(TIMER, &sdp_of("sendrecv"));
+    let phone = Who::Offer(call_id(), LegNo(1));
+    let mut session = Session::new(flow, false);
+    session.set_media(MediaSession::lend(&mut net.media, &mut step, phone, flow.remote.ip()).unwrap());
+    let from: &[u8] = b"<sip:112@192.0.2.1>;tag=ours";
+    let response = |status: &str, fields: &str, body: &str| {
+        format!(
+            "SIP/2.0 {status}\r\n\
+             Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1\r\n\
+             From: <sip:112@192.0.2.1>;tag=ours\r\n\
+             To: <sip:budi@192.0.2.9>;tag=phone\r\n\
+             Call-ID: ring\r\n\
+             CSeq: 1 INVITE\r\n\
+             Contact: <sip:budi@192.0.2.9>\r\n\
+             {fields}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let fields = "Require: 100rel\r\nRSeq: 7\r\nContent-Type: application/sdp\r\n";
+    let progress = response("183 Session Progress", fields, &sdp_of("sendrecv"));
+    step.out.transmits.clear();
+    for is_new in [true, false] {
+        let taken = with_message(progress.as_bytes(), |message| {
+            session.early_response(&mut net, &mut step, phone, (from, 1), message)
+        });
+        assert_eq!(taken, is_new);
+    }
+    assert_eq!((session.state(), step.out.transmits.len()), (SessionState::Early, 1));
+    assert!(step.out.transmits[0].bytes.starts_with(b"PRACK "));
+    with_message(response("200 OK", "", "").as_bytes(), |message| {
+        let dialog = session.dialog_of((from, 1), message).unwrap();
+        let agreed = session.agreed_by(&dialog, message).expect("the 183 has the answer");
+        session.confirm(&mut net, &mut step, phone, (dialog, 1, agreed), message);
+    });
+    assert_eq!((session.state(), step.out.transmits.len()), (SessionState::Confirmed, 2));
+    assert!(step.out.transmits[1].bytes.starts_with(b"ACK "));
+    session.drop_early(&mut net);
+    assert!(!session.has_early_dialogs());
 }
