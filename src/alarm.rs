@@ -26,6 +26,8 @@ pub enum Kind {
     LocalState,
     /// The roster's files cannot be used.
     Roster,
+    /// The configuration that was read last has errors: an earlier one is in use.
+    Configuration,
     /// Facts cannot be written to the journal's disk, or its stored segments cannot be removed.
     Journal,
     /// Records cannot be written to the database.
@@ -50,13 +52,14 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Listener,
         Self::Certificates,
         Self::Trunk,
         Self::Accounts,
         Self::LocalState,
         Self::Roster,
+        Self::Configuration,
         Self::Journal,
         Self::Database,
         Self::Records,
@@ -78,6 +81,7 @@ impl Kind {
             Self::Accounts => "accounts",
             Self::LocalState => "local-state",
             Self::Roster => "roster",
+            Self::Configuration => "configuration",
             Self::Journal => "journal",
             Self::Database => "database",
             Self::Records => "records",

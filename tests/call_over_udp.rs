@@ -47,7 +47,7 @@ impl Hands for Notes {
     fn phone_reach(&mut self, _account: &OperatorId, _contact: &str, _unreachable: bool) {}
 
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
-    fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
+    fn guessing(&mut self, _: &str, _: Option<siaga::switchboard::Guess>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
     fn banned(&mut self, _: siaga::clock::Instant, _: &siaga::sip::guard::Ban) {}
     fn ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Acd;
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits::DESKS_MAX;
@@ -175,30 +174,6 @@ impl Merits {
             Strategy::LeastTalkTime => (level, u64::try_from(self.talk.as_nanos()).unwrap_or(u64::MAX), idle),
             Strategy::Linear | Strategy::Random => (level, 0, 0),
         }
-    }
-}
-
-impl Acd {
-    /// Applies the desks of the settings. Calls of the `former` desks move to the desk with the same name.
-    pub(super) fn set_desks(&mut self, former: &[Desk]) {
-        if self.settings.desks.is_empty() {
-            self.settings.desks.push(Desk::default());
-        }
-        self.settings.desks.truncate(DESKS_MAX);
-        let mut desks = self.settings.desks.clone();
-        self.everybody = DeskNo(0);
-        if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {
-            self.everybody = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
-            desks.push(Desk { name: "everybody".to_owned(), strategy: first.strategy, ..Desk::default() });
-        }
-        let named = |name: &str| desks.iter().position(|desk| desk.name == name).and_then(|at| u8::try_from(at).ok());
-        let now_called = |desk: DeskNo| {
-            DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
-        };
-        let rings = desks.iter().map(Desk::ring).collect();
-        self.queue.set_desks(rings, self.everybody, now_called);
-        self.floor.set_desks(desks);
-        self.serve_by_posture();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::queue::More;
+use super::keys::More;
 use super::{Acd, Entry, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::desk::{Desk, DeskNo, Merits, Rank, Strategy};
 use super::operator::{Operator, Work};
-use super::{Change, State};
+use super::view::{Change, State};
 use crate::clock::{Deadlines, Instant, Timestamp};
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId, Rng};

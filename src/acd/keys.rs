@@ -1,10 +1,13 @@
 //! One call of the queue, and its entries in the queue's indexes.
 
+use std::collections::BTreeSet;
+
 use super::desk::{DeskNo, DeskSet};
 use super::pairs::Family;
 use super::posture::Service;
-use super::queue::{More, OFFERS_MAX, Place, RING_MAX, Status, Widening};
 use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::limits;
 
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -23,10 +26,17 @@ pub(super) struct Call {
     pub(super) phones_turn: bool,
     /// The family of the port for which the caller waits.
     pub(super) lacks: Option<Family>,
+    /// The operators who ring for it and were on a break when they were rung.
+    pub(super) recalled: BTreeSet<OperatorId>,
     pub(super) status: Status,
 }
 
 impl Call {
+    /// True if none of these operators, who ring for the call, was ready when the ring attempt began.
+    fn rings_no_ready(&self, rung: &BTreeSet<OperatorId>) -> bool {
+        rung.is_subset(&self.recalled)
+    }
+
     /// The desks to which it can be offered in the current operating mode.
     pub(super) fn desks(&self, service: Service) -> DeskSet {
         match service {
@@ -69,6 +79,8 @@ impl Keys {
         let pending = Self { unanswered, ..Self::default() };
         let waiting = Self { waits, ..pending };
         let recallable = |rings: bool| Some((rings, desks)).filter(|_| overdue);
+        // One leg stays free for an operator who becomes ready.
+        let more_recallable = |to: &BTreeSet<OperatorId>| recallable(true).filter(|_| to.len() + 1 < RING_MAX);
         match &call.status {
             Status::Waiting if fallback_first => Self { untried: true, spent, ..waiting },
             // A call that has used its ring attempts gets one more each time its retry is due.
@@ -84,15 +96,16 @@ impl Keys {
             Status::Held { until } => {
                 Self { offerable: desks, retry: Some(*until), recallable: recallable(false), ..waiting }
             }
+            Status::Offered { to, .. } if spent || to.len() >= RING_MAX => pending,
+            // A call that rings only operators on a break gets a ready operator in the common order, like a waiting call.
+            Status::Offered { to, .. } if call.rings_no_ready(to) => {
+                Self { offerable: desks, recallable: more_recallable(to), ..pending }
+            }
             Status::Offered { to, more } if all_at_once || *more == More::Now => {
-                if spent || to.len() >= RING_MAX {
-                    pending
-                } else {
-                    Self { joinable: desks, recallable: recallable(true), ..pending }
-                }
+                Self { joinable: desks, recallable: more_recallable(to), ..pending }
             }
             Status::Fallback { to, .. } if fallback_first || spent || to.len() >= RING_MAX => pending,
-            Status::Fallback { in_turn, .. } if in_turn.is_empty() => Self { offerable: desks, ..pending },
+            Status::Fallback { in_turn, .. } if call.rings_no_ready(in_turn) => Self { offerable: desks, ..pending },
             Status::Fallback { more, .. } if all_at_once || *more == More::Now => Self { joinable: desks, ..pending },
             Status::Offered { more: More::From(at), .. } | Status::Fallback { more: More::From(at), .. } => {
                 Self { grows: Some(*at), ..pending }
@@ -102,4 +115,55 @@ impl Keys {
             Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => Self::default(),
         }
     }
+}
+
+/// Ring attempts of one call. After them it gets one more for each retry of the fallback.
+pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
+
+/// Maximum operators that one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
+pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
+
+/// A place in the order: lower numbers are served first.
+pub type Place = (u8, u64);
+
+/// The time at which a call is also offered to these desks.
+pub(super) type Widening = (Instant, DeskSet);
+
+/// The state of a call in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Waits for an operator or for the fallback.
+    Waiting,
+    /// The fallback has failed. The call waits for an operator; the fallback may start again at `until`.
+    Held {
+        until: Instant,
+    },
+    /// These operators (at least one) are rung.
+    Offered {
+        to: BTreeSet<OperatorId>,
+        more: More,
+    },
+    /// The fallback is in progress. `to`: the operators who are rung, if any. `in_turn`: those of them who became ready since; the others
+    /// ring because the fallback rings all phones.
+    Fallback {
+        to: BTreeSet<OperatorId>,
+        in_turn: BTreeSet<OperatorId>,
+        more: More,
+    },
+    Talking(OperatorId),
+    /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
+    Moving(BTreeSet<OperatorId>),
+    /// A placed call: the operators who ring or talk in it.
+    Direct {
+        by: OperatorId,
+        engaged: BTreeSet<OperatorId>,
+    },
+}
+
+/// Whether a ringing call may ring more operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    Never,
+    From(Instant),
+    Now,
 }

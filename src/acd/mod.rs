@@ -13,6 +13,7 @@ use crate::limits;
 
 mod calendar;
 pub mod desk;
+mod desks;
 mod engage;
 mod floor;
 mod guest;
@@ -20,12 +21,14 @@ mod keys;
 mod none_ready;
 mod offers;
 mod operator;
+mod pair_room;
 mod pairs;
 mod posture;
 mod queue;
 pub mod roster;
 mod routing;
 pub mod section;
+mod service;
 mod sets;
 pub mod shift;
 #[cfg(test)]
@@ -33,16 +36,18 @@ mod tests;
 mod unheard;
 mod verify;
 mod view;
+mod views;
 mod why;
 
 use desk::{Desk, DeskNo, DeskSet};
 pub use engage::Standing;
 use floor::Floor;
+pub use keys::Place;
+use keys::{Status, Widening};
 use operator::{Operator, Work};
 pub use pairs::{Family, FreePairs};
 pub use posture::Posture;
-pub use queue::Place;
-use queue::{Queue, Status, Widening};
+use queue::Queue;
 pub use view::{Change, Outlook, State, View};
 
 /// Shortest rest and retry, whatever is configured. It prevents a busy loop with a phone that rejects at once.

@@ -1,7 +1,7 @@
 //! Ends of ring attempts and of conversations.
 
+use super::keys::Status;
 use super::operator::Work;
-use super::queue::Status;
 use super::{Acd, PAUSE_MIN, UNANSWERED};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
@@ -100,10 +100,22 @@ impl Acd {
         self.queue.is_in_turn(call, operator)
     }
 
-    /// True if a ring attempt for a call in the fallback counts against the operator: it was the operator's turn, and the operator is at
-    /// work.
+    /// True if a failed ring attempt counts against the operator: the operator is staffed. In a fallback it was also the operator's turn,
+    /// and the operator is not on a break.
     pub fn answers_for(&self, call: CallId, operator: &OperatorId) -> bool {
-        self.is_in_turn(call, operator) && self.floor.get(operator).is_some_and(|facts| facts.is_at_work())
+        let Some(facts) = self.floor.get(operator) else { return false };
+        match self.queue.status(call) {
+            Some(Status::Fallback { in_turn, .. }) => in_turn.contains(operator) && facts.is_at_work(),
+            Some(
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Offered { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
+            )
+            | None => facts.is_staffed(),
+        }
     }
 
     /// The conversation and the call have ended: wrap-up begins. Ignored unless this operator talks in this call.

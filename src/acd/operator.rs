@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::desk::Merits;
-use super::{State, View};
+use super::view::{State, View};
 use crate::clock::{Instant, Timestamp};
 use crate::ids::{CallId, OperatorId};
 

@@ -3,70 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet, Ring};
-use super::keys::{Call, Keys};
+use super::keys::{Call, Keys, More, OFFERS_MAX, Place, RING_MAX, Status, Widening};
 use super::pairs::FreePairs;
 use super::posture::Service;
 use super::sets::CallsBySet;
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
-use crate::limits;
 
 mod fallback;
 mod first;
 mod priority;
 mod verify;
-
-/// Ring attempts of one call. After them it gets one more for each retry of the fallback.
-pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
-
-/// Maximum operators that one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
-pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
-
-/// A place in the order: lower numbers are served first.
-pub type Place = (u8, u64);
-
-/// The time at which a call is also offered to these desks.
-pub(super) type Widening = (Instant, DeskSet);
-
-/// The state of a call in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    /// Waits for an operator or for the fallback.
-    Waiting,
-    /// The fallback has failed. The call waits for an operator; the fallback may start again at `until`.
-    Held {
-        until: Instant,
-    },
-    /// These operators (at least one) are rung.
-    Offered {
-        to: BTreeSet<OperatorId>,
-        more: More,
-    },
-    /// The fallback is in progress. `to`: the operators who are rung, if any. `in_turn`: those of them who became ready since; the others
-    /// ring because the fallback rings all phones.
-    Fallback {
-        to: BTreeSet<OperatorId>,
-        in_turn: BTreeSet<OperatorId>,
-        more: More,
-    },
-    Talking(OperatorId),
-    /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
-    Moving(BTreeSet<OperatorId>),
-    /// A placed call: the operators who ring or talk in it.
-    Direct {
-        by: OperatorId,
-        engaged: BTreeSet<OperatorId>,
-    },
-}
-
-/// Whether a ringing call may ring more operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum More {
-    Never,
-    From(Instant),
-    Now,
-}
 
 /// All calls, with indexes.
 #[derive(Debug, Default)]
@@ -161,8 +109,11 @@ impl Queue {
         }
         let desks = DeskSet::of(home);
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let (status, phones_turn, lacks) = (Status::Waiting, false, None);
-        self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, status });
+        let (status, phones_turn, lacks, recalled) = (Status::Waiting, false, None, BTreeSet::new());
+        self.put(
+            call,
+            Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, recalled, status },
+        );
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
@@ -188,6 +139,7 @@ impl Queue {
                 | Status::Direct { .. } => 0,
             };
             entry.status = status;
+            entry.recalled.clear();
         });
     }
 
@@ -205,6 +157,14 @@ impl Queue {
     /// Rings one more operator, who is on a break. Other operators on a break may follow at once.
     pub(super) fn recall(&mut self, call: CallId, operator: &OperatorId) {
         self.ring_with(call, operator, More::Now);
+        self.rings_on_break(call, operator);
+    }
+
+    /// Marks an operator who rings for a call as one who was on a break when the ring attempt began.
+    pub(super) fn rings_on_break(&mut self, call: CallId, operator: &OperatorId) {
+        self.change(call, |entry| {
+            entry.recalled.insert(operator.clone());
+        });
     }
 
     pub(super) fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
@@ -249,19 +209,26 @@ impl Queue {
     /// Removes one operator from those who ring, for a ring attempt or a fallback. After the last one the call waits; if it has used its
     /// attempts, no phone rings for it before `retry`.
     pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
-        self.change(call, |entry| match &mut entry.status {
-            Status::Offered { to, .. } => {
-                to.remove(operator);
-                if to.is_empty() {
-                    let spent = entry.offers >= OFFERS_MAX;
-                    entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
+        self.change(call, |entry| {
+            entry.recalled.remove(operator);
+            match &mut entry.status {
+                Status::Offered { to, .. } => {
+                    to.remove(operator);
+                    if to.is_empty() {
+                        let spent = entry.offers >= OFFERS_MAX;
+                        entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
+                    }
                 }
+                Status::Fallback { to, in_turn, .. } => {
+                    to.remove(operator);
+                    in_turn.remove(operator);
+                }
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. } => {}
             }
-            Status::Fallback { to, in_turn, .. } => {
-                to.remove(operator);
-                in_turn.remove(operator);
-            }
-            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => {}
         });
     }
 

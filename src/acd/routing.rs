@@ -1,7 +1,8 @@
 //! The next decision: which operator is rung for which call.
 
 use super::desk::DeskNo;
-use super::queue::{Place, Queue, RING_MAX};
+use super::keys::{Place, RING_MAX};
+use super::queue::Queue;
 use super::{Acd, Decision, Posture, Standing, Status};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};

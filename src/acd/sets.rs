@@ -3,7 +3,7 @@
 use crate::counted::Map;
 
 use super::desk::DeskSet;
-use super::queue::Place;
+use super::keys::Place;
 use crate::ids::CallId;
 
 /// Calls in their order, one index for each set of desks. Empty indexes are removed.

@@ -1,6 +1,6 @@
 //! Operators whose phones do not respond to a ring attempt: they are free for other calls, and the failure does not count against them.
 
-use super::operator::Hearing;
+use super::operator::{Hearing, Operator};
 use super::queue::Queue;
 use super::{Acd, Standing, State, Status, Work};
 use crate::clock::{Instant, Now};
@@ -67,13 +67,16 @@ impl Acd {
     /// and operator are reserved for each other again. The open leg and the caller already have their port pairs. Returns false, and
     /// changes nothing, if the operator has another call or is not at work while others are, or if the call does not wait.
     pub fn ring_again(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        let at_work =
-            self.floor.get(operator).is_some_and(|facts| matches!(facts.state(), State::Ready | State::Break));
+        let state = self.floor.get(operator).map(Operator::state);
+        let at_work = matches!(state, Some(State::Ready | State::Break));
         let here = at_work || self.floor.staffed_count() == 0;
         if !here || self.standing(operator) != Standing::Free || !self.queue.may_ring(call) {
             return false;
         }
         self.queue.rejoin(now.mono, call, operator);
+        if state == Some(State::Break) {
+            self.queue.rings_on_break(call, operator);
+        }
         self.assign(call, operator);
         true
     }

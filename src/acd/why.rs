@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::desk::{DeskNo, Strategy};
+use super::keys::Status;
 use super::operator::{Operator, Work};
-use super::queue::Status;
 use super::{Acd, State};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};

@@ -11,10 +11,12 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Gap;
 use crate::sip::location::Location;
 
-use super::moment::{known_or_default, known_or_service};
+use super::moment::known_or_default;
 
 pub use super::console_role::ConsoleRole;
 pub use super::moment::{Moment, Uptime};
+pub use super::side::Side;
+use super::side::known_or_service;
 
 /// Identifies a fact permanently; applying a fact twice changes nothing. `stream` is the call, or the run of the service for facts of no
 /// call; `seq` counts within it. Facts after a call's end (a disposition) have a random `seq` with the top bit set.
@@ -105,15 +107,6 @@ impl OfferOutcome {
             Self::Withdrawn => "withdrawn",
         }
     }
-}
-
-/// Who ended a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    Caller,
-    Operator,
-    Service,
 }
 
 impl Side {

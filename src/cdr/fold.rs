@@ -1,9 +1,11 @@
 //! Computes one record from facts, in any order and any number of times.
 
+use crate::cdr::step::Step;
+use crate::cdr::step::Talking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::ids::{CallId, LegNo};
+use crate::ids::LegNo;
 
 use super::fact::{Callee, Fact, FactId, FactKind, Uptime};
 use super::guests::Guests;
@@ -208,13 +210,6 @@ impl Cdr {
     }
 }
 
-/// One fact in order, with its time on the call's clock.
-pub(super) struct Step<'f> {
-    call: Option<CallId>,
-    pub(super) at: Timestamp,
-    pub(super) kind: &'f FactKind,
-}
-
 /// The facts with their times. A call's clock starts at the wall clock time of its first fact. Within one run it follows the uptime, so
 /// that a step of the wall clock changes no duration. From one run to the next it follows the wall clock, and never goes back. Facts
 /// without an uptime keep their wall clock time.
@@ -246,9 +241,6 @@ fn steady(fact: &Fact) -> Timestamp {
         None => fact.at,
     }
 }
-
-/// The party that talks with the caller: its leg, the party, and the start of the talk.
-pub(super) type Talking = Option<(LegNo, Callee, Timestamp)>;
 
 /// Legs that have put the other side on hold, the start of the hold, and the total hold time.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
 use super::fact::{Callee, FactKind, Role};
-use super::fold::Step;
+use super::step::Step;
 use super::{Cdr, Talk, Visit};
 
 /// The current participants.

@@ -7,6 +7,8 @@ mod guests;
 pub mod interrupted;
 mod moment;
 pub mod past;
+mod side;
+mod step;
 mod transfers;
 
 use serde::{Deserialize, Serialize};

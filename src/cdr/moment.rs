@@ -4,8 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-use super::fact::Side;
-
 /// A run of the service, identified by the wall clock time of its start, and the milliseconds since then, which no clock step changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime(pub Timestamp, pub u64);
@@ -35,10 +33,4 @@ where
 {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
-}
-
-/// Reads a side that only a newer version knows as the service: the call has ended in any case.
-pub(super) fn known_or_service<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Side, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or(Side::Service))
 }

@@ -3,7 +3,7 @@
 use crate::ids::LegNo;
 
 use super::fact::{Callee, FactKind, OfferOutcome};
-use super::fold::{Step, Talking};
+use super::step::{Step, Talking};
 use super::{Cdr, Talk, Transfer};
 
 /// The transfer in progress.

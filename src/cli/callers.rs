@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 
+use super::console::fault;
 use super::output::print_line;
 use super::{ConfigFile, console};
 
@@ -187,17 +188,4 @@ fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
 pub(super) fn local(config: &Config, at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
     config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// Why the service rejected a request: the text of its response.
-pub(super) fn fault(answer: &str) -> String {
-    #[derive(Deserialize)]
-    struct Fault {
-        fault: String,
-    }
-    match serde_json::from_str::<Fault>(answer) {
-        Ok(told) => told.fault,
-        Err(_) if answer.trim().is_empty() => "no reason is given".to_owned(),
-        Err(_) => answer.lines().next().unwrap_or_default().chars().take(200).collect(),
-    }
 }

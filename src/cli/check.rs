@@ -92,6 +92,9 @@ fn print(config: &Config) {
     for warning in crate::server::sharing::warnings(config) {
         print_line!("warning: {warning}");
     }
+    for warning in crate::server::media::remarks(&config.recording.dir) {
+        print_line!("warning: {warning}");
+    }
     for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
         print_line!("remark: {remark}");
     }

@@ -12,7 +12,6 @@ use crate::ids::OperatorId;
 use crate::server::token::Token;
 
 use super::Named;
-use super::callers::fault;
 use super::output::print_line;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -140,4 +139,17 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         });
     }
     address
+}
+
+/// Why the service rejected a request: the text of its response.
+pub(super) fn fault(answer: &str) -> String {
+    #[derive(Deserialize)]
+    struct Fault {
+        fault: String,
+    }
+    match serde_json::from_str::<Fault>(answer) {
+        Ok(told) => told.fault,
+        Err(_) if answer.trim().is_empty() => "no reason is given".to_owned(),
+        Err(_) => answer.lines().next().unwrap_or_default().chars().take(200).collect(),
+    }
 }

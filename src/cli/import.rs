@@ -88,15 +88,17 @@ fn lines(text: &str) -> Result<Vec<Line>, Vec<RosterFault>> {
     let mut seen = BTreeSet::new();
     let twice: Vec<RosterFault> = lines
         .iter()
-        .filter(|line| !seen.insert(&line.operator))
-        .map(|line| RosterFault::new(line.number, "operator", line.operator.as_str(), "each operator once"))
+        .filter(|line| !seen.insert(line.operator.as_str().to_ascii_lowercase()))
+        .map(|line| {
+            RosterFault::new(line.number, "operator", line.operator.as_str(), "each operator once, in any case")
+        })
         .collect();
     if twice.is_empty() { Ok(lines) } else { Err(twice) }
 }
 
 /// The accounts after the import: the lines applied to the existing ones.
-fn prepared(config: &Config, known: &[OperatorRow], lines: &[Line]) -> Result<Import, Vec<RosterFault>> {
-    let known: BTreeMap<&str, &OperatorRow> = known.iter().map(|row| (row.operator.as_str(), row)).collect();
+fn prepared(config: &Config, all: &[OperatorRow], lines: &[Line]) -> Result<Import, Vec<RosterFault>> {
+    let known: BTreeMap<&str, &OperatorRow> = all.iter().map(|row| (row.operator.as_str(), row)).collect();
     let mut import = Import { rows: Vec::new(), passwords: Vec::new(), new: 0, kept: 0 };
     let mut faults = Vec::new();
     for line in lines {
@@ -104,6 +106,10 @@ fn prepared(config: &Config, known: &[OperatorRow], lines: &[Line]) -> Result<Im
         let old = known.get(name);
         if old.is_some_and(|old| Kind::Station.has(old)) {
             faults.push(RosterFault::new(line.number, "operator", name, "an operator, not a station"));
+            continue;
+        }
+        if let Some(other) = super::operator::alike(all, name) {
+            faults.push(RosterFault::new(line.number, "operator", name, other));
             continue;
         }
         if let Some(meaning) = config.other_meaning(name) {

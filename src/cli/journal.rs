@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::config::Config;
 use crate::store::aside::Aside;
-use crate::store::salvage;
+use crate::store::salvage::{self, Contents};
 use crate::store::{Store, StoreError};
 
 use super::ConfigFile;
@@ -44,23 +44,25 @@ pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
     let mut bad = 0;
     for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
         let found = salvage::read(&path, false).with_context(|| shown(&path))?;
-        let unknown = found.entries.iter().filter(|entry| entry.fact.is_none()).count() + found.unknown;
-        print_line!(
-            "{}: {} facts, {unknown} of them of an unknown kind",
-            path.display(),
-            found.entries.len() + found.unknown
-        );
-        for (at, length) in &found.damage {
-            print_line!("  {length} bytes from byte {at} on cannot be read");
-        }
-        if let Some((at, length)) = &found.torn {
-            print_line!("  {length} bytes from byte {at} on are an incomplete record at the end: no damage");
-        }
+        print_contents(&path, &found);
         bad += usize::from(!found.damage.is_empty());
     }
     anyhow::ensure!(bad == 0, "{bad} damaged segments; siaga journal salvage reads what is readable");
     print_line!("the journal is undamaged");
     Ok(())
+}
+
+/// Prints what a segment contains, in the same words for every command.
+fn print_contents(path: &Path, found: &Contents) {
+    let facts = found.entries.len() + found.unknown;
+    let unknown = found.entries.iter().filter(|entry| entry.fact.is_none()).count() + found.unknown;
+    print_line!("{}: {facts} facts, {unknown} of them of an unknown kind", path.display());
+    for (at, length) in &found.damage {
+        print_line!("  {length} bytes from byte {at} on cannot be read");
+    }
+    if let Some((at, length)) = &found.torn {
+        print_line!("  {length} bytes from byte {at} on are an incomplete record at the end: no damage");
+    }
 }
 
 /// Salvages damaged segments, and lists or stores the calls that are set aside.
@@ -92,14 +94,8 @@ fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
         for path in &segments {
             let found = salvage::read(path, true).with_context(|| shown(path))?;
             salvage::store(store, &id, &found.entries).await?;
-            let lost: usize = found.damage.iter().map(|(_, length)| length).sum();
-            let (facts, repaired) = (found.entries.len(), found.repaired);
-            let torn = found.torn.map(|(_, length)| format!("; the last {length} bytes are an incomplete record"));
-            print_line!(
-                "{}: {facts} facts are stored, {repaired} of them repaired; {lost} bytes cannot be read{}",
-                path.display(),
-                torn.unwrap_or_default()
-            );
+            print_contents(path, &found);
+            print_line!("  {} facts are stored, {} of them repaired", found.entries.len(), found.repaired);
         }
         print_line!("{} segments were read; remove a file once the database has its facts", segments.len());
         Ok(())

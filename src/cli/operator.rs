@@ -56,7 +56,11 @@ pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) 
     let row = row(config, &account, shown.unwrap_or(name), &password)?;
     let row = OperatorRow { station: i16::from(kind == Kind::Station), ..row };
     let added = with_store(config, async |store| {
-        let count = store.operators().await?.len();
+        let known = store.operators().await?;
+        if let Some(expected) = alike(&known, name) {
+            bail!("{name:?} is not a new name; expected: {expected}");
+        }
+        let count = known.len();
         if count >= OPERATORS_MAX {
             bail!("{count} accounts exist; expected: at most {OPERATORS_MAX}");
         }
@@ -67,6 +71,13 @@ pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) 
     }
     print(config, &account, &password);
     Ok(())
+}
+
+/// The expected name if another account has this name in another case: phones and people would confuse the two.
+pub(super) fn alike(known: &[OperatorRow], name: &str) -> Option<String> {
+    let other = known.iter().map(|row| row.operator.as_str()).find(|one| one.eq_ignore_ascii_case(name))?;
+    let exists = known.iter().any(|row| row.operator == name);
+    (!exists).then(|| format!("\"{other}\", the account that exists, or a name that differs from it by more than case"))
 }
 
 /// Gives an operator or a station a new password and prints it, only once.

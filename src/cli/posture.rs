@@ -44,7 +44,7 @@ pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
     };
     let ModeView { posture, since, until, by } = match status {
         200 => console::read(&answer)?,
-        422 => anyhow::bail!("{}", callers::fault(&answer)),
+        422 => anyhow::bail!("{}", console::fault(&answer)),
         _ => return Err(console::rejected(status, &answer)),
     };
     let mut line = posture.word().to_owned();

@@ -55,14 +55,25 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
 fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     // The rules of operators' names serve here too.
     let name = OperatorId::parse(name)?.to_string();
-    if name == OWNER {
+    if name.eq_ignore_ascii_case(OWNER) {
         bail!("the user {OWNER} is the service itself; expected: another name");
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
     let token = hex::encode(secret);
     let row = ConsoleUserRow { name, role: role.word().to_owned(), token_sha256: token_hash(&token) };
-    with_store(config, async |store| Ok(store.put_console_user(&row).await?))?;
+    with_store(config, async |store| {
+        let known = store.console_users().await?;
+        let is_alike = |one: &&ConsoleUserRow| one.name.eq_ignore_ascii_case(&row.name);
+        if let Some(other) = known.iter().find(is_alike).filter(|_| known.iter().all(|one| one.name != row.name)) {
+            bail!(
+                "{:?} is not a new name; expected: \"{}\", the user who exists, or a name that differs by more than case",
+                row.name,
+                other.name
+            );
+        }
+        Ok(store.put_console_user(&row).await?)
+    })?;
     print_line!("user   {}\nrole   {}\ntoken  {token}", row.name, row.role);
     print_line!("The token is not shown again.");
     Ok(())

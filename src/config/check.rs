@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::Posture;
-use crate::acd::section::SectionFault;
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::limits::{CALLS_MAX, CONNECTIONS_MAX, CONNECTIONS_RESERVED};
@@ -14,7 +13,7 @@ use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
 
 use super::section::{Features, File, Reliability};
-use super::source::Source;
+use super::source::{Source, section_faults};
 use super::{
     Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, log, modes,
     network, own_number, posture, prompts, risks, roster, silent, tls,
@@ -88,12 +87,6 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         log: file.log,
         warnings,
     })
-}
-
-pub(super) fn section_faults(source: &mut Source, section: &str, faults: &[SectionFault]) {
-    for fault in faults {
-        source.fault(&format!("{section}.{}", fault.key), format!("{:?}", fault.found), fault.expected);
-    }
 }
 
 fn zone(source: &mut Source, file: &File) -> Option<jiff::tz::TimeZone> {

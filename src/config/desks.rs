@@ -9,10 +9,9 @@ use crate::ids::OperatorId;
 use crate::limits::DESKS_MAX;
 use crate::switchboard::DeskCalls;
 
-use super::check::section_faults;
 use super::level::FIRST_DESK;
 use super::section::File;
-use super::source::Source;
+use super::source::{Source, section_faults};
 
 /// Builds the desks, and the rules which calls belong to which desk. The first is `[queue]`.
 pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskCalls>) {

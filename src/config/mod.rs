@@ -46,7 +46,7 @@ pub use fault::{Fault, Faults};
 pub use identity::proves;
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
 pub use log::{Log, LogFormat};
-pub use names::OWN_NAME;
+pub use names::{CONSOLE_NAME, OWN_NAME};
 pub use posture::PostureConfig;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Site, SrtpName};

@@ -6,12 +6,22 @@ use super::{Config, Fault};
 
 /// Maximum names that are reported.
 const NAMES_MAX: usize = 20;
+/// The name in records of whoever uses the service's own token at the console.
+pub const CONSOLE_NAME: &str = "console";
 /// The expected name of an account.
-pub const OWN_NAME: &str = "a name that is not also a number, an agency or a feature code of the configuration";
+pub const OWN_NAME: &str =
+    "a name that is not also a number, an agency or a feature code of the configuration, and not \"console\"";
 
 impl Config {
     /// The other meaning of a name that phones dial, with the key that gives it this meaning. None: the name is free for an account.
     pub fn other_meaning(&self, name: &str) -> Option<String> {
+        if name.eq_ignore_ascii_case(CONSOLE_NAME) {
+            return Some("the name of the console in records".to_owned());
+        }
+        self.dialled_meaning(name)
+    }
+
+    fn dialled_meaning(&self, name: &str) -> Option<String> {
         let is = |number: &str| number.trim_start_matches('+') == name.trim_start_matches('+');
         if is(&self.site.number) {
             return Some("the emergency number (site.number)".to_owned());
@@ -38,15 +48,18 @@ impl Config {
         self.features.codes().any(|code| code == name).then(|| "a feature code (features)".to_owned())
     }
 
-    /// The accounts whose names phones dial for another purpose.
+    /// The accounts whose names phones dial for another purpose, or that records cannot tell apart from the console.
     pub fn ambiguous_names<'a>(&self, accounts: impl IntoIterator<Item = &'a OperatorId>) -> Vec<Fault> {
         let faults = accounts.into_iter().filter_map(|name| {
-            let meaning = self.other_meaning(name.as_str())?;
+            let wrong = match self.dialled_meaning(name.as_str()) {
+                Some(meaning) => format!("is also {meaning}: calls to it never reach the account"),
+                None => format!("is also {}", self.other_meaning(name.as_str())?),
+            };
             Some(Fault {
                 file: self.file.display().to_string(),
                 line: None,
                 key: String::new(),
-                wrong: format!("the account \"{name}\" is also {meaning}: calls to it never reach the account"),
+                wrong: format!("the account \"{name}\" {wrong}"),
                 right: OWN_NAME.to_owned(),
             })
         });
@@ -74,6 +87,7 @@ mod tests {
             ("08009999", "a number of an escalation (escalation)"),
             ("*50", "a feature code (features)"),
             ("*61", "a feature code (features)"),
+            ("Console", "the name of the console in records"),
         ] {
             assert_eq!(config.other_meaning(name).as_deref(), Some(meaning), "{name}");
         }
@@ -94,9 +108,10 @@ mod tests {
     #[test]
     fn every_ambiguous_account_is_reported() {
         let config = Config::parse("siaga.toml", TEXT).unwrap();
-        let names = ["112", "pmi", "sari"].map(|name| OperatorId::parse(name).unwrap());
+        let names = ["112", "pmi", "sari", "console"].map(|name| OperatorId::parse(name).unwrap());
         let faults = config.ambiguous_names(&names);
-        assert_eq!(faults.len(), 2);
+        assert_eq!(faults.len(), 3);
+        assert!(faults[2].to_string().contains("\"console\" is also the name of the console in records"));
         assert!(faults[0].to_string().contains("\"112\" is also the emergency number"), "{}", faults[0]);
         assert!(faults[1].to_string().contains("; expected: a name that"), "{}", faults[1]);
     }

@@ -7,7 +7,7 @@ use crate::limits::RTP_PORTS_MAX;
 use crate::sip::flow::Transport;
 use crate::switchboard::{Listener, Network, Trunk};
 
-use super::place::Place;
+use super::place::{Place, listens_on};
 use super::section;
 use super::source::Source;
 
@@ -176,10 +176,6 @@ pub(super) fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<
         }
     }
     networks
-}
-
-pub(super) fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
-    listeners.iter().any(|listener| listener.transport == transport)
 }
 
 fn tls_name(source: &mut Source, key: &str, section: &section::Trunk, over_tls: bool) -> Option<String> {

@@ -6,7 +6,6 @@ use crate::sip::flow::Transport;
 use crate::sip::uri::{Host, SipUri, Uri};
 use crate::switchboard::{Listener, TrunkHost};
 
-use super::network::listens_on;
 use super::section::{self, TransportName};
 use super::source::Source;
 
@@ -104,4 +103,8 @@ const fn word(transport: Transport) -> &'static str {
         Transport::Tcp => "tcp",
         Transport::Tls => "tls",
     }
+}
+
+pub(super) fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
+    listeners.iter().any(|listener| listener.transport == transport)
 }

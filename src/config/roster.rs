@@ -40,7 +40,7 @@ pub(super) fn load(source: &mut Source, file: &File, zone: Option<&jiff::tz::Tim
     for (i, section) in file.shift.iter().enumerate() {
         match ShiftTimes::parse(section) {
             Ok(times) => shifts.push(times),
-            Err(faults) => super::check::section_faults(source, &format!("shift[{i}]"), &faults),
+            Err(faults) => super::source::section_faults(source, &format!("shift[{i}]"), &faults),
         }
     }
     let operators = &file.operators;

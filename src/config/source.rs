@@ -1,6 +1,7 @@
 //! Reads TOML with error recovery: an invalid part is reported and removed, and the rest is read, so that all errors are reported at once.
 //! Knows the line of each key.
 
+use crate::acd::section::SectionFault;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -249,6 +250,12 @@ fn plain_value(found: &str) -> String {
         (None, "map") => "a table".to_owned(),
         (None, "sequence") => "a list".to_owned(),
         (None, other) => other.to_owned(),
+    }
+}
+
+pub(super) fn section_faults(source: &mut Source, section: &str, faults: &[SectionFault]) {
+    for fault in faults {
+        source.fault(&format!("{section}.{}", fault.key), format!("{:?}", fault.found), fault.expected);
     }
 }
 

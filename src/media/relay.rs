@@ -20,39 +20,18 @@ use super::rtcp::{self, REPORT_BYTES_MAX};
 use super::rtp::{FRAME_SAMPLES, Header};
 use super::stream::Stream;
 
+mod out;
+mod room;
 mod rooms;
 
-use rooms::Room;
+pub use out::{Effect, Out};
+use room::Room;
 
 /// The two ports of an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Channel {
     Rtp,
     Rtcp,
-}
-
-/// Actions of the thread other than sending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Receive on both ports of this slot; discard waiting datagrams.
-    Listen(u32),
-    /// Stop receiving on both ports of this slot.
-    Deaf(u32),
-    Tell(Event),
-    StartTape {
-        tape: TapeId,
-        call: CallId,
-        leg: LegNo,
-    },
-    StopTape(TapeId),
-}
-
-/// The outputs of a step. The caller reuses it from step to step to avoid allocation.
-#[derive(Debug, Default)]
-pub struct Out {
-    pub effects: Vec<Effect>,
-    /// Frames for the recorder.
-    pub frames: Vec<Frame>,
 }
 
 /// A packet to be sent: `place` is its range in the buffer.

@@ -45,6 +45,7 @@ impl Period {
         };
         // A period within the skipped hour is empty, not an error.
         if start > end || start == end && !skipped {
+            let (start, end) = (local(zone, millis(start)), local(zone, millis(end)));
             bail!("the period ends before it begins: {start} to {end}");
         }
         let span = millis(start)..millis(end);
@@ -124,6 +125,14 @@ mod tests {
     fn period(from: Option<&str>, to: Option<&str>) -> Range<Timestamp> {
         let zone = TimeZone::get("Asia/Jakarta").unwrap();
         Period::parse(from, to, &zone, at(NOW)).unwrap().span
+    }
+
+    #[test]
+    fn an_error_shows_times_of_the_sites_zone() {
+        let zone = TimeZone::get("Asia/Jakarta").unwrap();
+        let fault = Period::parse(Some("2026-11-24T08:00"), Some("2026-11-24T07:00"), &zone, at(NOW)).unwrap_err();
+        let expected = "the period ends before it begins: 2026-11-24 08:00:00 to 2026-11-24 07:00:00";
+        assert_eq!(fault.to_string(), expected);
     }
 
     #[test]

@@ -1,27 +1,34 @@
 //! HTTP on the console's address: metrics, health, and the operators' console as JSON. Every command needs the token. Without a valid
 //! token file metrics and health are served, and commands are not.
 
+use crate::server::console_reply::Fault;
+use crate::server::console_reply::Malformed;
+use crate::server::console_reply::Usual;
+use crate::server::console_reply::fault;
+use crate::server::console_reply::fault_body;
+use crate::server::console_state::Console;
+use crate::server::console_state::Parts;
+use crate::server::console_state::Shared;
+use crate::server::console_state::WORDS_MAX;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use serde::Deserialize;
 use serde::de::IntoDeserializer;
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::ConsoleRole;
-use crate::config::{Config, Console as ConsoleSettings};
+use crate::config::Console as ConsoleSettings;
 use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
@@ -29,14 +36,8 @@ use super::RETRY_EVERY;
 use super::console_asker::{Asker, Body};
 use super::console_look_ups::LookUps;
 use super::console_places::Proof;
-use super::desk::{Desk, DeskError};
-use super::events::Events;
-use super::media::Media;
-use super::metrics::Metrics;
-use super::records::Watch;
 use super::token::Token;
-use super::trace::Lost;
-use super::users::{OWNER, Users, may};
+use super::users::OWNER;
 use super::{
     console_callers, console_calls, console_connections, console_errors, console_health, console_posture,
     console_roster,
@@ -44,48 +45,8 @@ use super::{
 
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
-/// Characters of a reason, a category, a name.
-pub(super) const WORDS_MAX: usize = 200;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
-
-/// The state of the console's pages.
-#[derive(Debug)]
-pub(super) struct Console {
-    /// The service's own token, with the role of an admin. Empty until its file is valid.
-    token: OnceLock<Token>,
-    pub(super) look_ups: LookUps,
-    parts: Parts,
-}
-
-impl std::ops::Deref for Console {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.parts
-    }
-}
-
-/// What the service provides.
-#[derive(Debug)]
-pub(super) struct Parts {
-    pub(super) desk: Desk,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) alarms: Alarms,
-    pub(super) started: tokio::time::Instant,
-    /// Ends before the console does.
-    pub(super) media: Weak<Media>,
-    pub(super) records: Watch,
-    pub(super) users: watch::Receiver<Users>,
-    pub(super) events: Events,
-    pub(super) draining: Arc<AtomicBool>,
-    pub(super) log_lost: Lost,
-    pub(super) store_url: String,
-    /// The configuration as last read.
-    pub(super) config: watch::Receiver<Arc<Config>>,
-}
-
-pub(super) type Shared = State<Arc<Console>>;
 
 /// The alarm's subjects: the address, and the token file.
 const ADDRESS: &str = "address";
@@ -182,30 +143,6 @@ impl utoipa::Modify for BearerTokens {
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
 }
-
-/// The body of every error.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(super) struct Fault {
-    fault: String,
-}
-
-/// The errors of almost every request.
-#[derive(utoipa::IntoResponses)]
-#[expect(dead_code, reason = "it describes answers, and is none")]
-pub(super) enum Usual {
-    /// the token is missing or wrong
-    #[response(status = 401)]
-    Unknown(Fault),
-    /// the service does not respond
-    #[response(status = 503)]
-    Silent(Fault),
-}
-
-/// The error of requests with a body or a name in the path.
-#[derive(utoipa::IntoResponses)]
-#[response(status = 400, description = "what is wrong, and what is expected")]
-#[expect(dead_code, reason = "it describes an answer, and is none")]
-pub(super) struct Malformed(Fault);
 
 /// Runs a request whose token is valid. Without a valid token file it runs none.
 async fn only_known(State(console): Shared, mut request: Request, next: Next) -> Response {
@@ -402,68 +339,4 @@ async fn events(Asker { console, actor }: Asker) -> Response {
         Some(events) => events.into_response(),
         None => fault(StatusCode::SERVICE_UNAVAILABLE, "the events have too many listeners; expected: a retry later"),
     }
-}
-
-pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
-    if !may(&actor, &command) {
-        let text = format!("the role of {} ({}) does not permit the request", actor.name, actor.role.word());
-        return fault(StatusCode::FORBIDDEN, &text);
-    }
-    match console.desk.console(actor, command).await {
-        Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "unknown operator"),
-        Ok(ConsoleReply::UnknownReason { known }) => {
-            let text = format!("unknown reason; expected: one of {}", known.join(", "));
-            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
-        }
-        Ok(ConsoleReply::NoFallback) => fault(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "there is no fallback number; expected: queue.fallback_number in the configuration",
-        ),
-        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "another operator owns the call or the participant"),
-        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no live call has that id"),
-        Ok(ConsoleReply::NoSupervisor) => fault(
-            StatusCode::FORBIDDEN,
-            "not a supervisor; expected: `by` with one of [operators] supervisors, or such a user",
-        ),
-        Ok(ConsoleReply::NotWaiting) => {
-            fault(StatusCode::CONFLICT, "the call does not wait: an operator or the fallback has it")
-        }
-        Ok(ConsoleReply::Refused { status }) => {
-            let (status, text) = console_calls::refused_as(status);
-            fault(status, text)
-        }
-        Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "the address is not banned"),
-        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "the number is not on the list"),
-        Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator is connected with the caller"),
-        Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "the operator is not in wrap-up"),
-        Ok(ConsoleReply::UnknownCategory { known }) => {
-            let text = format!("unknown category; expected: one of {}", known.join(", "));
-            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
-        }
-        Ok(
-            reply @ (ConsoleReply::Done
-            | ConsoleReply::Calling { .. }
-            | ConsoleReply::Operators { .. }
-            | ConsoleReply::Calls { .. }
-            | ConsoleReply::Guard { .. }
-            | ConsoleReply::CallBacks { .. }
-            | ConsoleReply::Meant { .. }
-            | ConsoleReply::Marks { .. }
-            | ConsoleReply::Posture { .. }
-            | ConsoleReply::Messages { .. }),
-        ) => Json(reply).into_response(),
-        Err(error) => refused(error),
-    }
-}
-
-pub(super) fn refused(error: DeskError) -> Response {
-    fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-}
-
-pub(super) fn fault(status: StatusCode, text: &str) -> Response {
-    (status, fault_body(text)).into_response()
-}
-
-fn fault_body(text: &str) -> Json<Fault> {
-    Json(Fault { fault: text.to_owned() })
 }

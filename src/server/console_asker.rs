@@ -1,6 +1,10 @@
 //! The parts of requests to the console: the user, the call, the operator and the body. Each is read in one way; an error names what is
 //! expected.
 
+use crate::server::console_reply::{refused, refused_as};
+use crate::server::users::may;
+use crate::switchboard::ConsoleReply;
+use axum::Json;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,7 +18,8 @@ use serde::de::DeserializeOwned;
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::{Actor, ConsoleCommand};
 
-use super::console_api::{Console, asked, fault};
+use super::console_reply::fault;
+use super::console_state::Console;
 
 /// Characters of the name or number of another party.
 const WHOM_MAX: usize = 64;
@@ -148,6 +153,64 @@ fn in_plain_words(what: &str) -> String {
 /// A call's id in a path.
 pub(super) fn call_id(text: &str) -> Result<CallId, String> {
     text.parse().map_err(|error| format!("the call's id is {error}"))
+}
+
+pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
+    if !may(&actor, &command) {
+        let text = format!("the role of {} ({}) does not permit the request", actor.name, actor.role.word());
+        return fault(StatusCode::FORBIDDEN, &text);
+    }
+    match console.desk.console(actor, command).await {
+        Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "unknown operator"),
+        Ok(ConsoleReply::UnknownReason { known }) => {
+            let text = format!("unknown reason; expected: one of {}", known.join(", "));
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
+        Ok(ConsoleReply::NoFallback) => fault(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "there is no fallback number; expected: queue.fallback_number in the configuration",
+        ),
+        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "another operator owns the call or the participant"),
+        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no live call has that id"),
+        Ok(ConsoleReply::NoSupervisor) => fault(
+            StatusCode::FORBIDDEN,
+            "not a supervisor; expected: `by` with one of [operators] supervisors, or such a user",
+        ),
+        Ok(ConsoleReply::NotWaiting) => {
+            fault(StatusCode::CONFLICT, "the call does not wait: an operator or the fallback has it")
+        }
+        Ok(ConsoleReply::Refused { status }) => {
+            let (status, text) = refused_as(status);
+            fault(status, text)
+        }
+        Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "the address is not banned"),
+        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "the number is not on the list"),
+        Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator is connected with the caller"),
+        Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "the operator is not in wrap-up"),
+        Ok(ConsoleReply::UnknownCategory { known }) => {
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &unknown_category(&known))
+        }
+        Ok(
+            reply @ (ConsoleReply::Done
+            | ConsoleReply::Calling { .. }
+            | ConsoleReply::Operators { .. }
+            | ConsoleReply::Calls { .. }
+            | ConsoleReply::Guard { .. }
+            | ConsoleReply::CallBacks { .. }
+            | ConsoleReply::Meant { .. }
+            | ConsoleReply::Marks { .. }
+            | ConsoleReply::Posture { .. }
+            | ConsoleReply::Messages { .. }),
+        ) => Json(reply).into_response(),
+        Err(error) => refused(error),
+    }
+}
+
+fn unknown_category(known: &[String]) -> String {
+    match known {
+        [] => "unknown category; expected: no category, because the configuration has no [[category]]".to_owned(),
+        known => format!("unknown category; expected: one of {}", known.join(", ")),
+    }
 }
 
 #[cfg(test)]

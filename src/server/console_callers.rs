@@ -11,8 +11,9 @@ use utoipa_axum::routes;
 use crate::ids::OperatorId;
 use crate::switchboard::{ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
 use super::console_asker::{Asker, Body};
+use super::console_reply::{Fault, Malformed, Usual, fault};
+use super::console_state::{Console, WORDS_MAX};
 
 /// Hours that a flag may last.
 const MARK_HOURS_MAX: u32 = 168;

@@ -14,9 +14,10 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::store::Store;
 use crate::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
 
-use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
 use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
 use super::console_look_ups::NoResult;
+use super::console_reply::{Fault, Malformed, Usual, fault};
+use super::console_state::{Console, WORDS_MAX};
 use super::users::may;
 
 /// Characters of a note.
@@ -70,7 +71,7 @@ struct Disposition {
         (status = 200, body = ConsoleReply),
         (status = 403, body = Fault, description = "the user's role does not permit the request, or the call never was the user's"),
         (status = 404, body = Fault, description = "no live or stored call has that id"),
-        (status = 422, body = Fault, description = "the category is unknown"),
+        (status = 422, body = Fault, description = "the category is unknown, or none is configured"),
         (status = 503, body = Fault, description = "the service or the database does not respond"),
         Malformed,
         (status = 401, body = Fault, description = "the token is missing or wrong"),
@@ -360,19 +361,4 @@ struct PlaceBody {
 )]
 async fn place(asker: Asker, Named(operator): Named, Body(PlaceBody { to }): Body<PlaceBody>) -> Response {
     asker.asks(ConsoleCommand::Place { operator, to: to.0 }).await
-}
-
-/// The console's error for the status that a phone would get.
-pub(super) fn refused_as(status: u16) -> (StatusCode, &'static str) {
-    match status {
-        404 => (StatusCode::NOT_FOUND, "unknown name, or no participant has that leg"),
-        403 => (
-            StatusCode::CONFLICT,
-            "not allowed: the operator's own name, the queue, a number that is not an agency's, or one assigned to another operator",
-        ),
-        480 => (StatusCode::CONFLICT, "no operator has the caller, or the other party has no reachable phone"),
-        486 => (StatusCode::CONFLICT, "the other party is busy, or the conference is full"),
-        491 => (StatusCode::CONFLICT, "a phone already rings for the call, or it has participants"),
-        _ => (StatusCode::CONFLICT, "no phone or trunk is available"),
-    }
 }

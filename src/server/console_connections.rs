@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::debug;
 
-use super::console_api::fault;
 use super::console_places::{Places, Proof};
+use super::console_reply::fault;
 use super::console_stream::ConsoleStream;
 
 /// A connection that sends no complete request head for this long is closed, before its first request and after each response.

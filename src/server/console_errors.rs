@@ -8,8 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
-use super::console_api::{WORDS_MAX, fault};
 use super::console_asker::wrong_body;
+use super::console_reply::fault;
+use super::console_state::WORDS_MAX;
 
 /// Maximum bytes of an error's text; a longer text is replaced by the status.
 const TEXT_BYTES_MAX: usize = 1_024;

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::switchboard::Gauges;
 
-use super::console_api::{Shared, fault, refused};
+use super::console_reply::{fault, refused};
+use super::console_state::Shared;
 
 /// Time after a start in which phones register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);

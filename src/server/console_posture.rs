@@ -11,8 +11,9 @@ use utoipa_axum::routes;
 use crate::acd::Posture;
 use crate::switchboard::{ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Malformed, Usual, fault};
 use super::console_asker::{Asker, Body};
+use super::console_reply::{Fault, Malformed, Usual, fault};
+use super::console_state::Console;
 
 /// Maximum hours of an operating mode with an end.
 const POSTURE_HOURS_MAX: u32 = 168;

@@ -15,7 +15,8 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 
-use super::console_api::{Console, Fault, Malformed, Shared, fault};
+use super::console_reply::{Fault, Malformed, fault};
+use super::console_state::{Console, Shared};
 
 /// Maximum days of one response.
 const DAYS_MAX: i32 = 366;

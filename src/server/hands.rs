@@ -1,6 +1,6 @@
 //! Carries out the outputs of the signalling loop: media, journal, metrics, log. Nothing here blocks.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::guard::Ban;
-use crate::switchboard::{PortShortage, Presence, Rejection, TrunkHost};
+use crate::switchboard::{Guess, PortShortage, Presence, Rejection, TrunkHost};
 
 use super::clerk::Ledger;
 use super::dns::Names;
@@ -158,14 +158,9 @@ impl Hands for ServiceHands {
         }
     }
 
-    fn guessing(&mut self, account: &str, source: Option<IpAddr>) {
-        match source {
-            Some(source) => {
-                let why = format!(
-                    "wrong passwords, last from {source}: a phone has a wrong password, or the password is being guessed"
-                );
-                self.alarms.raise(Kind::Password, account, why);
-            }
+    fn guessing(&mut self, account: &str, guess: Option<Guess>) {
+        match guess {
+            Some(guess) => self.alarms.raise(Kind::Password, account, guessed(guess)),
             None => self.alarms.clear(Kind::Password, account),
         }
     }
@@ -242,7 +237,32 @@ impl Hands for ServiceHands {
     }
 }
 
+/// The text of the alarm `password`.
+fn guessed(guess: Guess) -> String {
+    match guess {
+        Guess::Password(source) => format!(
+            "wrong passwords, last from {source}: a phone has a wrong password, or the password is being guessed"
+        ),
+        Guess::Pin(station) => format!(
+            "wrong PINs, last at the station with the address {station}: the operator does not know the PIN, or the PIN is being guessed"
+        ),
+    }
+}
+
 /// The subject of the alarm about a trunk's registration.
 fn registration_of(trunk: &str) -> String {
     format!("{trunk} registration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alarm_about_wrong_pins_speaks_of_pins() {
+        let source = "192.0.2.7".parse().unwrap();
+        let (password, pin) = (guessed(Guess::Password(source)), guessed(Guess::Pin(source)));
+        assert!(password.starts_with("wrong passwords, last from 192.0.2.7") && !password.contains("PIN"));
+        assert!(pin.starts_with("wrong PINs") && pin.contains("192.0.2.7") && !pin.contains("password"), "{pin}");
+    }
 }

@@ -1,7 +1,10 @@
 //! The signalling loop's side of the local copy. It writes each change to a file in memory, sends it to the thread that writes the disk,
 //! and never waits for either.
 
+use serde::Deserialize;
+use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use crate::alarm::{Alarms, Kind};
@@ -10,7 +13,6 @@ use crate::ids::OperatorId;
 use crate::switchboard::Presence;
 
 use super::crash_copy::CrashCopy;
-use super::local_state::{Change, line};
 
 /// The loop's side of the copy.
 #[derive(Debug)]
@@ -137,6 +139,20 @@ enum Subject {
     Account(OperatorId),
     Number(String),
     Mode,
+}
+
+/// One change. Only the last change of each account or number, and the last operating mode, are valid.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Change {
+    Presence(Presence),
+    Term(Fact),
+}
+
+pub(super) fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, change)?;
+    text.push(b'\n');
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::alarm::{Alarms, Kind};
@@ -29,21 +28,13 @@ use crate::switchboard::{Presence, Restored};
 use super::RETRY_EVERY;
 use super::accounts_copy::AccountsCopy;
 use super::crash_copy::CrashCopy;
-use super::local_keeper::Keeper;
+use super::local_keeper::{Change, Keeper, line};
 
 /// The file is rewritten when it has more lines than this and more than twice the entries that it describes.
 const LINES_MIN: usize = 4_096;
 
 /// Maximum wait of accounts and reloads for the disk of the copy. A write that takes longer continues.
 const WRITE_TIME: Duration = Duration::from_secs(2);
-
-/// One change. Only the last change of each account or number, and the last operating mode, are valid.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Change {
-    Presence(Presence),
-    Term(Fact),
-}
 
 /// The folder of the copy.
 #[derive(Clone, Debug)]
@@ -316,12 +307,6 @@ impl Clerk {
         self.lines = self.table.len();
         Ok(())
     }
-}
-
-pub(super) fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
-    serde_json::to_writer(&mut *text, change)?;
-    text.push(b'\n');
-    Ok(())
 }
 
 /// Logs the age of the copy that a start uses.

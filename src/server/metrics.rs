@@ -1,11 +1,11 @@
 //! Prometheus metrics, from the outputs of the switchboard, the counters of the loop, media, journal and writer.
 
 mod desks;
+mod maker;
 mod words;
 
 use prometheus::{
-    Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::acd::Posture;
@@ -17,6 +17,7 @@ use super::media::MediaCounters;
 use super::records::RecordsFigures;
 use super::signalling::Tally;
 use desks::Desks;
+use maker::Maker;
 
 /// Upper bounds of the waiting-time buckets, in seconds: 10, 15 and 20 s are the standards' targets.
 const WAIT_BUCKETS: [f64; 11] = [0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
@@ -283,40 +284,6 @@ fn rejected(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
 fn raise(counters: &IntCounterVec, label: &str, total: u64) {
     let counter = counters.with_label_values(&[label]);
     counter.inc_by(total.saturating_sub(counter.get()));
-}
-
-struct Maker(Registry);
-
-impl Maker {
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        let counter = IntCounter::new(format!("siaga_{name}"), help)?;
-        self.0.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(format!("siaga_{name}"), help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        let gauge = IntGauge::new(format!("siaga_{name}"), help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn ratios(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-        let gauges = GaugeVec::new(Opts::new(format!("siaga_{name}"), help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-        let gauges = IntGaugeVec::new(Opts::new(format!("siaga_{name}"), help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
 }
 
 #[cfg(test)]

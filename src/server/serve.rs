@@ -22,7 +22,8 @@ use super::certificates;
 use super::clerk::Ledger;
 use super::clock::Clock;
 use super::connections::StreamListener;
-use super::console_api::{self, Parts};
+use super::console_api;
+use super::console_state::Parts;
 use super::desk::{Desk, desk};
 use super::dns::{Followers, Names};
 use super::events::Events;
@@ -387,10 +388,18 @@ impl Watch {
                 for fault in &faults.0 {
                     error!("{fault}");
                 }
-                error!("the configuration has errors: the old one stays");
+                let why = match faults.0.as_slice() {
+                    [only] => format!("{only}; the old configuration stays"),
+                    [first, more @ ..] => {
+                        format!("{first}; and {} more errors; the old configuration stays", more.len())
+                    }
+                    [] => "the old configuration stays".to_owned(),
+                };
+                self.alarms.raise(Kind::Configuration, "", why);
                 return;
             }
         };
+        self.alarms.clear(Kind::Configuration, "");
         for key in new.needs_restart(&self.running) {
             warn!(key, "a key has changed that only a restart applies");
         }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
@@ -24,7 +23,7 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, PortShortage, Presence,
+    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Guess, Input, Output, PortShortage, Presence,
     Rejection, Restored, Settings, Switchboard, Trunk, TrunkHost,
 };
 
@@ -113,8 +112,8 @@ pub trait Hands {
     fn phone_reach(&mut self, account: &OperatorId, contact: &str, unreachable: bool);
     /// A call lasts unusually long, in milliseconds; `over`: such a call has ended.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
-    /// The password of an account is being guessed, most recently from `source`. None: the guessing has stopped.
-    fn guessing(&mut self, account: &str, source: Option<IpAddr>);
+    /// The password or PIN of an account is being guessed. None: the guessing has stopped.
+    fn guessing(&mut self, account: &str, guess: Option<Guess>);
     /// All facts of one input were written, and none of its other outputs has been carried out yet.
     fn facts_over(&mut self) {}
     /// All outputs of one input have been carried out.
@@ -439,7 +438,7 @@ impl<H: Hands> Signalling<H> {
                 self.hands.foreign_media(now.mono, trunk.as_deref(), from, expected)
             }
             Output::Authenticated(flow) => self.connections.trust(flow.connection),
-            Output::Guessing { account, source } => self.hands.guessing(&account, source),
+            Output::Guessing { account, guess } => self.hands.guessing(&account, guess),
             Output::Drained => self.drained = true,
         }
     }

@@ -6,11 +6,12 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use crate::cdr::fact::ConsoleRole;
+use crate::config::CONSOLE_NAME;
 use crate::store::console_users::ConsoleUserRow;
 use crate::switchboard::{Actor, ConsoleCommand};
 
 /// The name of the user with the service's own token.
-pub const OWNER: &str = "console";
+pub const OWNER: &str = CONSOLE_NAME;
 
 /// The users of the database, by the SHA-256 of their tokens: 256 random bits need no slower hash.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::wire::fault::Fault;
 use super::wire::lex::{self, Set, TOKEN, is_blank, quoted_length, split, trim, trim_end, trim_start, unquote};
-use super::wire::{Fault, Method};
+use super::wire::method::Method;
 
 /// Host names and IPv4 addresses; the underscore is not legal but in use.
 const HOST: Set = Set::alphanumeric_and(b"-._");

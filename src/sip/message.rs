@@ -48,6 +48,9 @@ fn response(status: u16) -> Builder {
 /// The methods that siaga supports, as the value of Allow.
 pub const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, MESSAGE";
 
+/// The option tags that siaga supports.
+pub const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
+
 /// A message under construction. Every value is cleaned of CR, LF and NUL before it is written.
 #[derive(Clone, Debug)]
 pub struct Builder {

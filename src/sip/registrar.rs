@@ -1,5 +1,6 @@
 //! The registrar (RFC 3261 §10): addresses of record and their bindings. Checks no credentials.
 
+mod binding;
 mod contact;
 #[cfg(test)]
 mod tests;
@@ -11,50 +12,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::binding::{Binding, Reach};
 use self::contact::{Contact, Contacts};
 use super::flow::Flow;
 use super::guard::source_network;
 use super::wire::{Fault, Message, Name};
 use crate::clock::{Deadlines, Instant, Now};
 use crate::limits::BINDINGS_PER_AOR_MAX;
-
-/// One contact of an address of record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The Contact URI, unchanged, without angle brackets.
-    pub uri: Bytes,
-    /// `+sip.instance` (RFC 5626 §4.1), unchanged.
-    pub instance: Option<Bytes>,
-    /// `reg-id`.
-    pub reg_id: Option<u32>,
-    /// The flow of the REGISTER: requests to the phone are sent over it.
-    pub flow: Flow,
-    /// q value in thousandths; 1000 if absent.
-    pub q: u16,
-    pub expires_at: Instant,
-    /// When it was registered or last refreshed.
-    pub registered_at: Instant,
-    pub call_id: Bytes,
-    pub cseq: u32,
-    pub user_agent: Option<Bytes>,
-    pub reach: Reach,
-}
-
-/// Whether a binding's phone responds. A REGISTER resets it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// True if the phone has not responded: `[0]` at the address of its Contact, `[1]` at the source address of its REGISTER.
-    pub silent: [bool; 2],
-    /// The phone counts as unreachable: other phones are rung first.
-    pub unreachable: bool,
-}
-
-impl Binding {
-    /// The Contact URI as a Request-URI, without header fields that a phone appends (RFC 3261 §19.1.1, table 1).
-    pub fn request_uri(&self) -> Bytes {
-        Bytes::from(super::uri::for_request_line(&self.uri))
-    }
-}
 
 /// How much a binding is needed, which decides the one that a new binding replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +77,8 @@ pub struct Registrar {
     hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
+    /// Users one of whose bindings has begun or ceased to count as unreachable since `take_remarked`.
+    remarked: BTreeSet<Arc<str>>,
     /// Number of bindings, and number of those that count as unreachable.
     total: usize,
     unreachable: usize,
@@ -131,6 +97,7 @@ impl Registrar {
             sources: BTreeMap::new(),
             hosts: BTreeSet::new(),
             changed: BTreeSet::new(),
+            remarked: BTreeSet::new(),
             total: 0,
             unreachable: 0,
         }
@@ -185,6 +152,11 @@ impl Registrar {
         std::mem::take(&mut self.changed)
     }
 
+    /// Removes and returns the users one of whose bindings has begun or ceased to count as unreachable since the last call.
+    pub fn take_remarked(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.remarked)
+    }
+
     /// Users whose bindings have changed since `take_changed`.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
         self.changed.iter().map(AsRef::as_ref)
@@ -202,6 +174,9 @@ impl Registrar {
         reach.unreachable &= was || !last;
         binding.reach = reach;
         self.unreachable = self.unreachable + usize::from(reach.unreachable) - usize::from(was);
+        if reach.unreachable != was {
+            self.remarked.extend(self.records.get_key_value(user).map(|(user, _)| Arc::clone(user)));
+        }
         true
     }
 
@@ -212,8 +187,12 @@ impl Registrar {
 
     /// Makes all bindings reachable. Scans all of them, so it is for rare events.
     pub fn forgive_all(&mut self) {
-        let bindings = self.records.values_mut().flat_map(|record| &mut record.bindings);
-        bindings.for_each(|binding| binding.reach = Reach::default());
+        for (user, record) in &mut self.records {
+            if record.unreachable() > 0 {
+                self.remarked.insert(Arc::clone(user));
+            }
+            record.bindings.iter_mut().for_each(|binding| binding.reach = Reach::default());
+        }
         self.unreachable = 0;
     }
 

@@ -2,8 +2,9 @@
 //!
 //! It does not interpret header values; `header` and `uri` do.
 
+pub(super) mod fault;
 pub(super) mod lex;
-mod method;
+pub(super) mod method;
 mod name;
 mod readable;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+pub use self::fault::Fault;
 pub use self::method::Method;
 pub use self::name::Name;
 use super::header::{CSeq, NameAddr, Via};
@@ -34,15 +36,6 @@ pub struct Field<'a> {
 pub enum StartLine<'a> {
     Request { method: Method, method_text: &'a [u8], uri: &'a [u8] },
     Response { status: u16, reason: &'a [u8] },
-}
-
-/// Why a message is invalid, with the status of the response if it is a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// 400, 413, 416, 420, 501, 505 …
-    pub status: u16,
-    /// The name of the invalid header field, for the reason phrase and the log.
-    pub why: &'static str,
 }
 
 /// The result of parsing a datagram or a frame of a stream.

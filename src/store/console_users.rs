@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operators::RAISE_MARK;
 use super::{Store, StoreError, on_either};
 
 const ALL: &str = "SELECT name, role, token_sha256 FROM console_user ORDER BY name";
@@ -55,3 +54,5 @@ impl Store {
         }))
     }
 }
+
+pub(super) const RAISE_MARK: &str = "UPDATE operator_mark SET mark = mark + 1 WHERE id = 1";

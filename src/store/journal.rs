@@ -1,6 +1,7 @@
 //! The journal: facts on the local disk, before they are stored in the database. Append-only segments of records, with one fsync for a
 //! group of facts. The writer reads the facts from here, so that none is lost while the database is down.
 
+mod place;
 pub mod record;
 pub mod segments;
 
@@ -17,20 +18,13 @@ use super::access;
 use super::crash_log::{Files, Left};
 use segments::State;
 
+pub use place::Place;
 pub use segments::{Chunk, Life, lives_before, read};
 
 /// Size of a segment after which a new one is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Number of stored segments that are removed at a time when the disk is full.
 const ROOM: usize = 4;
-
-/// A position in the journal: everything before it has been processed. Segments are numbered by the time of their beginning, in
-/// milliseconds, so that numbers increase even if the folder was emptied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    pub segment: i64,
-    pub position: i64,
-}
 
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::console_users::ConsoleUserRow;
+use super::console_users::{ConsoleUserRow, RAISE_MARK};
 use super::{Store, StoreError, on_either};
 
 /// All existing columns, because an older or newer schema may have others.
 const ALL: &str = "SELECT * FROM operator ORDER BY operator";
 const MARK: &str = "SELECT mark FROM operator_mark WHERE id = 1";
-pub(super) const RAISE_MARK: &str = "UPDATE operator_mark SET mark = mark + 1 WHERE id = 1";
 const PUT: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (operator) DO UPDATE SET name = excluded.name, realm = excluded.realm, ha1_md5 = excluded.ha1_md5, \
     ha1_sha256 = excluded.ha1_sha256";

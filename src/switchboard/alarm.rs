@@ -20,7 +20,7 @@ pub(in crate::switchboard) enum Alarm {
     /// A 2xx is retransmitted or given up.
     Unacked(Who),
     /// A reliable provisional response is retransmitted or given up.
-    Unpracked(CallId),
+    Unpracked(Who),
     /// A session is refreshed, or its refresh has failed.
     Session(Who),
     /// A silent outgoing leg has not responded in time.
@@ -44,9 +44,9 @@ pub(in crate::switchboard) enum Alarm {
     /// An operator's own INVITE expires.
     InviteExpires(CallId),
     /// The last provisional response to a waiting caller is repeated.
-    TellAgain(CallId),
+    TellAgain(Who),
     /// A caller whose SDP had no audio is offered audio again.
-    OfferAudio(CallId),
+    OfferAudio(Who),
     /// The position in the queue is announced to a waiting caller.
     TellPlace(CallId),
     /// An outside number is tried for a waiting call.

@@ -11,7 +11,7 @@ use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 use crate::switchboard::kept::Restored;
-use crate::switchboard::phones::stations::Badge;
+use crate::switchboard::pin::Badge;
 use crate::switchboard::settings::Settings;
 
 /// The account of an operator or a station, whose phones may register.

@@ -48,6 +48,9 @@ pub struct KeptBinding {
     pub call_id: String,
     pub cseq: u32,
     pub user_agent: Option<String>,
+    /// The phone counts as unreachable. States of earlier versions do not have it.
+    #[serde(default)]
+    pub unreachable: bool,
 }
 
 impl KeptBinding {
@@ -67,6 +70,7 @@ impl KeptBinding {
             call_id: text(&binding.call_id)?,
             cseq: binding.cseq,
             user_agent: binding.user_agent.as_ref().and_then(text),
+            unreachable: binding.reach.unreachable,
         })
     }
 

@@ -15,7 +15,9 @@ mod mode;
 mod network;
 mod output;
 mod phones;
+mod pin;
 mod recovery;
+mod session;
 mod settings;
 mod step;
 mod subscriptions;
@@ -28,38 +30,22 @@ use std::net::SocketAddr;
 use crate::clock::{Instant, Now};
 use crate::ids::Rng;
 
-use admission::Admission;
-use calls::Calls;
 use dispatch::parts::Parts;
-use facts::Facts;
-use media::MediaPorts;
-use messages::Messages;
-use mode::Mode;
-use network::NetworkParts;
-use phones::Phones;
-use step::Step;
 use subscriptions::Subscriptions;
-use trunks::Trunks;
-use wire::Wire;
-use wire::clients::Purpose;
 
-pub use admission::guard::{GuardFigures, GuardSettings};
+pub use admission::guard::GuardFigures;
 pub use calls::called::is_prefix;
-pub use calls::callers::CallerTerms;
-pub use calls::without_port::PortShortage;
 pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use kept::{KeptBinding, Presence, Restored};
-pub use mode::posture::PostureTerms;
-pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, StationView};
-pub use phones::pin::Pin;
-pub use phones::stations::Badge;
-pub use settings::{
-    Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
-    TrunkHost,
+pub use output::{
+    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, Guess, GuestView, MarkView, Output, PortShortage,
+    Rejected, Rejection, StationView,
 };
-pub use trunks::registration::Registration;
-pub use trunks::rejection::{Rejected, Rejection};
-pub use trunks::trunk::TrunkTerms;
+pub use pin::{Badge, Pin};
+pub use settings::{
+    Agency, AnswerMode, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Network, PostureTerms,
+    Registration, Settings, SilentTerms, SrtpOffer, Trunk, TrunkHost, TrunkTerms,
+};
 
 /// The state machine of the service.
 #[derive(Debug)]

@@ -1,6 +1,11 @@
 //! The parts that connect calls with the network.
 
-use crate::switchboard::{Admission, Facts, MediaPorts, Phones, Trunks, Wire};
+use crate::switchboard::admission::Admission;
+use crate::switchboard::facts::Facts;
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::phones::Phones;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
 
 /// The parts that connect calls with the network, lowest first. None of them depends on calls.
 #[derive(Debug)]

@@ -12,10 +12,12 @@ use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
-use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::kept::Presence;
 use crate::switchboard::settings::TrunkHost;
-use crate::switchboard::trunks::rejection::Rejection;
+
+pub(in crate::switchboard) mod rejection;
+
+pub use rejection::{Rejected, Rejection};
 
 /// One output. Within one step, facts come before the messages that they cause.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +64,18 @@ pub enum Output {
     Banned(Ban),
     /// A request over this connection had valid credentials of an account.
     Authenticated(Flow),
-    /// The password of an account is being guessed; `source` has sent the last wrong one. Without a source, the guessing has ended.
-    Guessing { account: String, source: Option<IpAddr> },
+    /// The password or PIN of an account is being guessed. None: the guessing has ended.
+    Guessing { account: String, guess: Option<Guess> },
     /// The drain is over.
     Drained,
+}
+
+/// The last wrong password or PIN of an account, by the source that has sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    Password(IpAddr),
+    /// Entered at the station with this address.
+    Pin(IpAddr),
 }
 
 /// A reply to a console command.
@@ -299,4 +309,15 @@ pub struct Gauges {
     pub bindings_unreachable: usize,
     /// The accounts were read, and phones can register.
     pub accounts_known: bool,
+}
+
+/// The shortage of RTP ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortShortage {
+    #[default]
+    None,
+    /// Only the reserve for operators' phones is left: new callers wait without a port.
+    Reserve,
+    /// No pair is free for a ready operator, and calls wait.
+    Exhausted,
 }

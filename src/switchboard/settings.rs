@@ -12,10 +12,9 @@ use crate::media::source::AddressRange;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
-use crate::switchboard::admission::guard::GuardSettings;
-use crate::switchboard::calls::callers::CallerTerms;
-use crate::switchboard::mode::posture::PostureTerms;
-use crate::switchboard::trunks::trunk::TrunkTerms;
+pub(in crate::switchboard) mod terms;
+
+pub use terms::{CallerTerms, GuardSettings, PostureTerms, Registration, TrunkTerms};
 
 /// An address block in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -327,4 +326,66 @@ pub struct Settings {
     /// In the order of `acd.desks`.
     pub desks: Vec<DeskCalls>,
     pub guard: GuardSettings,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// Settings for tests of single parts: one listener, and no trunk or desk.
+    pub(in crate::switchboard) fn sample() -> Self {
+        let seconds = Duration::from_secs;
+        let local = SocketAddr::from(([192, 0, 2, 1], 5060));
+        Self {
+            number: "112".to_owned(),
+            domain: "192.0.2.1".to_owned(),
+            listeners: vec![Listener { transport: Transport::Udp, local, advertised: local.to_string() }],
+            trunks: Vec::new(),
+            calls_max: 100,
+            media_addresses: vec![local.ip()],
+            phone_media: Vec::new(),
+            srtp: SrtpOffer::Never,
+            answer: AnswerMode::Operator,
+            ring: seconds(15),
+            announce_each: None,
+            waiting: Prompt::HoldTone,
+            silent: SilentTerms::default(),
+            requeue_on_operator_lost: true,
+            silence_ends_call: true,
+            long_call: seconds(6 * 3600),
+            fallback_number: None,
+            fallback_ring: seconds(20),
+            agencies: Vec::new(),
+            categories: Vec::new(),
+            callers: CallerTerms::default(),
+            posture: PostureTerms::default(),
+            record: false,
+            feature_codes: FeatureCodes::default(),
+            break_reasons: Vec::new(),
+            last_ready_text: String::new(),
+            wrap_up_extension: seconds(60),
+            supervisors: BTreeSet::new(),
+            expires_min: seconds(60),
+            expires_default: seconds(600),
+            expires_max: seconds(3600),
+            binding_keep_alive: None,
+            digest: vec![Algorithm::Sha256],
+            nonce_life: seconds(300),
+            reliable_when_supported: true,
+            session_seconds: None,
+            server_header: None,
+            names: BTreeMap::new(),
+            acd: acd::Settings {
+                wrap_up: seconds(10),
+                incident_wrap_up: seconds(3),
+                rest: seconds(5),
+                unanswered_max: 0,
+                fallback_retry: seconds(10),
+                none_ready: seconds(15),
+                login_on_register: true,
+                plan: acd::shift::Plan::default(),
+                desks: Vec::new(),
+            },
+            desks: Vec::new(),
+            guard: GuardSettings::default(),
+        }
+    }
 }

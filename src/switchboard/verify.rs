@@ -6,16 +6,17 @@ use crate::cdr::fact::Callee;
 use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
-use crate::sip::sdes::Secrecy;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::calls::inquiry::Inquiry;
-use crate::switchboard::calls::leg::{Line, OfferState, Rung, Sound, Unacked};
-use crate::switchboard::calls::refresh::Session;
-use crate::switchboard::calls::reliable::Reliable;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{OfferState, Rung};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::session::{Session, SessionState};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Parts {
     /// Checks all invariants. The error names the first broken one.
@@ -49,7 +50,7 @@ impl Parts {
         if self.calls.numbers.worked.keys().any(|operator| !self.net.phones.has_account(operator)) {
             return Err("somebody who is gone has a last call".to_owned());
         }
-        self.net.wire.lookups.verify(|who| self.calls.line(who).is_some())?;
+        self.net.wire.lookups.verify(|who| self.calls.session(who).is_some())?;
         self.verify_owners()?;
         self.calls.verify_clients(&self.net)?;
         self.verify_alarms()
@@ -97,37 +98,36 @@ impl Calls {
         if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {
             return Err("its transfer does not fit its stage");
         }
-        if call.is_over() && (call.caller.line.session.is_some() || call.caller.line.asked.is_some()) {
+        let caller = &call.caller.session;
+        if call.is_over() && (caller.is_timed() || caller.has_pending_request()) {
             return Err("it is over but its session is timed");
         }
-        if call.legs.values().any(|leg| leg.state == OfferState::Cancelling && !leg.early.is_empty()) {
+        if call.is_over() != matches!(caller.state(), SessionState::Ending | SessionState::Ended) {
+            return Err("the session of its caller does not end with it");
+        }
+        if call.legs.values().any(|leg| leg.state == OfferState::Cancelling && leg.session.has_early_dialogs()) {
             return Err("a cancelled leg has early dialogs");
         }
-        let holds = |sound: Option<&crate::switchboard::calls::leg::Sound>| {
-            sound.is_some_and(crate::switchboard::calls::leg::Sound::peer_holds)
-        };
+        let holds = |session: Option<&Session>| session.and_then(Session::media).is_some_and(MediaSession::peer_holds);
         if let Stage::Talking { leg } = call.stage {
-            let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
-            if call.holding != (holds(call.caller.line.sound.as_ref()), holds(operator)) {
+            let operator = call.legs.get(&leg).map(|leg| &leg.session);
+            if call.holding != (holds(Some(caller)), holds(operator)) {
                 return Err("who is on hold is not what was agreed");
             }
         }
-        let sounds = call.legs.values().filter_map(|leg| leg.line.sound.as_ref());
-        let open = |sound: &Sound| {
-            sound.local.terms.secrecy == Secrecy::Required && sound.agreed.is_some_and(|agreed| agreed.crypto.is_none())
-        };
-        if sounds.chain(&call.caller.line.sound).any(open) {
+        let legs = call.legs.values().map(|leg| &leg.session);
+        if legs.chain([caller]).filter_map(Session::media).any(MediaSession::breaks_secrecy) {
             return Err("a leg that must be secret is not");
         }
-        if call.is_over() && call.caller.line.sound.is_some() {
+        if call.is_over() && caller.media().is_some() {
             return Err("it is over but holds a port");
         }
         // While a placed call rings the operator's own phones, it has no caller yet.
         let is_fetched = matches!(call.stage, Stage::OwnPhones { .. });
-        if !call.is_over() && !is_fetched && call.caller.invite.is_none() && !call.caller.answered {
+        if !call.is_over() && !is_fetched && !caller.invite_is_pending() && !caller.is_answered() {
             return Err("it is alive but its caller has been refused");
         }
-        if call.is_over() && call.legs.is_empty() && call.caller.line.unacked.is_none() {
+        if call.is_over() && call.legs.is_empty() && !caller.awaits_ack() {
             return Err("it is over but was not forgotten");
         }
         Ok(())
@@ -185,7 +185,7 @@ impl Parts {
         let dead = |id: &crate::ids::CallId| !self.calls.calls.contains_key(id);
         for (connection, calls) in self.net.wire.streams.iter() {
             let over_it = |id| {
-                self.calls.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection)
+                self.calls.calls.get(id).is_some_and(|call: &Call| call.caller.session.flow().connection == *connection)
             };
             if calls.is_empty() || !calls.iter().all(over_it) {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
@@ -208,23 +208,6 @@ impl Parts {
 }
 
 impl Calls {
-    /// The leg sessions of all live legs.
-    pub(in crate::switchboard) fn lines(&self) -> impl Iterator<Item = (Who, &Line)> {
-        let calls = self.calls.iter().flat_map(|(id, call)| {
-            let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.line));
-            legs.chain([(Who::Caller(*id), &call.caller.line)])
-        });
-        calls.chain(self.services.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
-    }
-
-    pub(super) fn line(&self, who: Who) -> Option<&Line> {
-        match who {
-            Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.line),
-            Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.line),
-            Who::Phone(phone) => self.services.get(&phone).map(|phone| &phone.line),
-        }
-    }
-
     /// Checks that a state waits for the response to each pending request.
     fn verify_clients(&self, net: &NetworkParts) -> Result<(), String> {
         net.wire.clients.verify()?;
@@ -241,15 +224,9 @@ impl Calls {
                     .and_then(|call| call.caller.fetched.as_ref())
                     .is_some_and(|fetched| fetched.client == *client),
                 Purpose::Offer(Who::Phone(_)) => false,
-                Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
-                Purpose::Digit(who) => self.line(*who).and_then(|line| line.digits.told()) == Some(*client),
-                Purpose::Inquiry(who) => {
-                    self.line(*who).and_then(|line| line.inquiry.as_ref()).is_some_and(|inquiry| inquiry.is(*client))
+                Purpose::Referral(who) | Purpose::Digit(who) | Purpose::Inquiry(who) | Purpose::Refresh(who) => {
+                    self.session(*who).is_some_and(|session| session.awaits(purpose, *client))
                 }
-                Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
-                    let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
-                    asked || line.reinvited.is_some_and(|(last, _)| last == *client)
-                }),
                 Purpose::TrunkPing(..)
                 | Purpose::TrunkRegister(..)
                 | Purpose::PhonePing(..)
@@ -273,22 +250,15 @@ impl Parts {
         for (at, alarm) in self.step.alarms.iter() {
             let at = Some(*at);
             let good = match alarm {
-                Alarm::Unacked(who) => {
-                    self.calls.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at
-                }
-                Alarm::Session(who) => {
-                    self.calls.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at
-                }
-                Alarm::Inquiry(who) => {
-                    at == self.calls.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
-                }
-                Alarm::HeldBye(who) => {
-                    self.calls.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
-                }
-                Alarm::Unpracked(call) => {
-                    self.calls.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due)
-                        == at
-                }
+                Alarm::Unacked(who)
+                | Alarm::Unpracked(who)
+                | Alarm::Session(who)
+                | Alarm::Inquiry(who)
+                | Alarm::HeldBye(who)
+                | Alarm::TellAgain(who)
+                | Alarm::OfferAudio(who) => self.calls.session(*who).is_some_and(|session| {
+                    session.deadlines(*who).iter().any(|(due, waited)| Some(*due) == at && waited == alarm)
+                }),
                 Alarm::SecondWay(who) => self.calls.rung(*who).and_then(|rung| rung.second.due()) == at,
                 Alarm::Unheard(who) => self.calls.rung(*who).and_then(|rung| rung.respond_by) == at,
                 Alarm::BindingGone(who) => self.calls.rung(*who).and_then(|rung| rung.ends_at) == at,
@@ -312,8 +282,6 @@ impl Parts {
                     self.calls.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
                 Alarm::InviteExpires(call) => self.calls.calls.get(call).and_then(|call| call.expires_at) == at,
-                Alarm::TellAgain(call) => self.calls.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
-                Alarm::OfferAudio(call) => self.calls.calls.get(call).and_then(|call| call.caller.audio_again_at) == at,
                 Alarm::TellPlace(call) => self.calls.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::Outside(call) => {
                     self.calls.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
@@ -350,20 +318,15 @@ impl Parts {
 
 impl Calls {
     fn verify_legs_deadlines(&self, step: &Step) -> Result<(), String> {
-        for (who, line) in self.lines() {
-            let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
-            let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
+        for (who, session) in self.sessions() {
             let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
-            let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
-            let bye = line.held_bye.as_ref().map(|held| (held.due, Alarm::HeldBye(who)));
             let rung = self.rung(who);
             let second = rung.and_then(|rung| rung.second.due()).map(|at| (at, Alarm::SecondWay(who)));
             let response = rung.and_then(|rung| rung.respond_by).map(|at| (at, Alarm::Unheard(who)));
             let gone = rung.and_then(|rung| rung.ends_at).map(|at| (at, Alarm::BindingGone(who)));
-            let wanted = [session, unacked, ringing, inquiry, bye, second, response, gone];
-            if let Some((_, alarm)) =
-                wanted.into_iter().flatten().find(|(at, alarm)| !step.alarms.contains(*at, alarm.clone()))
-            {
+            let of_leg = [ringing, second, response, gone].into_iter().flatten();
+            let mut wanted = session.deadlines(who).into_iter().chain(of_leg);
+            if let Some((_, alarm)) = wanted.find(|(at, alarm)| !step.alarms.contains(*at, alarm.clone())) {
                 return Err(format!("{alarm:?} is waited for in vain"));
             }
         }

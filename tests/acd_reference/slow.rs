@@ -14,6 +14,7 @@ pub(super) enum Job {
         told: bool,
         was_ready: bool,
         in_turn: bool,
+        recalled: bool,
     },
     Talking(usize),
     After(usize, Second),
@@ -297,7 +298,7 @@ impl Slow {
 
     fn ring(&mut self, call: usize, number: usize, in_turn: bool) {
         let was_ready = self.state(number) == State::Ready;
-        self.men[number].job = Job::Ringing { call, told: false, was_ready, in_turn };
+        self.men[number].job = Job::Ringing { call, told: false, was_ready, in_turn, recalled: false };
     }
 
     fn is_in_turn(&self, number: usize) -> bool {
@@ -329,6 +330,21 @@ impl Slow {
         Some(Told::Offer(call, number))
     }
 
+    /// True if the call rings, or is in the fallback, and no operator rings for it who was ready before.
+    fn rings_no_ready(&self, call: usize) -> bool {
+        let counts =
+            |number: usize| matches!(self.men[number].job, Job::Ringing { in_turn: true, recalled: false, .. });
+        let rung = self.ringing_for(call);
+        matches!(self.calls[call].1, Fate::Fallback | Fate::Rings { .. }) && !rung.into_iter().any(counts)
+    }
+
+    fn may_ring_more(&self, call: usize) -> bool {
+        match self.calls[call].1 {
+            Fate::Rings { all } => all || self.rings_no_ready(call),
+            _ => false,
+        }
+    }
+
     /// True if for `none_ready` this call has waited and no operator was ready or rung.
     fn none_ready_for(&self, call: usize) -> bool {
         let long = |since: Second| since + NONE_READY <= self.now;
@@ -345,15 +361,11 @@ impl Slow {
             }
         }
         let line = self.line();
-        let mut ringing: Vec<usize> =
-            (0..self.calls.len()).filter(|call| self.calls[*call].1 == Fate::Rings { all: true }).collect();
+        let mut ringing: Vec<usize> = (0..self.calls.len()).filter(|call| self.may_ring_more(*call)).collect();
         ringing.sort_by_key(|call| (self.calls[*call].0, *call));
         if let Some(number) = self.by_idle(|number| self.takes_offers(number)).first().copied() {
-            let falls_back = |call: &usize| {
-                let rung = self.ringing_for(*call);
-                self.calls[*call].1 == Fate::Fallback && !rung.into_iter().any(|number| self.is_in_turn(number))
-            };
-            let mut open: Vec<usize> = (0..self.calls.len()).filter(falls_back).chain(line.iter().copied()).collect();
+            let rings_none = |call: &usize| self.rings_no_ready(*call);
+            let mut open: Vec<usize> = (0..self.calls.len()).filter(rings_none).chain(line.iter().copied()).collect();
             open.sort_by_key(|call| (self.calls[*call].0, *call));
             if let Some(call) = open.first() {
                 return self.offer(*call, number, false);
@@ -366,7 +378,11 @@ impl Slow {
         if let Some(number) = self.by_idle(rested).first().copied()
             && let Some(call) = line.iter().chain(&ringing).find(|call| self.none_ready_for(**call))
         {
-            return self.offer(*call, number, true);
+            let told = self.offer(*call, number, true);
+            if let Job::Ringing { recalled, .. } = &mut self.men[number].job {
+                *recalled = true;
+            }
+            return told;
         }
         let staffed = (0..self.men.len()).any(|number| self.at_work(number));
         let busy = |number: usize| matches!(self.men[number].job, Job::Talking(_) | Job::After(..));

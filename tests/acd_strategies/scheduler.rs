@@ -353,10 +353,7 @@ impl Scheduler {
         let mut order: Vec<_> = self.callers.iter().collect();
         order.sort_by_key(|(_, caller)| caller.place);
         for (call, caller) in &order {
-            let operators_first = self.posture != Posture::Fallback;
-            let falls_back = matches!(&caller.fate, Fate::FallsBack(_, in_turn, _) if in_turn.is_empty());
-            let waits = caller.fate == Fate::Waits || falls_back;
-            if matches!(caller.fate, Fate::Held(_)) || waits && operators_first {
+            if self.is_open(caller) {
                 let who = self.who_for(caller, now);
                 if !who.is_empty() {
                     return Some(Step::Offer(**call, who));

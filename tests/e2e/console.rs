@@ -109,6 +109,13 @@ fn every_request_is_described() {
     let manual = include_str!("../../docs/use/console.md");
     let paths = described["paths"].as_object().unwrap();
     assert!(paths.len() >= 8, "{text}");
+    let (_, open) = manual.split_once("## Requests without a token").unwrap();
+    let open = open.split_once("\n## ").unwrap().0;
+    for path in ["/metrics", "/health/live", "/health/ready", "/v1/openapi.json"] {
+        assert!(open.contains(&format!("`GET {path}`")), "{path} needs no token");
+        let (status, _) = http::ask(service.console(), "GET", path, "", "").unwrap();
+        assert!(![401, 404].contains(&status), "{path}: {status}");
+    }
     for (path, requests) in paths {
         for (method, about) in requests.as_object().unwrap() {
             assert!(about["security"][0]["token"].is_array(), "{path} wants a token");

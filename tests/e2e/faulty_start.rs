@@ -191,3 +191,21 @@ fn a_reload_in_the_first_moments_does_not_end_the_service() {
         service.end();
     }
 }
+
+#[test]
+fn a_reload_of_a_configuration_with_errors_is_an_alarm_until_a_valid_one_is_read() {
+    let mut service = Service::start(189, 1, "");
+    let file = service.path().join("siaga.toml");
+    let valid = std::fs::read_to_string(&file).unwrap();
+    assert!(service.shows("siaga_alarm{kind=\"configuration\"} 0"));
+    std::fs::write(&file, format!("{valid}\n[queue]\nnonsense = 1\n")).unwrap();
+    service.running().signal(1);
+    until("the alarm", || service.shows("siaga_alarm{kind=\"configuration\"} 1").then_some(()));
+    assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
+    assert!(ready(&service).contains("alarm configuration"), "{}", ready(&service));
+    assert!(service.log().contains("the old configuration stays"), "{}", service.log());
+    std::fs::write(&file, valid).unwrap();
+    service.running().signal(1);
+    until("its end", || service.shows("siaga_alarm{kind=\"configuration\"} 0").then_some(()));
+    service.end();
+}

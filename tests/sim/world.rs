@@ -258,7 +258,7 @@ impl World {
                 }
                 Output::Lookup { uri, host } => self.lookups.push((uri, host)),
                 Output::Banned(_) | Output::TrunkGone { .. } | Output::Authenticated(_) => {}
-                Output::Guessing { account, source } => self.guessing.push((account, source.is_some())),
+                Output::Guessing { account, guess } => self.guessing.push((account, guess.is_some())),
                 Output::PhoneReach { contact, unreachable, .. } => self.reach.push((contact, unreachable)),
                 Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
                 Output::Unstaffed(unstaffed) => {
@@ -352,11 +352,27 @@ impl World {
 
     /// Like `register`, with a Contact that may differ from the source address.
     pub(crate) fn register_as(&mut self, operator: &str, at: &str, contact: &str, expires: u32, more: &str) -> String {
+        self.register_in(operator, at, (contact, expires), more, &format!("reg-{operator}"))
+    }
+
+    /// A phone registers with another Call-ID, as after a reboot; `contact`: parameters for Contact.
+    pub(crate) fn registers_anew(&mut self, operator: &str, at: &str, contact: &str, call_id: &str) {
+        self.register_in(operator, at, (&format!("<sip:{operator}@{at}>{contact}"), 600), "", call_id);
+    }
+
+    fn register_in(
+        &mut self,
+        operator: &str,
+        at: &str,
+        (contact, expires): (&str, u32),
+        more: &str,
+        call_id: &str,
+    ) -> String {
         let request = |branch: u32, cseq: u32, authorization: &str| {
             format!(
                 "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr{branch};rport\r\n\
                  From: <sip:{operator}@127.0.0.1>;tag=r\r\nTo: <sip:{operator}@127.0.0.1>\r\n\
-                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: {contact}\r\n\
+                 Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\nContact: {contact}\r\n\
                  Max-Forwards: 70\r\nExpires: {expires}\r\n{more}{authorization}Content-Length: 0\r\n\r\n"
             )
         };

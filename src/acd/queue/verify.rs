@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Keys, Queue, RING_MAX, Status};
+use super::{Keys, Queue, Status};
+use crate::acd::keys::RING_MAX;
 
 impl Queue {
     /// Compares every index with the calls.
@@ -20,6 +21,9 @@ impl Queue {
             }
             if matches!(&entry.status, Status::Offered { to, .. } if to.is_empty() || to.len() > RING_MAX) {
                 return Err(format!("call {call} rings no operator, or too many"));
+            }
+            if entry.recalled.iter().any(|operator| !self.is_in_turn(*call, operator)) {
+                return Err(format!("call {call} counts an operator on a break who does not ring for it"));
             }
             if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
                 return Err(format!("call {call} shares its place, or has a place that was never given"));

@@ -194,3 +194,88 @@ fn the_time_begins_when_the_last_ready_operator_pauses() {
     stage.pass(Duration::from_secs(3));
     assert_eq!(stage.offers(), [(call, op("a"))]);
 }
+
+#[test]
+fn a_ready_operator_gets_a_call_that_rings_only_operators_on_a_break_before_a_later_call() {
+    let mut stage = on_break(&["a", "b"]);
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    stage.acd.set_registered(stage.now, &op("b"), false);
+    let first = stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(first, op("a"))]);
+    let second = stage.caller();
+    assert_eq!(stage.decisions(), []);
+    stage.acd.set_registered(stage.now, &op("b"), true);
+    stage.acd.resume(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(first, op("b"))], "the call that arrived first");
+    stage.acd.answered(stage.now, first, &op("b"));
+    stage.acd.resume(stage.now, &op("a")).unwrap();
+    assert_eq!(stage.offers(), [(second, op("a"))]);
+}
+
+#[test]
+fn a_more_urgent_call_comes_before_one_that_rings_only_operators_on_a_break() {
+    let mut stage = on_break(&["a", "b"]);
+    stage.acd.set_registered(stage.now, &op("b"), false);
+    let first = stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(first, op("a"))]);
+    let urgent = stage.caller_with(0);
+    assert_eq!(stage.decisions(), []);
+    stage.acd.set_registered(stage.now, &op("b"), true);
+    stage.acd.resume(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(urgent, op("b"))]);
+}
+
+#[test]
+fn a_caller_whose_operator_was_lost_and_who_rings_operators_on_a_break_gets_the_next_ready_operator() {
+    let mut stage = Stage::new(&["a", "b", "c"]);
+    stage.acd.set_registered(stage.now, &op("c"), false);
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    let (lost, _) = stage.talk();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    stage.acd.operator_lost(stage.now, lost, &op("a"));
+    assert_eq!(stage.offers(), [(lost, op("b"))], "a wraps up");
+    let later = stage.caller();
+    assert_eq!(stage.decisions(), []);
+    stage.acd.set_registered(stage.now, &op("c"), true);
+    assert_eq!(stage.offers(), [(lost, op("c"))]);
+    stage.acd.answered(stage.now, lost, &op("c"));
+    assert_eq!(stage.decisions(), [], "{later} waits: b rests or is on a break");
+}
+
+#[test]
+fn a_call_rings_one_ready_operator_while_another_call_waits() {
+    let mut stage = on_break(&["a", "b", "c"]);
+    let (first, second) = (stage.caller(), stage.caller());
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(first, op("a")), (second, op("b")), (first, op("c"))]);
+    stage.fail(first, "c");
+    stage.acd.resume(stage.now, &op("c")).unwrap();
+    assert_eq!(stage.offers(), [(first, op("c"))]);
+    stage.fail(second, "b");
+    stage.acd.resume(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(second, op("b"))], "the first call rings a ready operator");
+    stage.fail(first, "c");
+    stage.acd.resume(stage.now, &op("c")).unwrap();
+    assert_eq!(stage.offers(), [(first, op("c"))], "only an operator on a break is left at it");
+}
+
+#[test]
+fn operators_on_a_break_never_take_the_last_leg_from_a_ready_one() {
+    let names: Vec<String> = (0..limits::LIVE_LEGS_PER_CALL_MAX).map(|n| format!("b{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut stage = on_break(&names);
+    let first = stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers().len(), limits::LIVE_LEGS_PER_CALL_MAX - 3);
+    let last = names[names.len() - 1];
+    stage.caller();
+    stage.acd.resume(stage.now, &op(last)).unwrap();
+    assert!(stage.offers().contains(&(first, op(last))));
+}

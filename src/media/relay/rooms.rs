@@ -5,43 +5,13 @@ use std::net::SocketAddr;
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::limits::ROOM_PARTIES_MAX;
-use crate::media::anchor::{Content, PLAYED_BYTES_MAX};
-use crate::media::command::{AnchorId, Codec, Party};
-use crate::media::mixer::{self, Mixer, Seats};
-use crate::media::recording::{Frame, Side, TapeId};
-use crate::media::rtp::{FRAME_SAMPLES, Header};
+use crate::media::anchor::PLAYED_BYTES_MAX;
+use crate::media::command::{AnchorId, Party};
+use crate::media::recording::Side;
+use crate::media::rtp::FRAME_SAMPLES;
 
-use super::{Out, Relay, at};
-
-/// The law in which a conference is recorded.
-const TAPE_LAW: Codec = Codec::Pcma;
-
-/// One conference.
-#[derive(Debug, Default)]
-pub(super) struct Room {
-    seats: [Option<AnchorId>; ROOM_PARTIES_MAX],
-    taped: Seats,
-    mixer: Mixer,
-    /// Samples since it was created, used as timestamps of its frames in a recording.
-    samples: u32,
-}
-
-impl Room {
-    /// Handles a party's packet; only audio is mixed.
-    pub(super) fn hear_from(&mut self, seat: usize, header: &Header, content: Content, packet: &[u8]) {
-        let Content::Sound(codec) = content else { return };
-        let sound = packet.get(header.payload.clone()).unwrap_or_default();
-        self.mixer.push(seat, header.ssrc, header.timestamp, codec, sound);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.seats.iter().all(Option::is_none)
-    }
-
-    fn seat_of(&self, anchor: AnchorId) -> Option<usize> {
-        self.seats.iter().position(|seated| *seated == Some(anchor))
-    }
-}
+use super::out::Out;
+use super::{Relay, at};
 
 impl Relay {
     /// Creates a conference, or changes its parties and which parties each hears. A party that stays keeps its index, and with it its
@@ -133,51 +103,6 @@ impl Relay {
         if let Some(anchor) = self.current(id) {
             anchor.room = room;
             anchor.switch();
-        }
-    }
-}
-
-impl Room {
-    fn vacate(&mut self, seat: usize) {
-        self.mixer.clear(seat);
-        self.taped &= !mixer::bit(seat);
-        if let Some(seat) = self.seats.get_mut(seat) {
-            *seat = None;
-        }
-    }
-
-    /// Converts positions in the list to party indexes.
-    fn set_matrix(&mut self, parties: &[Party]) {
-        let seats: Vec<Option<usize>> = parties.iter().map(|party| self.seat_of(party.anchor)).collect();
-        self.taped = 0;
-        for (party, seat) in parties.iter().zip(&seats) {
-            let Some(seat) = *seat else { continue };
-            let heard = seats.iter().enumerate().filter(|(place, _)| party.hears & mixer::bit(*place) != 0);
-            let hears = heard.filter_map(|(_, seat)| *seat).fold(0, |all, seat| all | mixer::bit(seat));
-            self.mixer.set_hears(seat, hears);
-            if party.taped {
-                self.taped |= mixer::bit(seat);
-            }
-        }
-    }
-
-    /// Records the current frame of the caller, and that of all other parties whose voices are recorded.
-    fn tape(&self, at: Instant, tape: TapeId, caller: usize, out: &mut Out) {
-        let caller = mixer::bit(caller);
-        for (side, of) in [(Side::Caller, caller), (Side::Operator, self.taped & !caller)] {
-            let payload = mixer::encode(TAPE_LAW, &self.mixer.sum(of));
-            let length = u8::try_from(FRAME_SAMPLES).unwrap_or(0);
-            // An SSRC that no network source has: the recorder detects a change from one source to the other by it.
-            out.frames.push(Frame {
-                tape,
-                side,
-                codec: TAPE_LAW,
-                at,
-                ssrc: 0,
-                timestamp: self.samples,
-                length,
-                payload,
-            });
         }
     }
 }

@@ -8,8 +8,6 @@ use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 
-use super::MasterKey;
-
 /// Bytes of the longest tag.
 pub(super) const TAG_BYTES_MAX: usize = 10;
 
@@ -113,6 +111,19 @@ fn key_stream(cipher: &Aes128, first: u128, data: &mut [u8]) {
                 *byte ^= key;
             }
         }
+    }
+}
+
+/// Master key and master salt of one direction. They are never logged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MasterKey {
+    pub key: [u8; 16],
+    pub salt: [u8; 14],
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
     }
 }
 

@@ -4,10 +4,9 @@
 mod cipher;
 mod window;
 
-use std::fmt;
-
 use crate::limits::SRTP_SOURCES_MAX;
 
+pub use cipher::MasterKey;
 use cipher::{Labels, SessionKeys, TAG_BYTES_MAX};
 use window::Window;
 
@@ -42,19 +41,6 @@ impl Suite {
             Self::Sha1_80 => TAG_BYTES_MAX,
             Self::Sha1_32 => 4,
         }
-    }
-}
-
-/// Master key and master salt of one direction. They are never logged.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct MasterKey {
-    pub key: [u8; 16],
-    pub salt: [u8; 14],
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(..)")
     }
 }
 

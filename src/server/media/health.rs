@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::alarm::{Alarms, Kind};
 use crate::clock::Instant;
 
-use super::worker::Clock;
+use super::clock::Clock;
 
 /// A thread that waits longer for the disk counts as hanging.
 const OVERDUE: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! The media threads and the recorder: sockets, clocks and files around the state machines of `crate::media`.
 
+mod clock;
 mod engine;
 mod health;
 mod kernel;
@@ -9,8 +10,9 @@ mod unregistered;
 mod wav_file;
 mod worker;
 
-pub use unregistered::Journaled;
+pub use unregistered::{Journaled, remarks};
 
+use crate::server::media::clock::Clock;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -39,7 +41,8 @@ pub(super) use kernel::file_limit;
 use ports::Ports;
 pub use ports::own_addresses;
 use recorder::Recorder;
-use worker::{Clock, Figures, Order, Setup, Worker};
+pub use worker::MediaCounters;
+use worker::{Figures, Order, Setup, Worker};
 
 /// How packets are received and sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -74,25 +77,6 @@ pub struct MediaSettings {
     /// Media threads; 0 counts as 1.
     pub threads: usize,
     pub engine: Engine,
-}
-
-/// Figures for the metrics, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MediaCounters {
-    pub packets_in: u64,
-    pub packets_out: u64,
-    /// Packets from an address that is not the peer's.
-    pub packets_foreign: u64,
-    /// Packets that are not the negotiated RTP or RTCP, or that have no destination.
-    pub packets_ignored: u64,
-    pub send_errors: u64,
-    /// Commands that were dropped because the queue was full.
-    pub commands_dropped: u64,
-    pub recording_frames_dropped: u64,
-    /// Anchors that are open now; not a total.
-    pub anchors_open: u64,
-    /// Port pairs that could not be bound.
-    pub port_pairs_failed: u64,
 }
 
 /// The running media threads. Dropping it stops them.

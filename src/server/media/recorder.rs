@@ -19,10 +19,10 @@ use crate::media::command::{Event, Gap};
 use crate::media::recording::{Frame, Stereo, TapeId};
 use crate::store::access;
 
+use super::clock::Clock;
 use super::health::{self, Pulse};
-use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register};
+use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register, set_aside};
 use super::wav_file::{Disk, WavFile};
-use super::worker::Clock;
 
 /// Interval at which the queue is emptied while a recording runs, so that media threads never have to wake the recorder.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -244,7 +244,12 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 pulse.beat();
                 let event = register(&folder, &one, &pulse);
                 let settled = is_settled(&event, &folder.join(&one.file));
-                tell(event);
+                if settled || !one.is_aside {
+                    tell(event.clone());
+                    if !settled {
+                        set_aside(&folder, one.key, &one.file, &event);
+                    }
+                }
                 pulse.rest();
                 if settled {
                     registered.add(one.key);

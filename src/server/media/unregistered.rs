@@ -25,6 +25,8 @@ use super::health::Pulse;
 const FOLDER: &str = ".unregistered";
 /// How long the marker of a closed recording stays if the journal does not report its fact.
 const KEPT: Duration = Duration::from_secs(300);
+/// Maximum recordings that `siaga check` names.
+const REMARKS_MAX: usize = 10;
 
 /// A recording by its call and leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +53,8 @@ pub(super) struct Left {
     pub(super) key: Key,
     /// Relative to the folder of the recordings.
     pub(super) file: String,
+    /// Its registration has failed, and the failure was reported: it is set aside.
+    pub(super) is_aside: bool,
 }
 
 /// Recordings whose facts were sent, from the threads that seal and repair to the one that owns the markers.
@@ -117,8 +121,8 @@ impl Markers {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
         let read = |entry: fs::DirEntry| {
             let key = Key::parse(entry.file_name().to_str()?)?;
-            let file = Some(fs::read_to_string(entry.path()).ok()?).filter(|file| !file.is_empty());
-            Some(Left { key, file: file.unwrap_or_else(|| file_of(key)) })
+            let (file, failure) = read_marker(&entry.path())?;
+            Some(Left { key, file: file.unwrap_or_else(|| file_of(key)), is_aside: failure.is_some() })
         };
         entries.take(RECORDINGS_LEFT_MAX).filter_map(read).collect()
     }
@@ -153,6 +157,48 @@ impl Markers {
     }
 }
 
+/// The file that a marker names, unless it is empty, and the failure for which the recording was set aside.
+fn read_marker(path: &Path) -> Option<(Option<String>, Option<String>)> {
+    let text = fs::read_to_string(path).ok()?;
+    let mut lines = text.lines().map(str::to_owned);
+    Some((lines.next().filter(|file| !file.is_empty()), lines.next()))
+}
+
+/// Sets a recording aside after its registration has failed and the failure was reported: later starts try again without another report.
+pub(super) fn set_aside(recordings: &Path, key: Key, file: &str, event: &Event) {
+    let Event::RecordingFailed { why, .. } = event else { return };
+    let why: String = why.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    let marked = access::create(&recordings.join(FOLDER).join(key.name()))
+        .and_then(|mut marker| marker.write_all(format!("{file}\n{why}\n").as_bytes()));
+    if let Err(error) = marked {
+        warn!(call = %key.call, leg = key.leg.0, %error, "the failure is reported again by the next start");
+    }
+}
+
+/// A remark for each recording that is set aside, at most `REMARKS_MAX`.
+pub fn remarks(recordings: &Path) -> Vec<String> {
+    let folder = recordings.join(FOLDER);
+    let markers = fs::read_dir(&folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut aside: Vec<(PathBuf, String, String)> = markers
+        .filter_map(|marker| {
+            Key::parse(marker.file_name()?.to_str()?)?;
+            let (file, failure) = read_marker(&marker)?;
+            Some((marker, file?, failure?))
+        })
+        .collect();
+    aside.sort();
+    let more = aside.len().saturating_sub(REMARKS_MAX);
+    let remark = |(marker, file, failure): &(PathBuf, String, String)| {
+        let (file, marker) = (recordings.join(file), marker.display());
+        format!(
+            "recording.dir: {} is not registered: {failure}. Each start tries again; to end that, remove {marker}",
+            file.display()
+        )
+    };
+    let rest = (more > 0).then(|| format!("recording.dir: {more} more recordings are not registered"));
+    aside.iter().take(REMARKS_MAX).map(remark).chain(rest).collect()
+}
+
 fn remove(folder: &Path, key: Key) {
     // On a full disk a marker could not even be created.
     if let Err(error) = fs::remove_file(folder.join(key.name()))
@@ -164,7 +210,7 @@ fn remove(folder: &Path, key: Key) {
 
 /// Repairs a recording of an earlier run, and returns the event for its record.
 pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
-    let Left { key: Key { call, leg }, file } = left;
+    let Left { key: Key { call, leg }, file, is_aside } = left;
     let (call, leg, file) = (*call, *leg, file.clone());
     match repair(&recordings.join(&file)).and_then(|found| Ok((found, checksum(&recordings.join(&file), pulse)?))) {
         Ok(((pairs, repaired), sha256)) => {
@@ -173,7 +219,9 @@ pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
             Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped: 0, gaps, repaired }
         }
         Err(error) => {
-            warn!(%call, leg = leg.0, file, %error, "a recording of an earlier run cannot be registered");
+            if !is_aside {
+                warn!(%call, leg = leg.0, file, %error, "a recording of an earlier run cannot be registered");
+            }
             remove_empty(&recordings.join(&file));
             Event::RecordingFailed { call, leg, why: format!("the recording was interrupted: {error}") }
         }
@@ -250,7 +298,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::ids::Rng;
-    use crate::server::media::worker::Clock;
+    use crate::server::media::clock::Clock;
 
     fn key(n: u64) -> Key {
         Key { call: CallId::new(Timestamp::from_millis(1_700_000_000_000), &mut Rng::from_number(n)), leg: LegNo(3) }
@@ -261,7 +309,7 @@ mod tests {
         let mut bytes = wav::header(known);
         bytes.extend((0..there * 4 + torn).map(|n| u8::try_from(n % 200).unwrap()));
         fs::write(folder.join("x.wav"), bytes).unwrap();
-        Left { key: key(1), file: "x.wav".to_owned() }
+        Left { key: key(1), file: "x.wav".to_owned(), is_aside: false }
     }
 
     #[test]
@@ -286,7 +334,7 @@ mod tests {
             assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
             assert!(!folder.path().join("x.wav").exists(), "a file without audio is removed");
         }
-        let left = Left { key: key(1), file: "x.wav".to_owned() };
+        let left = Left { key: key(1), file: "x.wav".to_owned(), is_aside: false };
         assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
     }
 
@@ -335,9 +383,10 @@ mod tests {
             [folder_of(key(3)), folder_of(key(4))],
             "what an orderly stop removes"
         );
-        assert_eq!(left(&markers), [Left { key: key(2), file: "2026/11/30/b.wav".to_owned() }]);
+        let named = |file: &str| Left { key: key(2), file: file.to_owned(), is_aside: false };
+        assert_eq!(left(&markers), [named("2026/11/30/b.wav")]);
         fs::write(folder_of(key(2)), "").unwrap();
-        let usual = Left { key: key(2), file: "usual.wav".to_owned() };
+        let usual = named("usual.wav");
         assert_eq!(left(&markers), [usual], "the disk was full");
     }
 

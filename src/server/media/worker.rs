@@ -15,7 +15,7 @@ use crate::media::recording::TapeId;
 use crate::media::relay::{Channel, Departure, Effect, Fate, Out, Relay};
 use crate::media::rtcp::REPORT_BYTES_MAX;
 
-use super::MediaCounters;
+use super::clock::Clock;
 use super::engine::{Engine, Post};
 use super::ports::Ports;
 use super::recorder::{Lost, TapeOrder};
@@ -35,28 +35,6 @@ pub(super) enum Order {
     /// Take over the anchor of this slot.
     Adopt(u32, Receiver<Option<Box<Anchor>>>),
     End,
-}
-
-/// The clock of all media threads.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(std::time::Instant);
-
-impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
-    pub(super) fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    /// A clock that has already run for this time.
-    #[cfg(test)]
-    #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
-    pub(super) fn started_before(span: Duration) -> Self {
-        Self(std::time::Instant::now().checked_sub(span).unwrap_or_else(std::time::Instant::now))
-    }
-
-    pub(super) fn now(self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
-    }
 }
 
 /// Counters of all threads.
@@ -349,4 +327,23 @@ impl<F: FnMut(Event)> Worker<F> {
 
 fn number(slot: u32, channel: Channel) -> u32 {
     slot * 2 + u32::from(channel == Channel::Rtcp)
+}
+
+/// Figures for the metrics, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaCounters {
+    pub packets_in: u64,
+    pub packets_out: u64,
+    /// Packets from an address that is not the peer's.
+    pub packets_foreign: u64,
+    /// Packets that are not the negotiated RTP or RTCP, or that have no destination.
+    pub packets_ignored: u64,
+    pub send_errors: u64,
+    /// Commands that were dropped because the queue was full.
+    pub commands_dropped: u64,
+    pub recording_frames_dropped: u64,
+    /// Anchors that are open now; not a total.
+    pub anchors_open: u64,
+    /// Port pairs that could not be bound.
+    pub port_pairs_failed: u64,
 }

@@ -8,7 +8,7 @@ use crate::cdr::Outcome;
 use crate::cdr::fact::EndCause;
 use crate::config::Levels;
 
-use super::Maker;
+use super::maker::Maker;
 
 const OUTCOMES: [&str; 4] = ["answered", "abandoned", "short-abandon", "failed"];
 

@@ -1,6 +1,6 @@
 //! Reads Authorization and Proxy-Authorization (RFC 7616 §3.4, RFC 3261 §22.4).
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 
 /// Credentials with all values that the check needs. Values are unchanged, with quotes removed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::wire::lex;
 use super::wire::{Message, Name};
 use crate::limits::{BODY_PARTS_MAX, LOCATION_BYTES_MAX, LOCATIONS_MAX};
 
-use self::multipart::Part;
-pub use self::multipart::multipart;
+pub use self::multipart::{Enclosure, multipart};
+use self::multipart::{PIDF, Part};
 
 mod access_network;
 mod brief;
@@ -18,9 +18,6 @@ mod multipart;
 mod pidf;
 #[cfg(test)]
 mod tests;
-
-/// The media type of location documents (RFC 3863 §6, RFC 4119).
-const PIDF: &str = "application/pidf+xml";
 
 /// The source of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -152,15 +149,6 @@ pub fn ignored(request: &Message<'_>) -> Vec<(String, String)> {
     let parts = multipart::parts(request);
     let unread = parts.iter().filter(|part| !part.is(PIDF) && described != Some(part.raw()));
     unread.map(|part| (text(part.content_type()), text(part.raw()))).collect()
-}
-
-/// A location document for an operator's phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enclosure {
-    /// Without angle brackets; safe in a header field and in a `cid:` URL.
-    pub content_id: String,
-    /// The received document, unchanged.
-    pub body: Vec<u8>,
 }
 
 /// The location documents in a request, unchanged, each of at most `LOCATION_BYTES_MAX` bytes.

@@ -9,7 +9,6 @@ use memchr::{memchr, memmem};
 use super::super::header::Params;
 use super::super::wire::lex::{self, Next};
 use super::super::wire::{Message, Name};
-use super::{Enclosure, PIDF};
 use crate::limits::BODY_PARTS_MAX;
 
 /// One part that is not multipart itself.
@@ -213,4 +212,16 @@ pub fn multipart(sdp: &[u8], enclosures: &[Enclosure], boundary: &str) -> (Strin
     }
     body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     (format!("multipart/mixed;boundary={boundary}"), body)
+}
+
+/// The media type of location documents (RFC 3863 §6, RFC 4119).
+pub(super) const PIDF: &str = "application/pidf+xml";
+
+/// A location document for an operator's phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enclosure {
+    /// Without angle brackets; safe in a header field and in a `cid:` URL.
+    pub content_id: String,
+    /// The received document, unchanged.
+    pub body: Vec<u8>,
 }

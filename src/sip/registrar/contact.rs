@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Binding;
+use super::binding::Binding;
 use crate::limits::{BINDINGS_PER_AOR_MAX, CONTACT_BYTES_MAX};
 use crate::sip::header::NameAddr;
 use crate::sip::uri::{self, Uri};

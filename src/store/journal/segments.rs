@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::counted::visit;
 use crate::limits::STORED_SEGMENTS_MAX;
 
-use super::Place;
+use super::place::Place;
 use super::record::{self, Entry, HEAD};
 
 /// How many bytes after damage are searched for the next record.

@@ -5,7 +5,7 @@
 use crate::ids::{CallId, LegNo};
 use crate::sip::event::dialog_info::Names;
 use crate::sip::replaces::Replaces;
-use crate::switchboard::Admission;
+use crate::switchboard::admission::Admission;
 use crate::switchboard::ids::Who;
 
 /// Hexadecimal digits of the call's id, which precede those of the leg.

@@ -9,11 +9,16 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
+use crate::switchboard::admission::Admission;
+use crate::switchboard::facts::Facts;
 use crate::switchboard::ids::{WatchId, Who};
+use crate::switchboard::input::Account;
+use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::registrations::ACCOUNTS_PATIENCE;
 use crate::switchboard::phones::stations::{LOCKED, WRONG_MAX, Wrong};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Account, Admission, Facts, Phones, Step, Wire};
 
 /// The use of a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,18 +9,19 @@ use crate::sip::transaction::{Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
 use crate::sip::{location, option_tag};
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::admission::Admission;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
 
-pub(in crate::switchboard) use crate::sip::message::ALLOW;
+pub(in crate::switchboard) use crate::sip::message::{ALLOW, SUPPORTED};
 
 /// The accepted body types: SDP, DTMF digits and texts, which may have any type.
 pub(in crate::switchboard) const ACCEPT: &[u8] =
     b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
-
-/// The option tags that siaga supports.
-pub(in crate::switchboard) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
 /// The header fields of the 200 to OPTIONS (RFC 3261 §11.2).
 pub(in crate::switchboard) const ABILITIES: [(Name, &[u8]); 6] = [

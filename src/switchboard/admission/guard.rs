@@ -1,46 +1,22 @@
 //! The guard: decides which requests get no response, and counts wrong credentials and overload.
 
+use crate::switchboard::admission::Admission;
+use crate::switchboard::facts::Facts;
+use crate::switchboard::output::{Guess, Output};
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::OperatorId;
-use crate::limits::{TRANSACTIONS_MAX, TRANSACTIONS_SOFT_MAX};
 use crate::sip::digest::Claim;
 use crate::sip::flow::Flow;
-use crate::sip::guard::{Guessing, Reason, Scanners, Standing, Terms};
+use crate::sip::guard::{Guessing, Reason, Standing};
 use crate::sip::registrar::Binding;
 use crate::sip::wire::{Message, Method};
-
-use crate::switchboard::Output;
-use crate::switchboard::settings::Network;
-use crate::switchboard::{Admission, Facts, Phones, Step, Wire};
-
-/// The settings of the guard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuardSettings {
-    pub terms: Terms,
-    pub scanners: Scanners,
-    /// Networks that are never limited or banned, such as the operators' network.
-    pub allow: Vec<Network>,
-    /// Number of transactions from which requests that can be repeated later are rejected.
-    pub crowded_at: usize,
-    /// Maximum number of transactions.
-    pub transactions_max: usize,
-}
-
-impl Default for GuardSettings {
-    fn default() -> Self {
-        Self {
-            terms: Terms::default(),
-            scanners: Scanners::default(),
-            allow: Vec::new(),
-            crowded_at: TRANSACTIONS_SOFT_MAX,
-            transactions_max: TRANSACTIONS_MAX,
-        }
-    }
-}
 
 /// Figures of the guard for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +151,8 @@ impl Admission {
         if let Some(guessing) = begun {
             let Guessing { account, source, failures } = guessing.clone();
             facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
-            step.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+            let guess = Some(Guess::Password(guessing.source));
+            step.say(Output::Guessing { account: guessing.account, guess });
         }
     }
 
@@ -189,14 +166,14 @@ impl Admission {
     ) {
         let now = step.now;
         if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
-            step.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+            step.say(Output::Guessing { account: operator.as_str().to_owned(), guess: Some(Guess::Pin(source)) });
         }
     }
 
     pub(in crate::switchboard) fn end_guessing_alarms(&mut self, step: &mut Step) {
         let now = step.now;
         while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
-            step.say(Output::Guessing { account, source: None });
+            step.say(Output::Guessing { account, guess: None });
         }
     }
 }

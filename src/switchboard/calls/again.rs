@@ -4,10 +4,14 @@ use crate::sip::message;
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::calls::leg::{Credentials, OfferLeg};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::ids::Who;
-use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::state::closing::Credentials;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::{Asked, Purpose};
+use crate::switchboard::wire::requests::{INTERVALS_MAX, TRIES_MAX};
 
 impl Calls {
     /// Sends a request again if its final response allows it. Returns false if the response is final.
@@ -107,20 +111,10 @@ impl Calls {
         if let Purpose::TrunkRegister(index, _) = purpose {
             net.trunks.registering_with(*index, cseq);
         }
-        if let Purpose::Refresh(who) = purpose {
-            self.ask_again(*who, client, (new, cseq));
-        }
-        if let Purpose::Digit(who) = purpose
-            && let Some(line) = self.line_mut(*who)
-        {
-            line.digits.told_again(client, new);
-        }
-        if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
-            let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
-            let credentials = given.map(|(name, value)| Credentials::of(cseq, *name, value));
-            if let Some(line) = self.line_mut(*who) {
-                line.credentials = credentials;
-            }
+        let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
+        let credentials = given.map(|(name, value)| Credentials::of(cseq, *name, value));
+        if let Some(session) = purpose.leg().and_then(|who| self.session_mut(who)) {
+            session.sent_again((purpose, method), client, (new, cseq), credentials);
         }
         true
     }
@@ -128,8 +122,9 @@ impl Calls {
     /// The CSeq of a request that is sent again: the next one of its dialog, or outside a dialog `last` plus one.
     fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
         match purpose {
-            Purpose::Refresh(who) | Purpose::Digit(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
-            Purpose::Prack(who, key) => Some(self.dialog_mut(*who, key)?.next_number()),
+            Purpose::Refresh(who) | Purpose::Digit(who) | Purpose::Prack(who, _) => {
+                self.session_mut(*who)?.next_number(purpose)
+            }
             Purpose::Offer(_)
             | Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)

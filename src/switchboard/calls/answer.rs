@@ -4,14 +4,14 @@
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
-use crate::sip::dialog::Dialog;
-use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Handles the first 200 of a leg: connects the leg with the call.
@@ -25,27 +25,19 @@ impl Calls {
     ) {
         let who = Who::Offer(id, leg);
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
-        let agreed = dialog.as_ref().ok().and_then(|dialog| offer.agreed_by(dialog, message));
+        let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.session.dialog_of(offer.invite(), message));
+        let agreed = dialog.as_ref().ok().and_then(|dialog| offer.session.agreed_by(dialog, message));
         let (Some(agreed), Ok(dialog)) = (agreed, dialog) else {
             // An answer that cannot be used counts as a rejection.
             self.refuse_late_answer(net, step, id, leg, message);
             return self.offer_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
         };
-        net.wire.bind(dialog.key().clone(), who);
         self.stop_awaiting(step, who);
         self.not_unheard(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Talking);
-        offer.line.dialog = Some(dialog);
-        offer.line.learn(message);
-        if let Some(sound) = &mut offer.line.sound {
-            sound.agree(agreed);
-        }
-        step.drop_offer_alarm(who, state);
-        self.look_up(net, step, who);
-        self.ack(step, who, cseq);
-        self.begin_session(step, who, Self::session_of_answer(message));
+        state.stop_timer(step, who);
+        offer.session.confirm(net, step, who, (dialog, cseq, agreed), message);
         self.fact(
             net,
             step,
@@ -110,7 +102,10 @@ impl Calls {
         let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
         if shows_another && matches!(to, Callee::Operator(_)) {
             let identity = self.shown_as(id, false);
-            self.tell_party(net, step, Who::Offer(id, no), &identity);
+            let who = Who::Offer(id, no);
+            if let Some(session) = self.session_mut(who) {
+                session.report_new_peer(net, step, who, &identity);
+            }
         }
     }
 
@@ -125,11 +120,11 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.holding = (false, false);
-        let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
-        let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
+        let operator = call.legs.get(&leg).and_then(|leg| leg.session.media());
+        let (Some(caller), Some(operator)) = (call.caller.session.media(), operator) else {
             return self.breach(net, step, id, "a leg without a port was connected");
         };
-        let (a, b) = (caller.anchor, operator.anchor);
+        let (a, b) = (caller.anchor(), operator.anchor());
         self.aim(net, step, Who::Caller(id));
         self.aim(net, step, Who::Offer(id, leg));
         step.out.media.push(Command::Bridge { a, b });
@@ -137,22 +132,6 @@ impl Calls {
             step.out.media.push(Command::Record { call: id, leg, caller: a, operator: b });
         }
         self.rejoin(net, step, id);
-    }
-
-    /// Sends the ACK to a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
-    pub(in crate::switchboard) fn ack(&mut self, step: &mut Step, who: Who, cseq: u32) {
-        let ack = self.ack_of(step, who, cseq);
-        step.out.transmits.extend(ack);
-    }
-
-    /// Writes the ACK for the 2xx to the INVITE with this CSeq in a leg's dialog.
-    pub(in crate::switchboard) fn ack_of(&mut self, step: &mut Step, who: Who, cseq: u32) -> Option<Transmit> {
-        let flow = self.line_mut(who)?.next_flow();
-        let branch = format!("z9hG4bK{}", step.rng.token());
-        let sent_by = self.settings.advertised(flow).to_owned();
-        let line = self.line_mut(who)?;
-        let ack = line.ack(line.dialog.as_ref()?, cseq);
-        Some(Transmit { flow, bytes: ack.via(flow.transport, &sent_by, &branch).encode() })
     }
 
     /// Handles a further 200. In the same dialog the ACK was lost and is sent again; a 200 of another dialog (a fork) is declined.
@@ -166,10 +145,8 @@ impl Calls {
     ) {
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let theirs = crate::sip::dialog::DialogKey::of_response(message);
-        let same = offer.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref());
-        let cseq = offer.cseq;
-        if same {
-            self.ack(step, Who::Offer(id, leg), cseq);
+        if theirs.is_some_and(|key| offer.session.is_confirmed(&key)) {
+            offer.session.ack(net, step, offer.cseq);
         } else {
             self.refuse_late_answer(net, step, id, leg, message);
         }
@@ -184,26 +161,9 @@ impl Calls {
         leg: LegNo,
         message: &Message<'_>,
     ) {
-        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        let Ok(dialog) = offer.dialog_of(message) else { return };
-        let cseq = offer.cseq;
-        self.decline_answer(net, step, Who::Offer(id, leg), dialog, cseq, None);
-    }
-
-    /// Acknowledges an unwanted 2xx to the INVITE with this CSeq, and ends its dialog, unless it is the leg's own dialog. `flow` is the
-    /// address that has answered, if it is not the leg's.
-    pub(in crate::switchboard) fn decline_answer(
-        &mut self,
-        net: &mut NetworkParts,
-        step: &mut Step,
-        who: Who,
-        dialog: Dialog,
-        cseq: u32,
-        flow: Option<Flow>,
-    ) {
-        let Some(line) = self.line_mut(who) else { return };
-        let (flow, ack) = (flow.unwrap_or_else(|| line.flow_in(&dialog)), line.ack(&dialog, cseq));
-        let hangs_up = line.hangs_up(&dialog);
-        net.trunks.decline_over(&mut net.wire, step, who, flow, (ack, hangs_up), dialog);
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.leg_mut(who) else { return };
+        let Ok(dialog) = offer.session.dialog_of(offer.invite(), message) else { return };
+        offer.session.decline_answer(net, step, who, (dialog, offer.cseq), None);
     }
 }

@@ -1,80 +1,21 @@
 //! Call-backs (RFC 7090): an operator dials the code, and the switchboard calls the next number on the list in a placed call.
 
-use std::collections::BTreeMap;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::offer::user_part;
+use crate::switchboard::calls::state::abandoned::Unanswered;
+use crate::switchboard::calls::state::call::Call;
+use crate::switchboard::calls::state::call_back::CallBack;
+use crate::switchboard::calls::state::last_call::Worked;
+use crate::switchboard::calls::state::placed::PlacedFor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Prompt;
-use crate::sip::message::Builder;
-use crate::sip::wire::Name;
-use crate::switchboard::calls::abandoned::Unanswered;
-use crate::switchboard::calls::call::Call;
-use crate::switchboard::calls::classes::Worked;
-use crate::switchboard::calls::direct::PlacedFor;
-use crate::switchboard::calls::offer::user_part;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, ConsoleReply, NetworkParts, Step};
-
-/// Minimum number of digits: with `+` or a leading 0, and without. Shorter numbers belong to services.
-pub(in crate::switchboard) const DIGITS_MIN: [usize; 2] = [7, 8];
-
-/// The call-back that a placed call makes.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct CallBack {
-    /// The unanswered call.
-    pub(in crate::switchboard) of: CallId,
-    pub(in crate::switchboard) number: String,
-    /// The text on the operator's display besides the number: the time of the last call, its wait and the number of calls.
-    pub(in crate::switchboard) about: String,
-    /// The result of the last attempt over a trunk.
-    outcome: Option<(OfferOutcome, Option<u16>)>,
-    /// The operator has answered, and the number is called.
-    begun: bool,
-}
-
-/// Numbers with live emergency calls. A call-back would find them busy.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct Calling(BTreeMap<String, u32>);
-
-impl Calling {
-    pub(in crate::switchboard) fn add(&mut self, number: Option<&str>) {
-        if let Some(number) = number {
-            *self.0.entry(number.to_owned()).or_default() += 1;
-        }
-    }
-
-    fn remove(&mut self, number: &str) {
-        let Some(calls) = self.0.get_mut(number) else { return };
-        *calls -= 1;
-        if *calls == 0 {
-            self.0.remove(number);
-        }
-    }
-
-    fn has(&self, number: &str) -> bool {
-        self.0.contains_key(number)
-    }
-
-    /// Checks the numbers. `live` are the numbers of all live emergency calls.
-    pub(in crate::switchboard) fn verify<'a>(&self, live: impl Iterator<Item = Option<&'a str>>) -> Result<(), String> {
-        let mut expected = Self::default();
-        live.for_each(|number| expected.add(number));
-        if expected.0 == self.0 { Ok(()) } else { Err("the numbers that call are not those of the calls".to_owned()) }
-    }
-}
-
-impl CallBack {
-    /// A call-back that begins when the operator answers their own phone.
-    const fn held(of: CallId, number: String, about: String) -> Self {
-        Self { of, number, about, outcome: None, begun: false }
-    }
-
-    /// Marks the INVITE as a call-back of an answering point, so that no service of the called party blocks it (RFC 7090 §4, RFC 7135).
-    pub(in crate::switchboard) fn mark(invite: Builder) -> Builder {
-        invite.header(Name::Priority, b"psap-callback").header(Name::ResourcePriority, b"esnet.0")
-    }
-}
 
 impl Calls {
     /// Handles the call-back code: calls the next number. If there is none, the operator hears a prompt.

@@ -2,7 +2,7 @@
 
 use crate::sip::dialog::DialogKey;
 use crate::sip::wire::{Message, Method};
-use crate::switchboard::Wire;
+use crate::switchboard::wire::Wire;
 
 /// Maximum characters of a called number; the rest is cut off.
 pub(in crate::switchboard) const CALLED_CHARS_MAX: usize = 512;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
-use crate::ids::{CallId, OperatorId, Token};
+use crate::ids::{CallId, OperatorId};
 use crate::limits::CALLS_KEPT_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
@@ -18,19 +18,24 @@ use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places, Sd
 use crate::sip::wire::{Message, Name};
 use crate::sip::{caller_number, location, offer_answer, option_tag, sdp};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Caller};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::called::Called;
-use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::desk_of;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, Line};
+use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::offer::user_part;
+use crate::switchboard::calls::state::call::{Call, Caller};
+use crate::switchboard::calls::state::callers::Known;
 use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::session::state::incoming::IncomingInvite;
 use crate::switchboard::settings::AnswerMode;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// The legs to which a header field of the caller's INVITE is copied. The record stores it in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,7 +137,8 @@ impl Calls {
         net.wire.respond(step, taken.server, 100, stencil.response(100, None).encode());
         let locations = location::read(taken.message);
         let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
-        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
+        let invite = IncomingInvite::new(net, step, taken, stencil, tag);
+        let mut call = self.new_call(step, taken, (invite, dialog), shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
         call.shown.service = self.settings.service_shown(call.desk, &called);
         // A flagged number only gets a lower priority. No number is ever rejected.
@@ -145,7 +151,9 @@ impl Calls {
         self.numbers.calling.add(call.shown.number.as_deref());
         self.add_call(id, call);
         net.wire.hold_stream(id, taken.flow);
-        self.look_up(net, step, Who::Caller(id));
+        if let Some(session) = self.session_mut(Who::Caller(id)) {
+            session.look_up(net, step, Who::Caller(id));
+        }
         net.wire.note_call(key, id);
         net.wire.await_final(taken.server, Who::Caller(id));
         self.fact(net, step, id, received);
@@ -246,7 +254,7 @@ impl Calls {
 
     /// Indexes the caller's dialog, so that requests in it reach the call.
     pub(in crate::switchboard) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
-        if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
+        if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.session.dialog()) {
             net.wire.bind(dialog.key().clone(), Who::Caller(id));
         }
     }
@@ -279,22 +287,20 @@ impl Calls {
         let who = Who::Caller(id);
         let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
-        let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return Ok(false) };
-        let Some(mut sound) = net.media.lend_for(step, who, read, sender) else { return Ok(false) };
-        sound.local.formats = self.settings.formats_of(net.trunks.trunk_with(who));
-        let Described { body, agreed, places, offers } = match describe(offer, sound.local) {
+        let Some(sender) = self.session(who).map(|session| session.flow().remote.ip()) else { return Ok(false) };
+        let Some(mut media) = MediaSession::lend_for(&mut net.media, step, who, read, sender) else { return Ok(false) };
+        media.set_formats(self.settings.formats_of(net.trunks.trunk_with(who)));
+        let Described { body, agreed, places, offers } = match describe(offer, media.local()) {
             Ok(described) => described,
             Err(why) => {
-                net.media.return_anchor(step, sound.anchor);
+                net.media.return_anchor(step, media.anchor());
                 return Err(why);
             }
         };
         let Some(call) = self.calls.get_mut(&id) else { return Ok(false) };
-        call.caller.sdp = Bytes::from(body);
-        sound.places = places;
-        (call.caller.delayed_offer, sound.offered) = (offers, offers);
-        agreed.into_iter().for_each(|agreed| sound.agree(agreed));
-        call.caller.line.sound = Some(sound);
+        call.caller.session.describe_invite(Bytes::from(body), offers);
+        media.describe(places, agreed, offers);
+        call.caller.session.set_media(media);
         Ok(true)
     }
 
@@ -401,40 +407,19 @@ fn geo_uri(shape: &Shape) -> String {
     }
 }
 
-impl Wire {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
+impl Calls {
+    /// A new call with its caller's leg.
     pub(in crate::switchboard) fn new_call(
-        &mut self,
-        step: &mut Step,
+        &self,
+        step: &Step,
         taken: &Taken<'_, '_>,
-        tag: Token,
-        stencil: Stencil,
-        dialog: Dialog,
+        (invite, dialog): (IncomingInvite, Dialog),
         shown: Caller,
         merge_key: MergeKey,
     ) -> Call {
-        let now = step.now;
-        let mut line = Line::new(taken.flow, true);
-        line.dialog = Some(dialog);
-        line.learn(taken.message);
-        let caller = CallerLeg {
-            line,
-            invite: Some(taken.server),
-            stencil: Some(stencil),
-            fetched: None,
-            tag,
-            sdp: Bytes::new(),
-            delayed_offer: false,
-            without_port: None,
-            told: 100,
-            tell_again_at: None,
-            audio_again_at: None,
-            answered: false,
-            reliable: self.reliable_for(step, taken.message),
-            session: self.settings.session_of_invite(taken.message),
-            disconnected: None,
-        };
+        let mut session = Session::of_caller(taken.flow, dialog, invite);
+        session.read_allow(taken.message);
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
-        Call { hops, ..self.settings.blank_call(now, caller, shown, merge_key) }
+        Call { hops, ..self.settings.blank_call(step.now, CallerLeg::new(session), shown, merge_key) }
     }
 }

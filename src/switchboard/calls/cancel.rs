@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// The Reason for a phone whose call was answered elsewhere, so that it shows no missed call (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -53,8 +55,10 @@ impl Calls {
     fn silence_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let _now = step.now;
         let who = Who::Offer(id, leg);
-        self.close_sound(net, step, who);
-        self.drop_early(net, who);
+        if let Some(session) = self.session_mut(who) {
+            session.close(net, step, who);
+            session.drop_early(net);
+        }
         self.stop_awaiting(step, who);
         self.cancel_second_way(net, step, who);
         self.not_unheard(id, leg);
@@ -62,10 +66,10 @@ impl Calls {
         net.trunks.channels.release(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
-        let (client, reason) = (offer.client, offer.line.reason.clone());
+        let (client, reason) = (offer.client, offer.session.reason());
         let to = offer.to.clone();
         step.stir(&to);
-        step.drop_offer_alarm(who, state);
+        state.stop_timer(step, who);
         if let Some(client) = client {
             net.wire.cancel(step, client, reason);
         }

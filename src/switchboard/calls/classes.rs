@@ -1,34 +1,15 @@
 //! The classes of calls: set by feature code, with or without the code of a category, or from the console. Each change is a fact, and the
 //! last one counts.
 
-use std::time::Duration;
-
 use crate::cdr::fact::{Class, FactKind};
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
-use crate::switchboard::ConsoleReply;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::settings::Category;
-use crate::switchboard::{Calls, NetworkParts, Step};
-
-/// An operator can class the last call by phone for this long after its end. Later, only the console can.
-pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
-
-/// The last emergency call that an operator has had, or still has.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct Worked {
-    pub(in crate::switchboard) call: CallId,
-    pub(in crate::switchboard) number: Option<String>,
-    /// When it ended.
-    pub(in crate::switchboard) over_at: Option<Timestamp>,
-}
-
-impl Worked {
-    /// True if the call lasts, or has ended recently.
-    pub(in crate::switchboard) fn is_of_late(&self, now: Now) -> bool {
-        self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())
-    }
-}
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Handles a dialled class, which the code of a category may follow, for the operator's present or last call. Returns None if the code
@@ -57,7 +38,7 @@ impl Calls {
         (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
 
-    /// Classes a call of this run or an earlier one. If categories are configured, the category must be one of them, by code or name.
+    /// Classes a call of this run or an earlier one. The category must be one of the configured ones, by code or name.
     pub(in crate::switchboard) fn dispose(
         &mut self,
         net: &mut NetworkParts,
@@ -68,8 +49,8 @@ impl Calls {
     ) -> ConsoleReply {
         let now = step.now;
         let known = &self.settings.categories;
-        let (category, agency) = match category.as_deref().filter(|_| !known.is_empty()) {
-            None => (category, None),
+        let (category, agency) = match category.as_deref() {
+            None => (None, None),
             Some(wanted) => match known.iter().find(|one| one.is(wanted)) {
                 Some(Category { name, agency, .. }) => (Some(name.clone()), agency.clone()),
                 None => {

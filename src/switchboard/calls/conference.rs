@@ -5,17 +5,21 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::guests::{GUESTS_MAX, Guest};
+use crate::switchboard::calls::guests::GUESTS_MAX;
 use crate::switchboard::calls::join::Consulted;
 use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::participant::Guest;
 use crate::switchboard::calls::supervise::call_operator;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
+use crate::switchboard::input::Supervision;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Supervision};
 
 impl Calls {
     /// Handles the invitation of a participant by the operator who has the caller. Rejected with 491 while another participant rings, and
@@ -68,7 +72,9 @@ impl Calls {
         let now = step.now;
         let has_pair = match &to {
             Callee::Operator(operator) => self.has_pair_to_spare_for(net, operator),
-            Callee::Number(_) => self.has_pair_to_spare(net, None),
+            Callee::Number(_) => {
+                self.families_to_numbers(net).into_iter().any(|family| self.has_pair_to_spare(net, family))
+            }
         };
         if !has_pair {
             return Err(503);

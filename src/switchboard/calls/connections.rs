@@ -1,16 +1,17 @@
 //! Changes of the connection or flow of legs.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 
 use crate::ids::OperatorId;
 use crate::sip::dialog::Dialog;
-use crate::sip::flow::{ConnectionId, Flow, Transport};
-use crate::sip::uri::Uri;
+use crate::sip::flow::Flow;
+use crate::sip::locate::Target;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::host_of;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles a closed connection. Calls of its callers continue: further messages use a new connection to the address of the dialog's
@@ -19,11 +20,8 @@ impl Calls {
         net.trunks.proven.remove(&flow.connection);
         net.wire.closed.add(flow.connection);
         for id in net.wire.streams.remove(&flow.connection).unwrap_or_default() {
-            if let Some(line) = self.calls.get_mut(&id).map(|call| &mut call.caller.line) {
-                let hop = line.dialog.as_ref().and_then(|dialog| Uri::parse(dialog.next_hop()).ok()?.socket_address());
-                let usual = if flow.transport == Transport::Tls { 5061 } else { 5060 };
-                let remote = hop.unwrap_or_else(|| SocketAddr::new(flow.remote.ip(), usual));
-                line.flow = Flow { connection: ConnectionId(0), remote, ..flow };
+            if let Some(session) = self.session_mut(Who::Caller(id)) {
+                session.connection_lost(flow);
             }
             self.caller_disconnected(net, step, id, flow);
         }
@@ -34,7 +32,7 @@ impl Calls {
     /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
     /// their connection.
     pub(in crate::switchboard) fn leads_to(&self, who: Who, contacts: &[Bytes]) -> bool {
-        let target = self.line(who).and_then(|line| line.dialog.as_ref()).map(Dialog::target);
+        let target = self.session(who).and_then(Session::dialog).map(Dialog::target);
         // A leg that rings has no dialog yet; its CANCEL is sent in any case.
         target.is_none_or(|target| {
             let host = host_of(target);
@@ -45,7 +43,7 @@ impl Calls {
     /// The legs of emergency calls from the phones of an account, with their flows.
     pub(in crate::switchboard) fn internal_lines(&self, account: &OperatorId) -> Vec<(Who, Flow)> {
         let calls = self.internal.get(account).into_iter().flatten();
-        calls.filter_map(|id| Some((Who::Caller(*id), self.calls.get(id)?.caller.line.flow))).collect()
+        calls.filter_map(|id| Some((Who::Caller(*id), self.calls.get(id)?.caller.session.flow()))).collect()
     }
 
     /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
@@ -56,31 +54,20 @@ impl Calls {
         let mut lines = Vec::new();
         for (id, call) in calls {
             if call.placed_by.as_ref() == Some(operator) {
-                lines.push((Who::Caller(id), call.caller.line.flow));
+                lines.push((Who::Caller(id), call.caller.session.flow()));
             }
             let legs = call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator));
-            lines.extend(legs.map(|(no, leg)| (Who::Offer(id, *no), leg.line.flow)));
+            lines.extend(legs.map(|(no, leg)| (Who::Offer(id, *no), leg.session.flow())));
         }
         lines
     }
 
-    /// Moves a leg to another flow.
-    pub(in crate::switchboard) fn reroute(&mut self, net: &mut NetworkParts, who: Who, flow: Flow) {
-        let Some(line) = self.line_mut(who) else { return };
-        // A leg to a trunk is bound to no connection: its requests go to its Contact, or to the address that was dialled.
-        let flow = match who {
-            Who::Offer(..) if line.follow_target && flow.is_connection() => {
-                let same = line.flow.transport == flow.transport;
-                Flow::any(flow.transport, flow.local, if same { line.flow.remote } else { flow.remote })
+    /// Stores the servers of a URI's host for the legs that wait for it. `targets` is empty if the lookup failed.
+    pub(in crate::switchboard) fn found(&mut self, net: &mut NetworkParts, uri: &Bytes, targets: &[Target]) {
+        for who in net.wire.lookups.take(uri) {
+            if let Some(session) = self.session_mut(who) {
+                session.resolved(uri, targets);
             }
-            Who::Caller(_) | Who::Offer(..) | Who::Phone(_) => flow,
-        };
-        let old = std::mem::replace(&mut line.flow, flow);
-        if let Who::Caller(call) = who
-            && old.connection != flow.connection
-        {
-            net.wire.release_stream(call, old);
-            net.wire.hold_stream(call, flow);
         }
     }
 }

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use crate::acd::UnknownOperator;
 use crate::cdr::fact::Callee;
 use crate::ids::CallId;
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferLeg;
-use crate::switchboard::{CallView, Calls, ConsoleReply, NetworkParts, Step};
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{CallView, ConsoleReply};
+use crate::switchboard::step::Step;
 
 impl Calls {
     pub(in crate::switchboard) fn floor_view(&self, net: &NetworkParts) -> ConsoleReply {

@@ -5,8 +5,10 @@ use crate::acd::desk::DeskNo;
 use crate::cdr::fact::FactKind;
 use crate::ids::CallId;
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::DeskCalls;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::step::Step;
 
 /// The start of the URN of every emergency service.
 pub(in crate::switchboard) const SERVICES: &str = "urn:service:sos.";

@@ -1,87 +1,31 @@
 //! Placed calls: an operator calls a colleague, a configured agency or a number on the list of call-backs. Placed calls have facts, but
 //! never wait in the queue and have no record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::caller::merge_key;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::state::call::{Caller, Stage};
+use crate::switchboard::calls::state::placed::{OF_ONE_MAX, PlacedFor};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::state::incoming::IncomingInvite;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::text::clean;
 use std::time::Duration;
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
-use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::PLACED_CALLS_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Caller, Stage};
-use crate::switchboard::calls::call_back::CallBack;
-use crate::switchboard::calls::caller::merge_key;
-use crate::switchboard::calls::end::Ending;
-use crate::switchboard::ids::Who;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Maximum number of simultaneous placed calls of one operator: one may be on hold.
-const OF_ONE_MAX: usize = 2;
 /// Maximum number of characters of a stored Call-ID.
 const CALL_ID_CHARS_MAX: usize = 512;
-
-/// Calls that operators have placed.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct PlacedCalls {
-    by: Map<CallId, OperatorId>,
-    of: BTreeMap<OperatorId, BTreeSet<CallId>>,
-}
-
-impl PlacedCalls {
-    pub(in crate::switchboard) fn insert(&mut self, call: CallId, by: &OperatorId) {
-        self.by.insert(call, by.clone());
-        self.of.entry(by.clone()).or_default().insert(call);
-    }
-
-    pub(in crate::switchboard) fn remove(&mut self, call: CallId) {
-        let Some(by) = self.by.remove(&call) else { return };
-        if let Some(calls) = self.of.get_mut(&by) {
-            calls.remove(&call);
-            if calls.is_empty() {
-                self.of.remove(&by);
-            }
-        }
-    }
-
-    pub(in crate::switchboard) fn len(&self) -> usize {
-        self.by.len()
-    }
-
-    /// The calls that an operator has placed: at most `OF_ONE_MAX`.
-    pub(in crate::switchboard) fn of(&self, operator: &OperatorId) -> BTreeSet<CallId> {
-        self.of.get(operator).cloned().unwrap_or_default()
-    }
-
-    /// Checks the table. `live` are all live placed calls with their operators.
-    pub(in crate::switchboard) fn verify<'a>(
-        &self,
-        live: impl Iterator<Item = (CallId, &'a OperatorId)>,
-    ) -> Result<(), String> {
-        let mut expected = Self::default();
-        live.for_each(|(call, by)| expected.insert(call, by));
-        if expected.by == self.by && expected.of == self.of {
-            Ok(())
-        } else {
-            Err("calls that operators have placed are not counted as such".to_owned())
-        }
-    }
-}
-
-/// The purpose of a placed call.
-pub(in crate::switchboard) enum PlacedFor {
-    Talk,
-    /// The called party joins the operator's emergency call when the two calls become one.
-    Conference,
-    CallBack(CallBack),
-}
 
 impl Calls {
     /// Handles an operator's INVITE to a colleague or an agency.
@@ -122,7 +66,7 @@ impl Calls {
         if net.wire.has_call(&key) {
             return net.wire.reply(step, taken, 482, &[]);
         }
-        match self.may_place(net, &by) {
+        match self.may_place(net, &by, &to) {
             Ok(()) => {}
             Err(503) => return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
             Err(status) => return net.wire.reply(step, taken, status, &[]),
@@ -137,8 +81,9 @@ impl Calls {
         let trying = stencil.response(100, None).encode();
         net.wire.respond(step, taken.server, 100, trying);
         let shown = Caller { number: Some(self.settings.placed_as(&by, &to)), ..Caller::default() };
-        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
-        call.caller.line.follow_target = false;
+        let invite = IncomingInvite::new(net, step, taken, stencil, tag);
+        let mut call = self.new_call(step, taken, (invite, dialog), shown, key.clone());
+        call.caller.session.use_flow_only();
         call.placed_by = Some(by.clone());
         call.stage = Stage::Placed;
         let of = match why {
@@ -185,20 +130,25 @@ impl Calls {
     pub(in crate::switchboard) fn invite_expired(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.expires_at = None;
-        if call.caller.invite.is_some() {
+        if call.caller.session.invite_is_pending() {
             self.end_call(net, step, id, Ending::by(Side::Caller, EndCause::Abandoned));
         }
     }
 
     /// Checks that an operator may place one more call. Errors: 486 at the operator's limit, 503 if no capacity is left.
-    pub(in crate::switchboard) fn may_place(&self, net: &NetworkParts, by: &OperatorId) -> Result<(), u16> {
+    pub(in crate::switchboard) fn may_place(
+        &self,
+        net: &NetworkParts,
+        by: &OperatorId,
+        to: &Callee,
+    ) -> Result<(), u16> {
         if self.placed.of(by).len() >= OF_ONE_MAX {
             return Err(486);
         }
         // The remaining capacity is reserved for emergency calls.
         let full =
             self.service.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
-        if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
+        if full || !self.has_pairs_for_placed(net, by, to) { Err(503) } else { Ok(()) }
     }
 }
 

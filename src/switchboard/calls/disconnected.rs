@@ -7,11 +7,15 @@ use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::flow::Flow;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Call;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::state::call::Call;
 use crate::switchboard::ids::Who;
-use crate::switchboard::wire::connections::{Disconnected, GIVEN_UP_AFTER, WaysBack};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::connections::GIVEN_UP_AFTER;
+use crate::switchboard::wire::streams::{Disconnected, WaysBack};
 
 impl Calls {
     /// The connection of a caller was closed: a pending response is sent over a new one.
@@ -25,9 +29,7 @@ impl Calls {
         let now = step.now;
         let emergency = |call: &&mut Call| !call.is_over() && call.placed_by.is_none();
         let Some(call) = self.calls.get_mut(&id).filter(emergency) else { return };
-        let owed = call.caller.invite.is_some() || call.caller.line.unacked.is_some();
-        let Some(stencil) = call.caller.stencil.as_ref().filter(|_| owed) else { return };
-        let way_back = stencil.way_back(flow).remote;
+        let Some(way_back) = call.caller.session.way_back(flow) else { return };
         let decided_at = now.mono + GIVEN_UP_AFTER;
         let before = call.caller.disconnected.replace(Disconnected {
             way_back,
@@ -59,14 +61,16 @@ impl Calls {
             }
             step.alarms.insert(decided_at, Alarm::Disconnected(id));
             self.acd.set_priority(id, u8::MAX);
-            self.doubt_for(step, Who::Caller(id), GIVEN_UP_AFTER);
+            if let Some(session) = self.session_mut(Who::Caller(id)) {
+                session.doubt_for(step, GIVEN_UP_AFTER);
+            }
         }
     }
 
     /// Ends the call of an unreachable caller without any received media. All other callers get their priority back.
     pub(in crate::switchboard) fn disconnected_due(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
+        let heard = call.caller.session.media().is_some_and(MediaSession::was_heard);
         let Some(gone) = call.caller.disconnected.as_mut() else { return };
         gone.decided_at = None;
         if gone.unreachable && !heard {
@@ -87,7 +91,7 @@ impl Calls {
 
     /// Ends the call of a lost caller: as abandoned if it was not answered.
     pub(in crate::switchboard) fn caller_given_up(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let answered = self.calls.get(&id).is_some_and(|call| call.caller.answered);
+        let answered = self.calls.get(&id).is_some_and(|call| call.caller.is_answered());
         let ending = match answered {
             true => Ending::by(Side::Service, EndCause::CallerLost),
             false => Ending::by(Side::Caller, EndCause::Abandoned),

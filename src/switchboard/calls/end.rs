@@ -6,12 +6,14 @@ use crate::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::sdp::SdpError;
-use crate::sip::wire::{Method, Name};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::state::closing::Bye;
+use crate::switchboard::step::Step;
 
 /// How a call ends, for the fact `Ended`.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +80,7 @@ impl Calls {
         if std::mem::take(&mut call.mixed) {
             step.out.media.push(Command::Unmix { room: id });
         }
-        let (answered, placed, talked) = (call.caller.answered, call.placed_by.is_some(), call.talked);
+        let (answered, placed, talked) = (call.caller.is_answered(), call.placed_by.is_some(), call.talked);
         let fetched = call.caller.fetched.is_some() && !call.talked;
         if let Stage::AllPhones { until } = stage {
             step.alarms.remove(until, Alarm::PhonesOver(id));
@@ -151,41 +153,20 @@ impl Calls {
 
     /// Sets the Reason for the BYE or CANCEL of a leg (RFC 3326 §2).
     pub(in crate::switchboard) fn give_reason(&mut self, who: Who, reason: Option<Bytes>) {
-        if let Some(line) = self.line_mut(who) {
-            line.reason = reason;
+        if let Some(session) = self.session_mut(who) {
+            session.set_reason(reason);
         }
     }
 
     fn end_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, ending: &Ending) {
-        let _now = step.now;
         let who = Who::Caller(id);
-        self.stop_telling(step, id);
-        self.forget_audio(step, id);
-        self.stop_provisional(step, id);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if let (Some(server), Some(stencil)) = (call.caller.invite.take(), &call.caller.stencil) {
-            let response = stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
-            let bytes = match (ending.refusal, ending.warning) {
-                (503, _) => response.header(Name::RetryAfter, b"5").encode(),
-                (_, Some(warning)) => response.header(Name::Warning, warning).encode(),
-                (_, None) => response.encode(),
-            };
-            net.wire.respond(step, server, ending.refusal, bytes);
-            net.wire.invite_over(&server);
-        } else if ending.bye_from == Some(who) || ending.cause == EndCause::CallerLost {
-            self.stop_waiting_for_ack(step, who);
-            if ending.bye_from.is_none() {
-                self.bye(net, step, who);
-            }
-        } else if self.line_mut(who).is_some_and(|line| line.unacked.is_some()) {
-            // A called party must not send BYE before the ACK (RFC 3261 §15).
-            if let Some(line) = self.line_mut(who) {
-                line.bye_due = true;
-            }
-        } else {
-            self.bye(net, step, who);
-        }
-        self.close_sound(net, step, who);
+        let Some(session) = self.session_mut(who) else { return };
+        let bye = match (ending.bye_from == Some(who), ending.cause == EndCause::CallerLost) {
+            (true, _) => Bye::Received,
+            (false, true) => Bye::AtOnce,
+            (false, false) => Bye::AfterAck,
+        };
+        session.end(net, step, who, (ending.refusal, ending.warning), bye);
         // The call may still wait for its cancelled legs.
         net.trunks.channels.release(who);
     }
@@ -214,41 +195,6 @@ impl Calls {
         }
     }
 
-    /// Sends the BYE of a leg's dialog. Its response is not awaited.
-    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
-        let branch = format!("z9hG4bK{}", step.rng.token());
-        let sent_by = self.settings.advertised(flow).to_owned();
-        let Some(line) = self.line_mut(who) else { return };
-        let reason = line.reason.clone();
-        let Some(dialog) = line.dialog.as_mut() else { return };
-        let (builder, cseq) = dialog.request(Method::Bye);
-        let builder = reason.iter().fold(builder, |builder, reason| builder.header(Name::Reason, reason));
-        let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
-        net.trunks.send_unattended(
-            &mut net.wire,
-            step,
-            who,
-            Purpose::Farewell,
-            Method::Bye,
-            flow,
-            &branch,
-            (bytes, cseq),
-        );
-    }
-
-    /// Returns a leg's port, and stops the session timer and pending requests of its session.
-    pub(in crate::switchboard) fn close_sound(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        self.stop_session(step, who);
-        self.stop_asking(net, step, who);
-        self.stop_inquiry(net, step, who);
-        let Some(sound) = self.line_mut(who).and_then(|line| line.sound.take()) else { return };
-        net.media.anchors.remove(&sound.anchor);
-        net.media.ports.give_back(sound.anchor);
-        step.out.media.push(Command::Close { anchor: sound.anchor });
-        net.media.closing.insert(sound.anchor.slot, (sound.anchor, who));
-    }
-
     /// Removes an outgoing leg and all of its state.
     pub(in crate::switchboard) fn drop_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
@@ -257,24 +203,23 @@ impl Calls {
         {
             let (from, call_id, cseq) = (offer.from.clone(), offer.call_id.clone(), offer.cseq);
             let second = offer.rung.second.flow();
-            self.remember_invite(net, now, who, (&from, &call_id), cseq, second);
+            self.remember_invite(now, who, (&from, &call_id), cseq, second);
         }
-        self.close_sound(net, step, who);
+        if let Some(session) = self.session_mut(who) {
+            session.discard(net, step, who);
+        }
         net.trunks.leave_seat(who);
         net.wire.lookups.forget(who);
-        self.drop_early(net, who);
-        self.stop_waiting_for_ack(step, who);
         self.stop_awaiting(step, who);
-        self.forget_held_bye(step, who);
         self.forget_second_way(net, step, who);
         self.not_unheard(id, leg);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
         step.stir(&gone.to);
-        step.drop_offer_alarm(who, gone.state);
+        gone.state.stop_timer(step, who);
         if let Some(client) = gone.client {
             net.wire.forget_client(client);
         }
-        net.wire.forget_dialog(gone.line.dialog.as_ref());
+        net.wire.forget_dialog(gone.session.dialog());
         self.reap(net, step, id);
     }
 }
@@ -283,8 +228,8 @@ impl Calls {
     /// Removes a call that has ended, if no leg and no transaction of the caller is left.
     pub(in crate::switchboard) fn reap(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let done = self.calls.get(&id).is_some_and(|call| {
-            let caller = &call.caller;
-            let told = caller.invite.is_none() && caller.line.sound.is_none() && caller.line.unacked.is_none();
+            let caller = &call.caller.session;
+            let told = !caller.invite_is_pending() && caller.media().is_none() && !caller.awaits_ack();
             call.is_over() && call.legs.is_empty() && told
         });
         if !done {
@@ -296,8 +241,8 @@ impl Calls {
         if let Some(call) = self.calls.remove(&id) {
             net.wire.forget_disconnected(step, id, call.caller.disconnected);
             net.wire.forget_call(&call.merge_key);
-            net.wire.release_stream(id, call.caller.line.flow);
-            net.wire.forget_dialog(call.caller.line.dialog.as_ref());
+            net.wire.release_stream(id, call.caller.session.flow());
+            net.wire.forget_dialog(call.caller.session.dialog());
             if let Some(fetched) = call.caller.fetched {
                 net.wire.forget_client(fetched.client);
             }
@@ -319,29 +264,6 @@ impl Calls {
             }
             Who::Phone(phone) => self.end_phone(net, step, phone, false),
             Who::Offer(..) => {}
-        }
-    }
-
-    /// Handles a 2xx without an ACK for 64*T1 (RFC 3261 §13.3.1.4). If the caller's media arrives, the call continues: a lost ACK must not
-    /// end an emergency call.
-    pub(in crate::switchboard) fn never_acked(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        match who {
-            Who::Caller(id) => {
-                self.give_up_offer(who);
-                let Some(call) = self.calls.get(&id) else { return };
-                let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
-                if call.is_over() {
-                    self.bye(net, step, who);
-                    self.reap(net, step, id);
-                } else if !heard {
-                    self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
-                }
-            }
-            Who::Phone(phone) => self.end_phone(net, step, phone, true),
-            // The answer to a re-INVITE was not acknowledged. The conversation continues as last agreed, and a new offer can be made.
-            Who::Offer(..) => {
-                self.give_up_offer(who);
-            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::cdr::fact::{Fact, FactId, FactKind};
 use crate::ids::CallId;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Emits a fact of a live call.

@@ -5,8 +5,10 @@ use crate::acd::Posture;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Starts the fallback of a call: rings the phones of `operators`, or calls the fallback number if none rings.

@@ -1,6 +1,14 @@
 //! Participants of a call: further legs besides the leg that has the caller. The audio is mixed while a participant talks, and bridged
 //! otherwise. If the party that has the caller leaves, a participant takes over the caller.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::step::Step;
 use std::collections::BTreeSet;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
@@ -8,23 +16,9 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::ROOM_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
-use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum number of participants, besides the caller and the party that has the caller.
 pub(in crate::switchboard) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;
-
-/// The state of a participant, besides its leg.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::switchboard) struct Guest {
-    pub(in crate::switchboard) role: Role,
-    /// The dialog of the operator who has invited the participant, until it was notified of the result.
-    pub(in crate::switchboard) told: Option<Who>,
-    /// A ringing supervisor who takes over the caller on answering.
-    pub(in crate::switchboard) takes_over: bool,
-}
 
 /// A party of the conference.
 struct Seat {
@@ -74,9 +68,9 @@ impl Call {
     /// The caller, the party that has the caller, and the participants who talk; in this order.
     fn seats(&self) -> Vec<Seat> {
         let Stage::Talking { leg: lead } = self.stage else { return Vec::new() };
-        let sound = |leg: LegNo| self.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
-        let seat = |sound: &Sound, role| Seat { anchor: sound.anchor, role, holds: sound.peer_holds() };
-        let (caller, lead) = (self.caller.line.sound.as_ref(), sound(lead));
+        let sound = |leg: LegNo| self.legs.get(&leg).and_then(|leg| leg.session.media());
+        let seat = |sound: &MediaSession, role| Seat { anchor: sound.anchor(), role, holds: sound.peer_holds() };
+        let (caller, lead) = (self.caller.session.media(), sound(lead));
         let first = [caller, lead].into_iter().flatten().map(|sound| seat(sound, None));
         let guests = self.present().filter_map(|(leg, role)| Some(seat(sound(leg)?, Some(role))));
         first.chain(guests).take(ROOM_PARTIES_MAX).collect()
@@ -283,11 +277,11 @@ impl Calls {
     fn record_anew(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let record = self.settings.record;
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let sounds = (call.caller.line.sound.as_ref(), call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref()));
+        let sounds = (call.caller.session.media(), call.legs.get(&leg).and_then(|leg| leg.session.media()));
         let (Some(caller), Some(operator)) = sounds else { return };
         let is = (caller.peer_holds(), operator.peer_holds());
         call.holding = is;
-        let (caller, operator) = (caller.anchor, operator.anchor);
+        let (caller, operator) = (caller.anchor(), operator.anchor());
         if record {
             step.out.media.push(Command::Record { call: id, leg, caller, operator });
         }

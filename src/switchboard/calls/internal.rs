@@ -8,11 +8,12 @@ use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::wire::Message;
-use crate::switchboard::calls::call::{Call, Internal};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
+use crate::switchboard::calls::state::call::{Call, Internal};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {
     /// The first fact of such a call. A phone asserts no number, so the fact has the account instead.
@@ -48,7 +49,7 @@ impl Calls {
         }
         if let Some(call) = self.calls.get_mut(&id) {
             // Requests go to the phone's connection or address, as for every phone.
-            call.caller.line.follow_target = false;
+            call.caller.session.use_flow_only();
             call.internal = Some(Internal { account: account.clone(), operator });
         }
         self.internal.entry(account.clone()).or_default().insert(id);

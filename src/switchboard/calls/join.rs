@@ -7,12 +7,13 @@ use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Si
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::inquiry::Inquiry;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// The called party of a placed call: the leg that talks, or all legs that ring, each with whether it has sent 180.
 pub(in crate::switchboard) struct Consulted {
@@ -133,35 +134,17 @@ impl Calls {
         call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
-        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
+        leg.move_to(net, step, was, is);
         self.calls.get_mut(&to)?.legs.insert(new, leg);
-        self.move_session(net, step, was, is);
         Some(new)
     }
 }
 
-impl MediaPorts {
-    /// Moves a leg's dialogs, anchor, requests and timers to its new owner. `move_session` moves its session timer
-    /// afterwards.
-    pub(in crate::switchboard) fn follow_leg(
-        &mut self,
-        wire: &mut Wire,
-        trunks: &mut Trunks,
-        step: &mut Step,
-        leg: &OfferLeg,
-        was: Who,
-        is: Who,
-    ) {
-        let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
-        for key in confirmed.chain(leg.early.keys()) {
-            wire.bind(key.clone(), is);
-        }
-        if let Some(sound) = &leg.line.sound {
-            self.anchors.insert(sound.anchor, is);
-        }
-        wire.clients.move_leg(was, is);
-        wire.lookups.follow(was, is);
-        let rung = &leg.rung;
+impl OfferLeg {
+    /// Moves the leg's session, requests and timers to its new owner.
+    pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: Who, is: Who) {
+        self.session.move_to(net, step, was, is);
+        let rung = &self.rung;
         for (at, alarm) in [
             (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
             (rung.respond_by, Alarm::Unheard),
@@ -171,25 +154,15 @@ impl MediaPorts {
                 step.alarms.insert(at, alarm(is));
             }
         }
-        if let OfferState::Ringing { ring_until, .. } = leg.state
+        if let OfferState::Ringing { ring_until, .. } = self.state
             && step.alarms.remove(ring_until, Alarm::RingOver(was))
         {
             step.alarms.insert(ring_until, Alarm::RingOver(is));
         }
-        if let Some(until) = leg.line.inquiry.as_ref().and_then(Inquiry::due)
-            && step.alarms.remove(until, Alarm::Inquiry(was))
-        {
-            step.alarms.insert(until, Alarm::Inquiry(is));
+        if let Some(trunk) = net.trunks.trunk_with(was) {
+            net.trunks.leave_seat(was);
+            net.trunks.take_seat(trunk, is);
         }
-        if let Some(unacked) = &leg.line.unacked
-            && step.alarms.remove(unacked.due(), Alarm::Unacked(was))
-        {
-            step.alarms.insert(unacked.due(), Alarm::Unacked(is));
-        }
-        if let Some(trunk) = trunks.trunk_with(was) {
-            trunks.leave_seat(was);
-            trunks.take_seat(trunk, is);
-        }
-        step.stir(&leg.to);
+        step.stir(&self.to);
     }
 }

@@ -1,4 +1,4 @@
-//! Looks up the leg of a transaction, and repeats unacknowledged 2xx responses of a leg.
+//! Looks up legs, and reports messages for them from foreign sources.
 
 use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::sip::flow::Flow;
@@ -6,13 +6,15 @@ use crate::sip::guard::Reason;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 use crate::switchboard::admission::challenges::Usage;
-use crate::switchboard::alarm::{Alarm, T2};
-use crate::switchboard::calls::call::Stage;
-use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::session::Session;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::trunk::NextWay;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Counts a message for a leg from a source that is not allowed. For a trunk's leg, the report contains the setting
@@ -49,7 +51,7 @@ impl Calls {
     pub(in crate::switchboard) fn trunk_of_usage(&self, net: &NetworkParts, usage: Usage) -> Option<usize> {
         match usage {
             // A test call does not count towards the capacity of its trunk.
-            Usage::Leg(Who::Phone(phone)) => net.trunks.trunk_of(self.services.get(&phone)?.line.flow),
+            Usage::Leg(Who::Phone(phone)) => net.trunks.trunk_of(self.services.get(&phone)?.session.flow()),
             Usage::Leg(who) => net.trunks.trunk_with(who),
             Usage::Watch(_) => None,
         }
@@ -58,9 +60,9 @@ impl Calls {
 
 impl Calls {
     /// The To tag of all responses to an INVITE.
-    pub(in crate::switchboard) fn tag_of(&mut self, net: &mut NetworkParts, invite: ServerId) -> Option<String> {
+    pub(in crate::switchboard) fn tag_of(&self, net: &NetworkParts, invite: ServerId) -> Option<String> {
         let who = net.wire.leg_of_invite(&invite);
-        let dialog = who.and_then(|who| self.line_mut(who)).and_then(|line| line.dialog.as_ref());
+        let dialog = who.and_then(|who| self.session(who)).and_then(Session::dialog);
         let tag = dialog.map(|dialog| dialog.key().local_tag.to_vec()).or_else(|| net.wire.to_tag(invite))?;
         String::from_utf8(tag).ok()
     }
@@ -80,21 +82,7 @@ impl Calls {
 }
 
 impl Calls {
-    pub(in crate::switchboard) fn repeat_or_give_up(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let now = step.now;
-        let Some(mut unacked) = self.line_mut(who).and_then(|line| line.unacked.take()) else { return };
-        if now.mono >= unacked.give_up_at {
-            return self.never_acked(net, step, who);
-        }
-        net.wire.respond(step, unacked.server, 200, unacked.bytes.clone());
-        unacked.interval = (unacked.interval * 2).min(T2);
-        unacked.repeat_at = now.mono + unacked.interval;
-        step.alarms.insert(unacked.due(), Alarm::Unacked(who));
-        if let Some(line) = self.line_mut(who) {
-            line.unacked = Some(unacked);
-        }
-    }
-
+    /// Handles the end of a ring attempt's maximum length.
     pub(in crate::switchboard) fn ring_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(call, leg) = who else { return };
         if let Some(live) = self.calls.get_mut(&call)
@@ -114,29 +102,6 @@ impl Calls {
         match who {
             Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
             Who::Caller(_) | Who::Phone(_) => None,
-        }
-    }
-
-    /// The leg session of an existing leg.
-    pub(in crate::switchboard) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
-        match who {
-            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.line),
-            Who::Offer(call, leg) => {
-                self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)).map(|leg| &mut leg.line)
-            }
-            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.line),
-        }
-    }
-}
-
-impl Step {
-    /// Removes the timer of an outgoing leg's state.
-    pub(in crate::switchboard) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
-        match state {
-            OfferState::Ringing { ring_until, .. } => {
-                self.alarms.remove(ring_until, Alarm::RingOver(who));
-            }
-            OfferState::Unheard | OfferState::Talking | OfferState::Cancelling => {}
         }
     }
 }

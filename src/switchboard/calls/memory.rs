@@ -2,37 +2,25 @@
 //! last calls. The records arrive when the database can be read, and are merged with the changes since the start. Calls
 //! never wait for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::acd::section::is_dialable;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::cdr::past::{Past, PastCall};
 use crate::clock::{Now, Timestamp};
-use crate::ids::{CallId, OperatorId};
+use crate::ids::CallId;
 use crate::limits::CALL_BACKS_MAX;
 
-use crate::switchboard::calls::abandoned::{Abandoned, Unanswered};
-use crate::switchboard::calls::callers::{CallerTerms, Callers};
-use crate::switchboard::calls::classes::Worked;
-use crate::switchboard::{Calls, NetworkParts};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::abandoned::{Abandoned, Unanswered};
+use crate::switchboard::calls::state::callers::Callers;
+use crate::switchboard::calls::state::last_call::Worked;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::settings::terms::CallerTerms;
 
 /// Maximum time from a call's arrival to its classification: the longest call, and time for the operator.
 const CLASSED_WITHIN: Duration = Duration::from_secs(7 * 3_600);
-
-/// Changes since the start that records of earlier runs must not undo.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct Meanwhile {
-    /// Numbers with which an operator has spoken. Each collection here has at most `limits::CALL_BACKS_MAX` entries; if
-    /// it is full, a number may be called back once too often.
-    pub(in crate::switchboard) reached: BTreeSet<String>,
-    /// Numbers whose flag was removed.
-    pub(in crate::switchboard) lifted: BTreeSet<String>,
-    /// Calls that were classified, and whether as pranks.
-    pub(in crate::switchboard) classed: BTreeMap<CallId, bool>,
-    /// Stations at which an operator has logged in or out.
-    pub(in crate::switchboard) stations: BTreeSet<OperatorId>,
-}
 
 impl CallerTerms {
     /// The age up to which records of earlier runs are needed at a start.

@@ -9,17 +9,18 @@ use crate::ids::OperatorId;
 use crate::sip::number::{NumberFormat, dialled, e164};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::calls::call::{Call, Caller, Stage};
-use crate::switchboard::calls::call_back::DIGITS_MIN;
 use crate::switchboard::calls::called::{CALLED_CHARS_MAX, Called, is_or_below, is_prefix};
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
-use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::leg::CallerLeg;
+use crate::switchboard::calls::state::call::{Call, Caller, Stage};
+use crate::switchboard::calls::state::call_back::DIGITS_MIN;
+use crate::switchboard::calls::state::callers::Known;
 use crate::switchboard::calls::supervise::Errand;
 use crate::switchboard::ids::MergeKey;
+use crate::switchboard::input::Supervision;
+use crate::switchboard::settings::Settings;
 use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Settings, Supervision};
 
 impl Settings {
     /// True if a number may be called back. Callers can forge their numbers, so a call-back never dials a number of the
@@ -171,7 +172,7 @@ impl Settings {
             arrival: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
-            silent: crate::switchboard::calls::silent::Silent::default(),
+            silent: crate::switchboard::calls::state::silent::Silent::default(),
         }
     }
 }

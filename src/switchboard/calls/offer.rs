@@ -1,7 +1,5 @@
 //! Ring attempts: legs to operators' phones and outside numbers, from INVITE to answer or failure.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
@@ -10,19 +8,24 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
-use crate::sip::sdp::{AudioCodec, Direction};
+use crate::sip::sdp::AudioCodec;
 use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
-use crate::sip::{message, sdp, session_timer};
+use crate::sip::{message, session_timer};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::calls::call_back::CallBack;
-use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::call_back::CallBack;
 use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Limit of ringing legs up to which an operator's further phones ring. They are cancelled if another operator's leg
 /// needs the capacity.
@@ -109,7 +112,7 @@ impl Calls {
         for (n, reached) in net.phones.phones_to_ring(operator).into_iter().enumerate() {
             let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
             let family = self.settings.family_towards(reached.ways.first.remote.ip());
-            if rings && (crowded || !self.has_pair_to_spare(net, Some(family))) {
+            if rings && (crowded || !self.has_pair_to_spare(net, family)) {
                 break;
             }
             rings |= self.take_up_unheard(net, step, id, &reached.phone, ring_until) || {
@@ -203,15 +206,15 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
         let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
-        let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
+        let first = call.caller.session.media().and_then(MediaSession::codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
         let family = self.settings.media_family(flow.remote.ip());
-        let Some(mut sound) = net.media.lend_sound(step, who, family) else { return false };
-        sound.local.terms.secrecy = self.settings.secrecy(&to, flow);
-        sound.local.formats = self.settings.formats_of(trunk);
-        let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
-        let offer = sdp::write_offer(sound.local, first, Direction::SendRecv, &sound.places);
+        let Some(mut media) = MediaSession::lend(&mut net.media, step, who, family) else { return false };
+        let formats = self.settings.formats_of(trunk);
+        media.set_secrecy(self.settings.secrecy(&to, flow));
+        media.set_formats(formats);
+        let offer = media.first_offer(formats.first().or(first).unwrap_or(AudioCodec::Pcma));
         let (tag, branch) = (step.rng.token(), format!("z9hG4bK{}", step.rng.token()));
         let second = reached.as_ref().and_then(|reached| reached.ways.second);
         let second = second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
@@ -234,24 +237,23 @@ impl Calls {
             let bytes = build(flow, &branch);
             SecondWay::Due { at: now.mono + SECOND_WAY_AFTER, invite: SecondRequest { flow, branch, bytes } }
         });
-        let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
-        line.sound = Some(sound);
+        let (anchor, mut session) = (media.anchor(), Session::new(flow, follow_target));
+        session.set_media(media);
         let Some(client) = net.wire.request(step, flow, Method::Invite, &branch, bytes.clone()) else {
             net.media.return_anchor(step, anchor);
             return false;
         };
         let state = OfferState::Ringing { ring_until, rang: false };
-        let (from, early) = (Bytes::from(from), BTreeMap::new());
+        let from = Bytes::from(from);
         let call_id = Bytes::copy_from_slice(sip_call_id.as_str().as_bytes());
         let offer_leg = OfferLeg {
-            line,
+            session,
             to: to.clone(),
             client: Some(client),
             from,
             call_id,
             cseq: 1,
             state,
-            early,
             dialled,
             shows_another: false,
             rung: Rung { phone: reached.as_ref().map(|one| one.phone.clone()), second, ..Rung::default() },

@@ -5,11 +5,15 @@
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Actor, Calls, ConsoleReply, GuestView, NetworkParts, Step};
+use crate::switchboard::input::Actor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{ConsoleReply, GuestView};
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Invites a participant to a call, as the operator's phone does with the conference code.
@@ -165,7 +169,7 @@ impl Calls {
 impl Call {
     /// The connected and ringing participants.
     pub(in crate::switchboard) fn guest_views(&self) -> Vec<GuestView> {
-        let view = |(leg, guest): (&LegNo, &crate::switchboard::calls::guests::Guest)| {
+        let view = |(leg, guest): (&LegNo, &crate::switchboard::calls::state::participant::Guest)| {
             let offer = self.legs.get(leg)?;
             let (operator, number) = match &offer.to {
                 Callee::Operator(operator) => (Some(operator.clone()), None),

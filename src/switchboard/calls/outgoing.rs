@@ -4,8 +4,10 @@
 use crate::limits::CALLS_SOFT_PERCENT;
 use crate::sip::message;
 use crate::sip::overload;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::outgoing::{RESPONSE, crowded};
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Completes all outgoing messages here, so that ACKs and retransmissions are included too.

@@ -8,9 +8,11 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 /// Minimum time until a number for which no port was free is dialled again.
 const RETRY_MIN: Duration = Duration::from_secs(1);

@@ -12,14 +12,18 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Caller, Stage};
-use crate::switchboard::calls::call_back::CallBack;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, Fetched, Line};
-use crate::switchboard::calls::refresh::Agreement;
+use crate::switchboard::calls::leg::{CallerLeg, Fetched};
+use crate::switchboard::calls::state::call::{Call, Caller, Stage};
+use crate::switchboard::calls::state::call_back::CallBack;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step};
+use crate::switchboard::input::Actor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::session::Session;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Places a call for an operator on request of the console: to another operator, an agency, or a number that waits
@@ -41,7 +45,7 @@ impl Calls {
             Err(reply) => return reply,
         };
         let refused = |status| ConsoleReply::Refused { status };
-        if let Err(status) = self.may_place(net, &operator).and_then(|()| self.can_be_had(&to)) {
+        if let Err(status) = self.may_place(net, &operator, &to).and_then(|()| self.can_be_had(&to)) {
             return refused(status);
         }
         let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
@@ -105,23 +109,7 @@ impl Calls {
         ordered_by: &str,
     ) {
         let now = step.now;
-        let caller = CallerLeg {
-            line: Line::new(flow, false),
-            invite: None,
-            stencil: None,
-            fetched: None,
-            tag: step.rng.token(),
-            sdp: Bytes::new(),
-            delayed_offer: false,
-            without_port: None,
-            told: 200,
-            tell_again_at: None,
-            audio_again_at: None,
-            answered: false,
-            reliable: None,
-            session: Agreement::NONE,
-            disconnected: None,
-        };
+        let caller = CallerLeg::new(Session::new(flow, false));
         // The operator's own phone shows the target.
         let number = match to {
             Callee::Operator(operator) => operator.to_string(),
@@ -130,7 +118,8 @@ impl Calls {
         let notice = back.as_ref().map(|back| back.about.clone()).filter(|about| !about.is_empty());
         let shown = Caller { number: Some(number), notice, ..Caller::default() };
         // The call has no INVITE, so no merged INVITE can match it.
-        let key = (Bytes::new(), Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()), 0);
+        let [tag, call_id] = [(); 2].map(|()| Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()));
+        let key = (tag, call_id, 0);
         let mut call = self.settings.blank_call(now, caller, shown, key);
         call.placed_by = Some(by.clone());
         call.stage = Stage::OwnPhones { to: to.clone() };
@@ -178,19 +167,19 @@ impl Calls {
     fn becomes_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
         let now = step.now;
         let (was, is) = (Who::Offer(id, no), Who::Caller(id));
-        self.drop_early(net, was);
+        if let Some(session) = self.session_mut(was) {
+            session.drop_early(net);
+        }
         let second = self.leg_mut(was).and_then(|leg| leg.rung.second.flow());
         self.forget_second_way(net, step, was);
         let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
-        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
-        net.wire.hold_stream(id, leg.line.flow);
+        leg.move_to(net, step, was, is);
+        net.wire.hold_stream(id, leg.session.flow());
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (from, call_id, cseq) = (leg.from.clone(), leg.call_id.clone(), leg.cseq);
         call.caller.fetched = leg.client.map(|client| Fetched { client, cseq: leg.cseq, from: leg.from });
-        call.caller.line = leg.line;
-        call.caller.answered = true;
-        self.move_session(net, step, was, is);
-        self.remember_invite(net, now, is, (&from, &call_id), cseq, second);
+        call.caller.session = leg.session;
+        self.remember_invite(now, is, (&from, &call_id), cseq, second);
     }
 
     /// Handles one of the operator's phones that stops ringing without an answer. The call ends when no other phone
@@ -219,13 +208,13 @@ impl Calls {
         message: &Message<'_>,
         status: u16,
     ) {
-        let Some(call) = self.calls.get(&id).filter(|_| (200..300).contains(&status)) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|_| (200..300).contains(&status)) else { return };
         let Some(Fetched { cseq, from, .. }) = &call.caller.fetched else { return };
-        let (cseq, theirs) = (*cseq, DialogKey::of_response(message));
-        if call.caller.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref()) {
-            self.ack(step, Who::Caller(id), cseq);
+        let (cseq, session) = (*cseq, &mut call.caller.session);
+        if DialogKey::of_response(message).is_some_and(|key| session.is_confirmed(&key)) {
+            session.ack(net, step, cseq);
         } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
-            self.decline_answer(net, step, Who::Caller(id), dialog, cseq, None);
+            session.decline_answer(net, step, Who::Caller(id), (dialog, cseq), None);
         }
     }
 }

@@ -4,9 +4,12 @@ use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::registrar::Reach;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::BoundPhone;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::{Calls, NetworkParts, Output, Step};
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Marks a phone as reachable: it has responded or has sent an authenticated request.
@@ -79,6 +82,9 @@ impl Calls {
         }
         if is && !was {
             net.phones.ping_phone_from(step, &phone.account);
+        }
+        if reach.unreachable && !was {
+            self.suspect_phone(net, step, phone);
         }
     }
 

@@ -10,17 +10,21 @@ use crate::media::command::Command;
 use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
-use crate::sip::offer_answer;
 use crate::sip::replaces::Replaces;
-use crate::sip::sdp::Places;
 use crate::sip::wire::Name;
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung, Sound};
+use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::session::state::timer::Agreement;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
     /// Handles an INVITE with Replaces (RFC 3891 §3). Errors: 481 if the dialog is unknown, 603 if it has ended, 486 if
@@ -58,7 +62,7 @@ impl Calls {
             Who::Offer(id, call.take_leg_no())
         };
         let to = Callee::Operator(operator.clone());
-        let arriving = match net.media.arrives(step, taken, who, &to) {
+        let arriving = match Arriving::read(&mut net.media, step, taken, who, &to) {
             Ok(arriving) => arriving,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
@@ -147,9 +151,9 @@ impl Calls {
         arriving: Arriving,
     ) {
         let _now = step.now;
-        let (who, Arriving { dialog, sound, body }) = (Who::Offer(id, new), arriving);
-        let session = self.settings.session_of_invite(taken.message);
-        let (contact, headers) = (self.settings.contact(taken.flow), session.headers());
+        let (who, Arriving { dialog, media, body }) = (Who::Offer(id, new), arriving);
+        let timer = Agreement::of_invite(&self.settings, taken.message);
+        let (contact, headers) = (self.settings.contact(taken.flow), timer.headers());
         let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
         let mut response = Stencil::of(taken.message, taken.flow)
             .response(200, Some(&tag))
@@ -161,19 +165,19 @@ impl Calls {
         }
         let bytes = response.body("application/sdp", &body).encode();
         net.wire.bind(dialog.key().clone(), who);
-        let mut line = Line::new(taken.flow, false);
-        line.dialog = Some(dialog);
-        line.sound = Some(sound);
-        line.learn(taken.message);
+        let mut session = Session::of_answered(taken.flow, dialog, media);
+        session.read_allow(taken.message);
+        net.wire.respond(step, taken.server, 200, bytes.clone());
+        session.await_ack(step, who, taken.invite(), bytes);
+        session.begin_timer(step, who, timer);
         let leg = OfferLeg {
-            line,
+            session,
             to: to.clone(),
             client: None,
             from: bytes::Bytes::new(),
             call_id: bytes::Bytes::new(),
             cseq: 0,
             state: OfferState::Talking,
-            early: std::collections::BTreeMap::new(),
             dialled: None,
             shows_another: false,
             rung: Rung::default(),
@@ -182,40 +186,36 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
         }
-        net.wire.respond(step, taken.server, 200, bytes.clone());
-        self.await_ack(step, who, taken.invite(), bytes);
-        self.begin_session(step, who, session);
     }
 }
 
 /// A new incoming leg before its call accepts it.
 pub(in crate::switchboard) struct Arriving {
     pub(in crate::switchboard) dialog: Dialog,
-    pub(in crate::switchboard) sound: Sound,
+    pub(in crate::switchboard) media: MediaSession,
     pub(in crate::switchboard) body: Vec<u8>,
 }
 
-impl MediaPorts {
+impl Arriving {
     /// Reads the INVITE and lends a port. On error, returns the status of the rejection.
-    pub(in crate::switchboard) fn arrives(
-        &mut self,
+    pub(in crate::switchboard) fn read(
+        ports: &mut MediaPorts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
         who: Who,
         to: &Callee,
-    ) -> Result<Arriving, u16> {
+    ) -> Result<Self, u16> {
         let tag = step.rng.token();
         let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
         let offer =
-            session_description(taken.message).and_then(|body| self.settings.read_offer(body).ok()).ok_or(488_u16)?;
-        let mut sound = self.lend_for(step, who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
-        sound.local.terms.secrecy = self.settings.secrecy(to, taken.flow);
-        let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
-            self.return_anchor(step, sound.anchor);
+            session_description(taken.message).and_then(|body| ports.settings.read_offer(body).ok()).ok_or(488_u16)?;
+        let sender = taken.flow.remote.ip();
+        let mut media = MediaSession::lend_for(ports, step, who, Some(&offer), sender).ok_or(503_u16)?;
+        media.set_secrecy(ports.settings.secrecy(to, taken.flow));
+        let Ok(body) = media.answer_first(&offer) else {
+            ports.return_anchor(step, media.anchor());
             return Err(488);
         };
-        sound.places = Places::of(&offer);
-        sound.agree(agreed);
-        Ok(Arriving { dialog, sound, body })
+        Ok(Self { dialog, media, body })
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::acd::State;
 use crate::ids::OperatorId;
-use crate::switchboard::{Calls, Step};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Sends the incident text to all operators on a break.

@@ -1,13 +1,18 @@
 //! REFER in a dialog (RFC 3515, RFC 5589): who may transfer callers, and to whom.
 
 use crate::cdr::fact::Destination;
+use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::dialog::DialogKey;
 use crate::sip::refer::Refer;
 use crate::sip::replaces::Replaces;
-use crate::switchboard::calls::call::Stage;
+use crate::sip::wire::Message;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The leg of an operator who talks with a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,5 +128,31 @@ impl Calls {
             | Stage::Placed
             | Stage::Ended => Err(403),
         }
+    }
+
+    /// Records that a REFER, or a retransmission of it, has arrived in an operator's dialog. Its response may be a
+    /// rejection, after which some phones hang up. If the dialog is that of a consultation, the phone may hang up both
+    /// of its calls.
+    pub(in crate::switchboard) fn note_refer(&mut self, net: &mut NetworkParts, now: Now, message: &Message<'_>) {
+        let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.leg_in(&key)) else {
+            return;
+        };
+        let with_caller = match who {
+            Who::Caller(placed) => self.leg_with_caller(placed),
+            Who::Offer(..) | Who::Phone(_) => None,
+        };
+        for who in [Some(who), with_caller].into_iter().flatten() {
+            if let Some(session) = self.session_mut(who) {
+                session.note_failure(now.mono);
+            }
+        }
+    }
+
+    /// The leg of the operator who placed this call in an emergency call.
+    fn leg_with_caller(&self, placed: CallId) -> Option<Who> {
+        let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
+        let id = self.acd.view(operator)?.call?;
+        let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
+        Some(Who::Offer(id, leg))
     }
 }

@@ -4,8 +4,10 @@ use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
 use crate::sip::guard::Standing;
 use crate::sip::wire::{Method, Name};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Checks a request's credentials. If they are missing or wrong, responds and returns None. While an account's

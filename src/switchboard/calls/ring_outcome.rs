@@ -3,11 +3,13 @@
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
 use crate::sip::wire::Message;
-use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferState, outcome_of};
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::trunk::next_way;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles a response to the INVITE of an outgoing leg.
@@ -29,10 +31,10 @@ impl Calls {
         match (status, offer.state) {
             (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking | OfferState::Unheard) => {}
             (101..200, OfferState::Ringing { ring_until, rang }) => {
-                if !self.early_response(net, step, id, leg, message) {
+                let (who, invite) = (Who::Offer(id, leg), (offer.from.as_ref(), offer.cseq));
+                if !offer.session.early_response(net, step, who, invite, message) {
                     return;
                 }
-                let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
                 offer.state = OfferState::Ringing { ring_until, rang: true };
                 if !rang {
                     self.stir_leg(step, id, leg);

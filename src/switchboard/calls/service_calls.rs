@@ -1,12 +1,21 @@
 //! Calls to siaga itself: operators' feature codes and test calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::service_call::{Feature, PhoneCall};
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::sip::dialog::Dialog;
@@ -15,14 +24,6 @@ use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::ALLOW;
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::leg::Line;
-use crate::switchboard::ids::Who;
-use crate::switchboard::phones::stations::PinEntry;
-use crate::switchboard::settings::FeatureCodes;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum duration of a service call.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
@@ -32,82 +33,6 @@ const PHONE_CALLS_MAX: usize = 1_000;
 /// Maximum number of service calls of one account: a phone may still hear the last tone when its user dials the next
 /// code.
 const PHONE_CALLS_PER_ACCOUNT_MAX: usize = 2;
-
-/// A function that an operator requests by a feature code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum Feature {
-    LogIn,
-    LogOut,
-    /// The number of the break reason, from 1; None for the default reason.
-    Pause(Option<usize>),
-    Resume,
-    WrapUp,
-}
-
-impl Feature {
-    pub(in crate::switchboard) fn dialled(codes: &FeatureCodes, dialled: &[u8]) -> Option<Self> {
-        let is = |code: &str| dialled == code.as_bytes();
-        if is(&codes.log_in) {
-            Some(Self::LogIn)
-        } else if is(&codes.log_out) {
-            Some(Self::LogOut)
-        } else if is(&codes.resume) {
-            Some(Self::Resume)
-        } else if is(&codes.wrap_up) {
-            Some(Self::WrapUp)
-        } else {
-            match dialled.strip_prefix(codes.pause.as_bytes())? {
-                [] => Some(Self::Pause(None)),
-                digits @ ([_] | [_, _]) if digits.iter().all(u8::is_ascii_digit) => {
-                    Some(Self::Pause(std::str::from_utf8(digits).ok()?.parse().ok()))
-                }
-                _ => None,
-            }
-        }
-    }
-}
-
-/// One service call.
-#[derive(Debug)]
-pub(in crate::switchboard) struct PhoneCall {
-    pub(in crate::switchboard) line: Line,
-    /// The account of the phone; None for a call from a trunk.
-    pub(in crate::switchboard) account: Option<OperatorId>,
-    pub(in crate::switchboard) over_at: Instant,
-    /// The PIN that is being entered.
-    pub(in crate::switchboard) entry: Option<PinEntry>,
-}
-
-/// The live service calls of each account.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct ServiceCalls {
-    /// The number of the last service call.
-    last: u64,
-    of: BTreeMap<OperatorId, BTreeSet<u64>>,
-}
-
-impl ServiceCalls {
-    fn of(&self, account: &OperatorId) -> usize {
-        self.of.get(account).map_or(0, BTreeSet::len)
-    }
-
-    fn begins(&mut self, account: Option<OperatorId>, phone: u64) {
-        if let Some(account) = account {
-            self.of.entry(account).or_default().insert(phone);
-        }
-    }
-
-    fn ends(&mut self, account: Option<OperatorId>, phone: u64) {
-        let Some(account) = account else { return };
-        let left = self.of.get_mut(&account).map(|calls| {
-            calls.remove(&phone);
-            calls.len()
-        });
-        if left == Some(0) {
-            self.of.remove(&account);
-        }
-    }
-}
 
 impl Calls {
     /// Answers a feature code with the confirmation tone if it was carried out, otherwise with the rejection tone.
@@ -164,7 +89,7 @@ impl Calls {
         if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
             return Some(486);
         }
-        let has_port = self.has_pair_to_spare(net, Some(self.settings.family_towards(peer)));
+        let has_port = self.has_pair_to_spare(net, self.settings.family_towards(peer));
         (self.services.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
     }
 
@@ -215,20 +140,21 @@ impl Calls {
                 return None;
             }
         };
-        let Some(mut sound) = net.media.lend_for(step, who, Some(&offer), taken.flow.remote.ip()) else {
+        let sender = taken.flow.remote.ip();
+        let Some(mut media) = MediaSession::lend_for(&mut net.media, step, who, Some(&offer), sender) else {
             net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]);
             return None;
         };
-        let (body, agreed) = match offer_answer::answer(&offer, sound.local, None) {
+        let (body, agreed) = match offer_answer::answer(&offer, media.local(), None) {
             Ok(answer) => answer,
             Err(why) => {
-                net.media.return_anchor(step, sound.anchor);
+                net.media.return_anchor(step, media.anchor());
                 net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
                 return None;
             }
         };
-        sound.agree(agreed);
-        let anchor = sound.anchor;
+        media.agree(agreed);
+        let anchor = media.anchor();
         let contact = self.settings.contact(taken.flow);
         let bytes: Bytes = Stencil::of(taken.message, taken.flow)
             .response(200, Some(tag.as_str()))
@@ -238,17 +164,15 @@ impl Calls {
             .encode();
         net.wire.respond(step, taken.server, 200, bytes.clone());
         net.wire.bind(dialog.key().clone(), who);
-        let mut line = Line::new(taken.flow, false);
-        line.dialog = Some(dialog);
-        line.sound = Some(sound);
+        let mut session = Session::of_answered(taken.flow, dialog, media);
+        session.aim(net, step, who);
+        session.await_ack(step, who, taken.invite(), bytes);
         let over_at = now.mono + PHONE_CALL_MAX;
         let phone = self.service_calls.last;
         self.service_calls.begins(account.clone(), phone);
-        self.services.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
-        self.aim(net, step, who);
+        self.services.insert(self.service_calls.last, PhoneCall { session, account, over_at, entry: None });
         step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
         step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
-        self.await_ack(step, who, taken.invite(), bytes);
         Some(self.service_calls.last)
     }
 
@@ -265,41 +189,17 @@ impl Calls {
         if !self.services.contains_key(&phone) {
             return;
         }
-        if bye {
-            self.bye(net, step, who);
+        if let Some(session) = self.session_mut(who) {
+            if bye {
+                session.bye(net, step, who);
+            }
+            session.stop_waiting_for_ack(step, who);
+            session.close(net, step, who);
         }
-        self.stop_waiting_for_ack(step, who);
-        self.close_sound(net, step, who);
         if let Some(gone) = self.services.remove(&phone) {
             step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
-            net.wire.forget_dialog(gone.line.dialog.as_ref());
+            net.wire.forget_dialog(gone.session.dialog());
             self.service_calls.ends(gone.account, phone);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_may_be_followed_by_the_number_of_its_reason() {
-        let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
-        let codes = FeatureCodes { log_in, log_out, pause, resume, wrap_up, ..FeatureCodes::default() };
-        for (dialled, feature) in [
-            ("*11", Some(Feature::LogIn)),
-            ("*12", Some(Feature::LogOut)),
-            ("*13", Some(Feature::Pause(None))),
-            ("*131", Some(Feature::Pause(Some(1)))),
-            ("*1312", Some(Feature::Pause(Some(12)))),
-            ("*13123", None),
-            ("*13*", None),
-            ("*14", Some(Feature::Resume)),
-            ("*15", Some(Feature::WrapUp)),
-            ("*151", None),
-            ("budi", None),
-        ] {
-            assert_eq!(Feature::dialled(&codes, dialled.as_bytes()), feature, "{dialled}");
         }
     }
 }

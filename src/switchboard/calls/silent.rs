@@ -6,25 +6,19 @@ use crate::cdr::fact::{ConsoleRole, FactKind};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferLeg;
-use crate::switchboard::{Actor, Calls, ChoiceView, ConsoleReply, NetworkParts, Step};
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::silent::Silent;
+use crate::switchboard::input::Actor;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{ChoiceView, ConsoleReply};
+use crate::switchboard::step::Step;
 
 /// Maximum digits of a waiting caller on the display of the ringing phone.
 const SHOWN_MAX: usize = 3;
 /// Maximum characters of a feature code.
 const CODE_MAX: usize = 8;
-
-/// The state of a caller who may be unable to speak.
-#[derive(Clone, Debug, Default)]
-pub(in crate::switchboard) struct Silent {
-    /// The last keys that the caller's operator has pressed.
-    typed: String,
-    /// True after the caller was asked to press a digit: each later digit is an answer.
-    pub(in crate::switchboard) asked: bool,
-    /// The digits that the caller has pressed, each with its meaning; empty if the meaning is unknown.
-    pub(in crate::switchboard) choices: Vec<ChoiceView>,
-}
 
 impl Call {
     /// The operator who has the caller, and the operator's leg.
@@ -101,11 +95,11 @@ impl Calls {
             return;
         };
         let (pressed, asked) = (call.silent.choices.len(), call.silent.asked);
-        if let (Some(sound), Some(limit)) = (&call.caller.line.sound, self.settings.silent.after)
+        if let (Some(sound), Some(limit)) = (call.caller.session.media(), self.settings.silent.after)
             && first
             && !asked
         {
-            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor, limit });
+            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor(), limit });
         }
         if pressed > 0 {
             self.tell_choices(step, id, pressed);
@@ -148,12 +142,12 @@ impl Calls {
     fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
         let Some((lead, _)) = call.lead() else { return false };
-        let operator = call.legs.get(&lead).and_then(|leg| leg.line.sound.as_ref());
+        let operator = call.legs.get(&lead).and_then(|leg| leg.session.media());
         let (caller_holds, operator_holds) = call.holding;
-        let (Some(caller), Some(operator), false) = (&call.caller.line.sound, operator, caller_holds) else {
+        let (Some(caller), Some(operator), false) = (call.caller.session.media(), operator, caller_holds) else {
             return false;
         };
-        let (caller, operator) = (caller.anchor, operator.anchor);
+        let (caller, operator) = (caller.anchor(), operator.anchor());
         // A caller on hold hears the waiting tone again after the prompt.
         let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
         call.silent.asked = true;

@@ -1,18 +1,17 @@
-//! Events of media: audio that starts or stops, digits, recordings, and statistics of ports.
+//! Events of media: audio that starts or stops, digits, recordings, and statistics of ports. The loss of a leg.
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo};
-use crate::media::command::{AnchorId, Command, Event, Quality};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Stage;
+use crate::media::command::{AnchorId, Command, Event};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::inquiry::Found;
-use crate::switchboard::calls::leg::Line;
+use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, Facts, MediaPorts, NetworkParts, Output, Step};
-
-/// Maximum recorded digits of one call.
-const DIGITS_MAX: u16 = 64;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::media::MediaSession;
+use crate::switchboard::step::Step;
 
 impl Calls {
     /// Handles one event of media. Events of anchors that are no longer in use are dropped.
@@ -20,10 +19,8 @@ impl Calls {
         match event {
             Event::Heard { anchor } => {
                 let who = net.media.anchors.get(&anchor).copied();
-                let sound = who.and_then(|who| self.line_mut(who)).and_then(|line| line.sound.as_mut());
-                if let Some(sound) = sound {
-                    (sound.heard, sound.silent) = (true, false);
-                }
+                let media = who.and_then(|who| self.session_mut(who)).and_then(Session::media_mut);
+                media.into_iter().for_each(MediaSession::set_heard);
             }
             Event::Foreign { anchor, from, expected } => {
                 let Some(who) = net.media.anchors.get(&anchor).copied() else { return };
@@ -33,14 +30,7 @@ impl Calls {
             }
             Event::Silent { anchor } => {
                 let Some(who) = net.media.anchors.get(&anchor).copied() else { return };
-                if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
-                    sound.silent = true;
-                }
-                match (self.is_lost(net, step, who), self.settings.silence_ends_call) {
-                    (true, _) => {}
-                    (false, true) => self.silence_of(net, step, who),
-                    (false, false) => self.silence_in_long_call(net, step, who),
-                }
+                self.in_session(net, step, who, |session, net, step| session.fell_silent(net, step, who));
             }
             Event::NoVoice { anchor } => {
                 if let Some(Who::Caller(id)) = net.media.anchors.get(&anchor).copied() {
@@ -105,97 +95,9 @@ impl Calls {
         self.touched.push(id);
     }
 
-    /// Handles an unusually long call. If audio arrives from any side, or a silent side has responded to OPTIONS, the
-    /// call continues and the alarm is raised until it ends. Otherwise its end was missed, and it ends now.
-    pub(in crate::switchboard) fn lasts_long(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let now = step.now;
-        let next = now.mono + self.settings.long_call;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let is_live =
-            |line: &Line| line.sound.as_ref().is_some_and(|sound| sound.is_heard() || line.found == Found::Present);
-        if !is_live(&call.caller.line) && !call.legs.values().any(|leg| is_live(&leg.line)) {
-            return self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
-        }
-        call.over_at = next;
-        call.long = true;
-        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
-        step.alarms.insert(next, Alarm::TooLong(id));
-        step.out.others.push(Output::LongCall { call: id, lasts_ms, over: false });
-        if !self.settings.silence_ends_call {
-            self.await_silence(step, id);
-        }
-    }
-
-    /// Ends the alarm of an unusually long call that has ended.
-    pub(in crate::switchboard) fn no_longer_long(&mut self, step: &mut Step, id: CallId) {
-        let now = step.now;
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
-        call.long = false;
-        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
-        step.out.others.push(Output::LongCall { call: id, lasts_ms, over: true });
-    }
-
     fn digit(&mut self, net: &mut NetworkParts, step: &mut Step, anchor: AnchorId, digit: char) {
         if let Some(who) = net.media.anchors.get(&anchor).copied() {
             self.digit_of(net, step, who, digit, true);
         }
-    }
-
-    /// Records a digit, however it was sent, and forwards it to the other side.
-    pub(in crate::switchboard) fn digit_of(
-        &mut self,
-        net: &mut NetworkParts,
-        step: &mut Step,
-        who: Who,
-        digit: char,
-        as_event: bool,
-    ) {
-        let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(phone) => return self.keyed(net, step, phone, digit),
-        };
-        if self.changes_role(net, step, id, leg, digit) {
-            return;
-        }
-        self.pass_digit(net, step, id, leg, digit, as_event);
-        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) {
-            call.digits += 1;
-            self.fact(net, step, id, FactKind::Digit { leg, digit });
-        }
-        match leg {
-            LegNo::CALLER => self.pressed(net, step, id, digit),
-            _ => self.typed(net, step, id, leg, digit),
-        }
-    }
-}
-
-impl MediaPorts {
-    pub(in crate::switchboard) fn closed(
-        &mut self,
-        facts: &mut Facts,
-        step: &mut Step,
-        anchor: AnchorId,
-        quality: Quality,
-    ) {
-        let Some((closed, who)) = self.closing.get(&anchor.slot).copied() else { return };
-        if closed != anchor {
-            return;
-        }
-        self.closing.remove(&anchor.slot);
-        let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(_) => return,
-        };
-        if quality.packets_in == 0 && quality.packets_out == 0 {
-            return;
-        }
-        let Quality { packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = quality;
-        facts.late_fact(
-            step,
-            id,
-            FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
-        );
     }
 }

@@ -13,11 +13,13 @@ use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::service_calls::PhoneCall;
-use crate::switchboard::phones::pin::Pin;
-use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS, is_number};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::state::service_call::PhoneCall;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS};
+use crate::switchboard::pin::{Pin, is_number};
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Handles operators whose call has ended: one who has logged out leaves the station, and one who still has a
@@ -87,7 +89,8 @@ impl Calls {
             .admission
             .opens(&mut net.facts, &mut net.phones, step, &station, &number, &digits)
             .is_some_and(|operator| self.sit(net, step, &station, operator));
-        let anchor = self.services.get(&phone).and_then(|call: &PhoneCall| call.line.sound.as_ref()).map(|s| s.anchor);
+        let anchor =
+            self.services.get(&phone).and_then(|call: &PhoneCall| call.session.media()).map(|media| media.anchor());
         let first = Some(if done { Prompt::Confirm } else { Prompt::Refused });
         step.out.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
     }

@@ -5,13 +5,18 @@
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::calls::guests::{GUESTS_MAX, Guest, Leaves};
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::guests::{GUESTS_MAX, Leaves};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::pick_up::Arriving;
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::participant::Guest;
 use crate::switchboard::ids::Who;
+use crate::switchboard::input::{Actor, Supervision};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step, Supervision};
 
 /// A function that a supervisor requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,7 +219,7 @@ impl Calls {
     ) -> Result<(LegNo, Callee, Arriving), u16> {
         let call = self.calls.get_mut(&id).ok_or(480_u16)?;
         let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
-        let arriving = net.media.arrives(step, taken, Who::Offer(id, leg), &to)?;
+        let arriving = Arriving::read(&mut net.media, step, taken, Who::Offer(id, leg), &to)?;
         Ok((leg, to, arriving))
     }
 
@@ -262,7 +267,7 @@ impl Calls {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        if self.has_pair_to_spare(net, None) { Ok(()) } else { Err(503) }
+        if self.has_pair_to_spare_for(net, supervisor) { Ok(()) } else { Err(503) }
     }
 
     /// Handles a supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. Returns false for other

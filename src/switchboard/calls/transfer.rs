@@ -1,6 +1,14 @@
 //! Transfers: an operator transfers the caller (RFC 5589 §6, RFC 5359 §2.4). The caller always stays connected: they
 //! hear the waiting tone while the target rings, and return to the operator or the queue if the target does not answer.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::state::call::Stage;
+use crate::switchboard::calls::state::transfer::Transfer;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::text::clean;
 use bytes::Bytes;
 
 use crate::acd::Standing;
@@ -8,25 +16,9 @@ use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
-use crate::switchboard::calls::call::Stage;
-use crate::switchboard::calls::refer::Referor;
-use crate::switchboard::ids::Who;
-use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Maximum recorded characters of a Referred-By.
 const REFERRED_BY_CHARS_MAX: usize = 512;
-
-/// A transfer in progress.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct Transfer {
-    by: OperatorId,
-    to: Destination,
-    /// The Referred-By for the INVITE to the target (RFC 3892 §2.2).
-    pub(in crate::switchboard) referred_by: Option<Bytes>,
-    /// The dialog of the REFER.
-    told: Who,
-}
 
 impl Calls {
     /// Starts a blind transfer: the target is rung, or the caller returns to the queue.
@@ -212,8 +204,8 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
-        if let Some(line) = self.line_mut(Who::Offer(id, leg)) {
-            line.note_failure(now.mono);
+        if let Some(session) = self.session_mut(Who::Offer(id, leg)) {
+            session.note_failure(now.mono);
         }
         self.acd.keep(id);
         self.join_sound(net, step, id, leg, false);
@@ -269,7 +261,7 @@ impl Calls {
         match call.stage {
             Stage::Transfer { from } => from == Some(leg),
             Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
-                call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
+                call.legs.get(&leg).is_some_and(|leg| leg.session.has_unheard_failure(now.mono))
             }
             Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
@@ -291,8 +283,8 @@ impl Calls {
     pub(in crate::switchboard) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
         let call = self.calls.get_mut(&id)?;
         let Stage::Talking { leg } = call.stage else { return None };
-        let caller = call.caller.line.sound.as_ref()?.anchor;
-        let operator = call.legs.get(&leg)?.line.sound.as_ref()?.anchor;
+        let caller = call.caller.session.media()?.anchor();
+        let operator = call.legs.get(&leg)?.session.media()?.anchor();
         match std::mem::take(&mut call.holding) {
             (false, false) => step.out.media.push(Command::Unbridge { anchor: caller }),
             (true, _) | (_, true) => step.out.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),

@@ -4,10 +4,12 @@ use crate::cdr::fact::Callee;
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::Trunk;
+use crate::switchboard::step::Step;
 use crate::switchboard::trunks::registration::Binding;
 use crate::switchboard::trunks::trunk::{NextWay, TrunkState, same_place};
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Starts missing registrations with trunks that require them.

@@ -3,7 +3,7 @@
 //! as the caller waits. The operator is free during this time: a ring attempt for another call cancels the open INVITE,
 //! and one for the same call reuses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::acd::Family;
@@ -12,11 +12,14 @@ use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
+use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::{BoundPhone, Who};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::step::Step;
 use crate::switchboard::wire::connections::family;
-use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Time for the first response of a ringing phone.
 pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
@@ -24,9 +27,6 @@ pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs
 const UNHEARD_SEARCHED_MAX: usize = 64;
 /// A ring attempt without a response ends this long after its binding was removed.
 const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
-
-/// Legs to which no phone has responded, by operator. All legs of an operator belong to one call.
-pub(in crate::switchboard) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
 
 impl OfferLeg {
     /// True if the leg rings and its phone has not responded in time.
@@ -147,7 +147,7 @@ impl Calls {
     /// operator's turn, not only the fallback ringing all phones.
     pub(in crate::switchboard) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
-        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
+        call.heard_from.contains(operator) && self.acd.answers_for(id, operator)
     }
 
     /// Cancels the operator's other phones, if none that rings has responded in time, after one leg of a transfer, a
@@ -288,10 +288,10 @@ impl Calls {
     fn families_kept_by(&self, id: CallId, no: LegNo) -> impl Iterator<Item = Family> {
         let call = self.calls.get(&id);
         let caller = call.map(|call| &call.caller).filter(|caller| caller.port_is_uncertain());
-        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.line);
-        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.line);
-        let sounds = own.into_iter().chain(caller).filter_map(|line| line.sound.as_ref());
-        sounds.map(|sound| family(sound.local.address))
+        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.session);
+        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.session);
+        let sounds = own.into_iter().chain(caller).filter_map(Session::media);
+        sounds.map(|sound| family(sound.local().address))
     }
 
     /// Cancels open INVITEs to phones that the operator no longer has.
@@ -356,8 +356,8 @@ impl Calls {
                 true
             }
             200..300 => {
-                let dialog = offer.dialog_of(message).ok();
-                let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
+                let dialog = offer.session.dialog_of(offer.invite(), message).ok();
+                let usable = dialog.is_some_and(|dialog| offer.session.agreed_by(&dialog, message).is_some());
                 let entry = self.entry_of(id);
                 if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;

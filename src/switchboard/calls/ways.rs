@@ -7,10 +7,13 @@ use crate::sip::dialog::Dialog;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Calls {
     /// Sends the second INVITE, to the source address of the REGISTER, if the phone has not responded at its Contact.
@@ -98,7 +101,7 @@ impl Calls {
         let Some(leg) = self.leg_mut(who) else { return };
         let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
         let Ok(dialog) = Dialog::as_caller(&leg.from, cseq.number, message) else { return };
-        self.decline_answer(net, step, who, dialog, cseq.number, Some(flow));
+        leg.session.decline_answer(net, step, who, (dialog, cseq.number), Some(flow));
     }
 
     /// Handles the failure of one of the INVITEs of a leg. Returns true if no other one is left.
@@ -132,7 +135,7 @@ impl Calls {
     pub(in crate::switchboard) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let _now = step.now;
         let Some(leg) = self.leg_mut(who) else { return };
-        let reason = leg.line.reason.clone();
+        let reason = leg.session.reason();
         match &mut leg.rung.second {
             SecondWay::None => {}
             SecondWay::Due { .. } => self.forget_second_way(net, step, who),
@@ -163,7 +166,7 @@ impl OfferLeg {
     pub(in crate::switchboard) fn swap_ways(&mut self) -> Option<()> {
         let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
         std::mem::swap(self.client.as_mut()?, client);
-        std::mem::swap(&mut self.line.flow, flow);
+        self.session.swap_flow(flow);
         Some(())
     }
 }

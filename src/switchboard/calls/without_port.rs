@@ -2,41 +2,26 @@
 //! caller waits with 180 and without early media. The call gets a port when a phone is rung for it, and returns the
 //! port if the ringing ends without an answer. The call's position in the queue does not change.
 
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
+use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::state::without_port::WithoutPort;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::state::incoming::Description;
+use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::connections::family;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 use crate::acd::{Decision, Family};
+use crate::cdr::fact::Callee;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
-use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
-use crate::switchboard::ids::Who;
-use crate::switchboard::settings::AnswerMode;
-use crate::switchboard::wire::connections::family;
-use crate::switchboard::{Calls, NetworkParts, Step};
-
-/// The shortage of RTP ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PortShortage {
-    #[default]
-    None,
-    /// Only the reserve for operators' phones is left: new callers wait without a port.
-    Reserve,
-    /// No pair is free for a ready operator, and calls wait.
-    Exhausted,
-}
-
-/// The data for lending a port to the caller later. It is kept until the port is permanent.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct WithoutPort {
-    /// The SDP of the INVITE, if it has one.
-    offer: Option<Bytes>,
-    /// True if siaga's SDP will be the offer.
-    offers: bool,
-    family: Family,
-}
 
 impl CallerLeg {
     /// True while the caller waits without a port, or has one only while a phone rings.
@@ -44,10 +29,10 @@ impl CallerLeg {
         self.without_port.is_some()
     }
 
-    /// True if the caller's first provisional response cannot be reliable: it would have to contain siaga's offer
-    /// (RFC 3262 §5), and there is no port.
-    pub(in crate::switchboard) fn must_be_told_unreliably(&self) -> bool {
-        self.without_port.as_ref().is_some_and(|without| without.offers)
+    /// Whether siaga's SDP for the caller is known.
+    pub(in crate::switchboard) fn description(&self) -> Description {
+        let without = self.without_port.as_ref();
+        without.map_or(Description::Known, |without| Description::Unknown { offers: without.offers })
     }
 }
 
@@ -88,7 +73,7 @@ impl Calls {
 
     /// Marks a queued call as waiting without a port.
     pub(in crate::switchboard) fn waits_without_port(&mut self, id: CallId) {
-        let without = self.calls.get(&id).filter(|call| call.caller.line.sound.is_none());
+        let without = self.calls.get(&id).filter(|call| call.caller.session.media().is_none());
         let Some(without) = without.and_then(|call| call.caller.without_port.as_ref()) else { return };
         self.acd.set_without_port(id, Some(without.family));
         self.without_port.insert(id);
@@ -131,10 +116,10 @@ impl Calls {
         if !call.caller.port_is_uncertain() {
             return;
         }
-        let Some(sound) = call.caller.line.sound.take() else { return };
-        (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
+        let Some(media) = call.caller.session.take_media() else { return };
+        call.caller.session.describe_invite(Bytes::new(), false);
         // The port was never sent to the peer.
-        net.media.return_anchor(step, sound.anchor);
+        net.media.return_anchor(step, media.anchor());
         self.waits_without_port(id);
     }
 
@@ -202,16 +187,43 @@ impl Calls {
 }
 
 impl Calls {
-    /// True if an operator may place a call, which needs two more pairs. The reserve must stay free. For an operator
-    /// who has a caller, only the pairs for one conversation must stay free: a consultation leads to a transfer, which
-    /// frees two pairs.
-    pub(in crate::switchboard) fn has_pairs_for_placed(&self, net: &NetworkParts, by: &OperatorId) -> bool {
+    /// True if an operator may place a call, which needs one more pair for each party, of the family of its phone. The
+    /// reserve of these families must stay free. For an operator who has a caller, only the pairs for one conversation
+    /// must stay free: a consultation leads to a transfer, which frees two pairs.
+    pub(in crate::switchboard) fn has_pairs_for_placed(
+        &self,
+        net: &NetworkParts,
+        by: &OperatorId,
+        to: &Callee,
+    ) -> bool {
         let reserve = match self.has_caller(by) {
             true => PAIRS_OF_CONVERSATION,
             false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
         };
-        let mut families = Family::ALL.into_iter().filter(|family| net.media.ports.has(*family));
-        families.all(|family| net.media.ports.leaves(family, 2, reserve))
+        let (own, called) = (net.phones.families_of_phones(by), self.families_to(net, to));
+        // A party without a phone is rejected later, with a status of its own.
+        let own = if own.is_empty() { called.clone() } else { own };
+        let called = if called.is_empty() { own.clone() } else { called };
+        let allows = |one: Family, other: Family| {
+            let taken = if one == other { 2 } else { 1 };
+            [one, other].into_iter().all(|family| net.media.ports.leaves(family, taken, reserve))
+        };
+        own.is_empty() || own.iter().any(|one| called.iter().any(|other| allows(*one, *other)))
+    }
+
+    /// The address families of the pairs for a called party's phones, or for a number.
+    fn families_to(&self, net: &NetworkParts, to: &Callee) -> Vec<Family> {
+        match to {
+            Callee::Operator(operator) => net.phones.families_of_phones(operator),
+            Callee::Number(_) => self.families_to_numbers(net),
+        }
+    }
+
+    /// The address families of the trunks over which numbers can be dialled.
+    pub(in crate::switchboard) fn families_to_numbers(&self, net: &NetworkParts) -> Vec<Family> {
+        let flows = self.settings.trunks.iter().filter_map(|trunk| net.trunks.trunk_flow(trunk));
+        let families = flows.map(|flow| self.settings.family_towards(flow.remote.ip()));
+        families.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// True while an operator talks with an emergency caller.
@@ -222,18 +234,16 @@ impl Calls {
 
     /// True if a pair may be used for an optional leg, such as an operator's second phone or a participant: pairs must
     /// stay free for a conversation of each ready operator for whom a call waits, or the next call may wait. `family`
-    /// is that of the pair; None requires a pair of each family.
-    pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Option<Family>) -> bool {
+    /// is that of the pair.
+    pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Family) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
-        let mut families = Family::ALL.into_iter();
-        let is_meant = |one: Family| family.map_or_else(|| net.media.ports.has(one), |family| family == one);
-        families.all(|one| !is_meant(one) || net.media.ports.leaves(one, 1, conversations * 2))
+        net.media.ports.leaves(family, 1, conversations * 2)
     }
 
     /// True if an optional pair is free for a phone of an operator.
     pub(in crate::switchboard) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
-        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, Some(family)))
+        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, family))
     }
 }
 
@@ -241,7 +251,7 @@ impl Calls {
     /// Checks that callers without a port are indexed, and that answered callers have a port.
     pub(in crate::switchboard) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let caller = &call.caller;
-        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.line.sound.is_some());
+        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.session.media().is_some());
         let is_caller = !call.is_over() && !matches!(call.stage, Stage::OwnPhones { .. });
         if is_caller && !has_port && !uncertain {
             return Err("its caller has no port, and gets none");
@@ -253,14 +263,14 @@ impl Calls {
         if is_caller && uncertain && has_port && !in_use {
             return Err("its caller has a port for a phone that does not ring");
         }
-        if is_caller && uncertain && (caller.answered || call.placed_by.is_some()) {
+        if is_caller && uncertain && (caller.is_answered() || call.placed_by.is_some()) {
             return Err("its caller is answered, and may lose the port");
         }
         Ok(())
     }
 
     fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
-        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
         let read = offer.and_then(|body| self.settings.read_offer(body).ok());
         sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
     }
@@ -273,7 +283,7 @@ impl Calls {
         id: CallId,
         offer: Option<&[u8]>,
     ) -> Result<bool, crate::sip::sdp::SdpError> {
-        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
         let Some(sender) = sender else { return Ok(false) };
         let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);

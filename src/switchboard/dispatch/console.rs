@@ -3,7 +3,8 @@
 use crate::acd::UnknownOperator;
 use crate::cdr::fact::FactKind;
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Output};
+use crate::switchboard::input::{Actor, ConsoleCommand};
+use crate::switchboard::output::{ConsoleReply, Output};
 
 impl Parts {
     pub(in crate::switchboard) fn console(&mut self, request: u64, by: Actor, command: ConsoleCommand) {

@@ -11,10 +11,12 @@ use crate::sip::registrar::Binding;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::admission::challenges::{Proof, Usage, contact_of, ends_of, is_datagram_of, is_end};
-use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, is_unsupported};
-use crate::switchboard::calls::dialogs::{ACK_IGNORED, q850};
+use crate::switchboard::admission::door::{ALLOW, READABLE, is_unsupported};
+use crate::switchboard::calls::dialogs::ACK_IGNORED;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::inputs::SessionRequest;
 use crate::switchboard::wire::connections::is_same_host;
 use crate::switchboard::wire::taken::Taken;
 
@@ -66,7 +68,7 @@ impl Parts {
     pub(in crate::switchboard) fn may_cancel(&mut self, invite: ServerId, flow: Flow) -> bool {
         let same = self.net.wire.flow_of(invite).is_some_and(|one| is_same_host(one, flow));
         let Some(who) = self.net.wire.leg_of_invite(&invite).filter(|_| !same) else { return same };
-        let key = self.calls.line_mut(who).and_then(|line| line.dialog.as_ref()).map(|dialog| dialog.key().clone());
+        let key = self.calls.session(who).and_then(Session::dialog).map(|dialog| dialog.key().clone());
         key.is_some_and(|key| self.may_speak_for(who, &key, flow))
     }
 }
@@ -80,9 +82,9 @@ impl Parts {
             Usage::Leg(who) => {
                 let mut ends =
                     self.calls.dialog_mut(who, key).map(|dialog| ends_of(dialog.hosts())).unwrap_or_default();
-                let Some(line) = self.calls.line_mut(who) else { return false };
-                ends.extend(line.hop.iter().map(|(_, address)| *address));
-                (line.flow, ends, line.host)
+                let Some(session) = self.calls.session(who) else { return false };
+                ends.extend(session.resolved_hop());
+                (session.flow(), ends, session.last_host())
             }
             Usage::Watch(id) => {
                 let Some(subscription) = self.subscriptions.table.get(id) else { return false };
@@ -181,8 +183,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Handles the ACK of a 2xx. An ACK that is late or repeated has another CSeq than the pending 2xx, and is ignored. An ACK from a
-    /// source that is not accepted in the dialog is reported and ignored.
+    /// Handles the ACK of a 2xx. An ACK from a source that is not accepted in the dialog is reported and ignored.
     pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
         let Some(who) = self.net.wire.leg_in(&key) else { return };
@@ -191,24 +192,8 @@ impl Parts {
         }
         self.step.trust_connection(flow);
         self.calls.is_back(&mut self.net, &mut self.step, who);
-        let waits = self.calls.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
-        if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {
-            return;
-        }
-        self.calls.stop_waiting_for_ack(&mut self.step, who);
-        self.calls.take_late_answer(&mut self.net, &mut self.step, who, message);
-        let owed = self.calls.give_up_offer(who);
-        if !owed {
-            self.calls.offer_audio(&mut self.net, &mut self.step, who);
-        }
-        let bye_due = self.calls.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
-        if bye_due {
-            self.calls.bye(&mut self.net, &mut self.step, who);
-        }
-        match who {
-            Who::Caller(call) => self.calls.reap(&mut self.net, &mut self.step, call),
-            Who::Phone(_) | Who::Offer(..) => {}
-        }
+        let Self { net, step, calls, .. } = self;
+        calls.in_session(net, step, who, |session, net, step| session.acknowledged(net, step, who, message));
     }
 
     /// Handles a request with a To tag from an accepted source.
@@ -246,7 +231,9 @@ impl Parts {
             Some(Err(fault)) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
             None => return self.net.wire.reply(&mut self.step, taken, 481, &[]),
         }
-        self.calls.seen_at(&mut self.net, &mut self.step, who, taken.flow.remote.ip());
+        if let Some(session) = self.calls.session_mut(who) {
+            session.seen_at(&mut self.net, &mut self.step, who, taken.flow.remote.ip());
+        }
         // In an early dialog a phone can neither end nor change the call (RFC 3261 §15, §14).
         if !self.calls.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.net.wire.reply(&mut self.step, taken, 481, &[]);
@@ -267,17 +254,19 @@ impl Parts {
         if describes && is_unsupported(taken.message, method == Method::Invite) {
             return self.net.wire.reply(&mut self.step, taken, 415, &READABLE);
         }
+        let mut in_session = |request| {
+            let Self { net, step, calls, .. } = &mut *self;
+            let input = (taken, request);
+            calls.in_session(net, step, who, |session, net, step| session.request(net, step, input, who, key));
+        };
         match method {
-            Method::Bye => {
-                self.net.wire.reply(&mut self.step, taken, 200, &[]);
-                self.calls.hung_up(&mut self.net, &mut self.step, who, q850(taken.message));
-            }
-            Method::Invite => self.calls.renegotiate(&mut self.net, &mut self.step, taken, who, key),
-            Method::Prack => self.calls.pracked(&mut self.net, &mut self.step, taken, who),
-            Method::Update => self.calls.updated(&mut self.net, &mut self.step, taken, who, key),
-            Method::Info => self.calls.informed(&mut self.net, &mut self.step, taken, who),
+            Method::Bye => in_session(SessionRequest::Bye),
+            Method::Invite => in_session(SessionRequest::Invite),
+            Method::Prack => in_session(SessionRequest::Prack),
+            Method::Update => in_session(SessionRequest::Update),
+            Method::Info => in_session(SessionRequest::Info),
+            Method::Options => in_session(SessionRequest::Options),
             Method::Refer => self.calls.referred(&mut self.net, &mut self.step, taken, who),
-            Method::Options => self.net.wire.reply(&mut self.step, taken, 200, &ABILITIES),
             Method::Message => self.messaged_in_call(taken, who),
             Method::Other => self.net.wire.reply(&mut self.step, taken, 501, &[(Name::Allow, ALLOW)]),
             Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Notify | Method::Publish => {
@@ -298,7 +287,10 @@ impl Parts {
         let Some(key) = DialogKey::of_response(message) else { return };
         match self.net.wire.leg_in(&key).filter(|who| self.calls.is_confirmed(*who, &key)) {
             Some(who) if self.may_speak_for(who, &key, from) => {
-                self.calls.late_refresh(&mut self.net, &mut self.step, who, message, cseq.number)
+                let Self { net, step, calls, .. } = self;
+                calls.in_session(net, step, who, |session, net, step| {
+                    session.late_answer(net, step, who, message, cseq.number)
+                });
             }
             Some(_) => {}
             None => self.calls.decline(&mut self.net, &mut self.step, from, message, key, cseq.number),

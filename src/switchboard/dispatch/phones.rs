@@ -15,14 +15,16 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
-use crate::switchboard::calls::service_calls::Feature;
+use crate::switchboard::calls::state::service_call::Feature;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::{TextId, Who};
+use crate::switchboard::input::Account;
 use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
+use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
 use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::session::Session;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Account, ConsoleReply};
 
 impl Parts {
     /// Assigns a number on the list of call-backs, or the next one, to an operator, and notifies the operator's phone.
@@ -123,8 +125,9 @@ impl Parts {
         }
         let mut in_use = self.calls.lines_of(&self.net.phones.user_of(&operator));
         in_use.extend(self.calls.internal_lines(&operator));
+        let before = self.net.phones.registrar.bindings(operator.as_str()).to_vec();
         let ways = |one: &Binding| (one.uri.clone(), self.settings.ways(one));
-        let ways: Vec<(Bytes, Ways)> = self.net.phones.registrar.bindings(operator.as_str()).iter().map(ways).collect();
+        let ways: Vec<(Bytes, Ways)> = before.iter().map(ways).collect();
         let need = |binding: &Binding| need(binding, &ways, &in_use);
         match self.net.phones.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
             Registered::Done { contacts, was, is, moved } => {
@@ -140,6 +143,8 @@ impl Parts {
                     self.calls.acd.hear(&user);
                     self.calls.registered_anew(&mut self.net, now, &operator, taken.flow);
                     self.net.phones.ping_phone_from(&mut self.step, &operator);
+                    let phone = (taken.message.call_id().unwrap_or_default(), taken.flow.remote.ip());
+                    self.calls.suspect_rebooted(&self.net, &mut self.step, &operator, phone, &before);
                     self.phone_moved(&operator, taken.flow, &moved);
                 } else if was {
                     self.unregistered(operator.as_str());
@@ -221,8 +226,9 @@ impl Parts {
             let closed = old.is_connection() && self.net.wire.closed.holds(old.connection);
             let lost = || closed && self.calls.leads_to(who, &contacts);
             if let Some(new) = new.or_else(|| lost().then_some(to)) {
-                self.calls.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
-                self.calls.reroute(&mut self.net, who, new);
+                let Some(session) = self.calls.session_mut(who) else { continue };
+                session.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
+                session.reroute(&mut self.net, who, new);
             }
         }
         self.subscriptions.watches_moved(&operator, &ways);
@@ -239,12 +245,12 @@ impl Parts {
         if !self.net.wire.is_fit(&mut self.step, taken) {
             return;
         }
-        let Some(flow) = self.calls.line_mut(other).map(|line| line.next_flow()) else {
+        let Some(flow) = self.calls.session(other).map(Session::next_flow) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let branch = format!("z9hG4bK{}", self.step.rng.token());
         let sent_by = self.settings.advertised(flow).to_owned();
-        let Some(dialog) = self.calls.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
+        let Some(dialog) = self.calls.session_mut(other).and_then(Session::own_dialog_mut) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let letter = Letter::of(taken.message, "", 0);
@@ -291,7 +297,7 @@ impl Parts {
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
-            self.calls.responded(&mut self.step, to, status);
+            self.calls.session_mut(to).into_iter().for_each(|session| session.responded(&mut self.step, status));
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {

@@ -6,12 +6,13 @@ use crate::sip::guard::{Pass, Reason, Resident};
 use crate::sip::message::ALLOW;
 use crate::sip::transaction::{Answered, ClientId, Received};
 use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
-use crate::switchboard::Purpose;
 use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::output::rejection::Rejected;
+use crate::switchboard::session::reason::q850;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::taken::Taken;
 
 impl Parts {
@@ -181,16 +182,11 @@ impl Parts {
             Received::Cancel { cancel, invite } => {
                 let status = if invite.is_some() { 200 } else { 481 };
                 let tag = invite
-                    .and_then(|invite| self.calls.tag_of(&mut self.net, invite))
+                    .and_then(|invite| self.calls.tag_of(&self.net, invite))
                     .unwrap_or_else(|| self.step.rng.token().to_string());
                 self.net.wire.reply_with_tag(&mut self.step, &Taken { flow, message, server: cancel }, status, &tag);
                 if let Some(who) = invite.and_then(|invite| self.net.wire.leg_of_invite(&invite)) {
-                    self.calls.caller_gave_up(
-                        &mut self.net,
-                        &mut self.step,
-                        who,
-                        crate::switchboard::calls::dialogs::q850(message),
-                    );
+                    self.calls.caller_gave_up(&mut self.net, &mut self.step, who, q850(message));
                 }
             }
             Received::New(_) | Received::Ack | Received::Absorbed | Received::Full => {}
@@ -223,16 +219,21 @@ impl Parts {
         } else if let Purpose::Offer(Who::Caller(call)) = purpose {
             self.calls.own_phone_repeats(&mut self.net, &mut self.step, call, message, status);
         } else if let Purpose::Refresh(who) = purpose {
-            self.calls.refresh_response(&mut self.net, &mut self.step, who, client, message, status);
+            self.session_response(who, (&purpose, client), (message, status));
         } else if status >= 200 {
             self.net.wire.take_purpose(&client);
             self.final_response(client, purpose, message, status);
         }
     }
 
+    /// Passes a response to the session of a leg that has sent the request.
+    fn session_response(&mut self, who: Who, request: (&Purpose, ClientId), response: (&Message<'_>, u16)) {
+        let Self { net, step, calls, .. } = self;
+        calls.in_session(net, step, who, |session, net, step| session.response(net, step, request, who, response));
+    }
+
     /// Handles a final response to a request whose provisional responses are ignored.
     fn final_response(&mut self, client: ClientId, purpose: Purpose, message: &Message<'_>, status: u16) {
-        let now = self.step.now;
         match purpose {
             // Any final response shows that the server is up. A 503 asks clients not to use it (RFC 3263 §4.3).
             Purpose::TrunkPing(index, target) => match status {
@@ -251,19 +252,10 @@ impl Parts {
                 message,
                 status,
             ),
-            Purpose::Referral(who) => {
-                // 481 may concern the subscription only (RFC 5057 §5.1).
-                if !matches!(status, 408 | 481) {
-                    self.calls.trust(&mut self.step, who);
-                }
-                self.calls.referral_heard(now, who, client, status);
+            Purpose::Referral(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
+                self.session_response(who, (&purpose, client), (message, status));
             }
             Purpose::Text(text) => self.text_answered(text, client, Some((message, status))),
-            Purpose::Digit(who) => {
-                self.calls.responded(&mut self.step, who, status);
-                self.calls.digit_told(&mut self.net, &mut self.step, who, client, true);
-            }
-            Purpose::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, status),
             Purpose::Offer(_)
             | Purpose::Refresh(_)
             | Purpose::Prack(..)

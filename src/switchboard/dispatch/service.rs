@@ -3,11 +3,10 @@
 use crate::cdr::fact::{Fact, FactKind};
 use crate::cdr::past::Past;
 use crate::limits::OPERATORS_MAX;
-use crate::switchboard::Output;
 use crate::switchboard::calls::memory::{STEP_MIN_MS, known, rebased, unanswered};
-use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::kept::Restored;
+use crate::switchboard::output::{Output, PortShortage};
 
 impl Parts {
     /// Reports changes of two conditions: calls wait while no operator is staffed, or while no operator is ready.

@@ -1,10 +1,11 @@
 //! Handles the deadlines that are due.
 
 use crate::sip::transaction::Event;
-use crate::switchboard::Purpose;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
+use crate::switchboard::session::inputs::SessionDeadline;
+use crate::switchboard::wire::clients::Purpose;
 
 impl Parts {
     /// Handles all deadlines that are due.
@@ -29,11 +30,12 @@ impl Parts {
 
     fn ring_alarm(&mut self, alarm: Alarm) {
         match alarm {
-            Alarm::Unacked(who) => self.calls.repeat_or_give_up(&mut self.net, &mut self.step, who),
-            Alarm::Unpracked(call) => self.calls.repeat_provisional(&mut self.net, &mut self.step, call),
-            Alarm::Session(who) => self.calls.session_due(&mut self.net, &mut self.step, who),
-            Alarm::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, 408),
-            Alarm::HeldBye(who) => self.calls.release_bye(&mut self.net, &mut self.step, who),
+            Alarm::Unacked(who) => self.session_due(who, SessionDeadline::Unacked),
+            Alarm::Unpracked(who) => self.session_due(who, SessionDeadline::Unpracked),
+            Alarm::Session(who) => self.session_due(who, SessionDeadline::Timer),
+            Alarm::Inquiry(who) => self.session_due(who, SessionDeadline::Inquiry),
+            Alarm::HeldBye(who) => self.session_due(who, SessionDeadline::HeldBye),
+            Alarm::OfferAudio(who) => self.session_due(who, SessionDeadline::OfferAudio),
             Alarm::SecondWay(who) => self.calls.ring_second_way(&mut self.net, &mut self.step, who),
             Alarm::Unheard(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
             Alarm::BindingGone(who) => self.calls.binding_gone(&mut self.net, &mut self.step, who),
@@ -42,8 +44,9 @@ impl Parts {
             Alarm::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
             Alarm::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
             Alarm::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
-            Alarm::TellAgain(call) => self.calls.tell_again(&mut self.net, &mut self.step, call),
-            Alarm::OfferAudio(call) => self.calls.offer_audio_again(&mut self.net, &mut self.step, call),
+            Alarm::TellAgain(Who::Caller(call)) => self.calls.tell_again(&mut self.net, &mut self.step, call),
+            // Only callers get provisional responses.
+            Alarm::TellAgain(Who::Offer(..) | Who::Phone(_)) => {}
             Alarm::TellPlace(call) => self.calls.tell_place(&mut self.step, call),
             Alarm::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
             Alarm::PhoneOver(phone) => self.calls.end_phone(&mut self.net, &mut self.step, phone, true),
@@ -62,6 +65,11 @@ impl Parts {
 }
 
 impl Parts {
+    fn session_due(&mut self, who: Who, deadline: SessionDeadline) {
+        let Self { net, step, calls, .. } = self;
+        calls.in_session(net, step, who, |session, net, step| session.due(net, step, who, deadline));
+    }
+
     /// Handles the end of a transaction by a timeout or a transport failure.
     pub(in crate::switchboard) fn transaction_event(&mut self, event: Event) {
         match event {
@@ -73,7 +81,6 @@ impl Parts {
     }
 
     fn client_failed(&mut self, client: crate::sip::transaction::ClientId, status: u16) {
-        let now = self.step.now;
         let Some(purpose) = self.net.wire.take_purpose(&client) else { return };
         self.net.wire.take_retry(&client);
         match purpose {
@@ -86,17 +93,23 @@ impl Parts {
             | Purpose::Prack(..)
             | Purpose::Farewell
             | Purpose::Leaving { .. } => {}
-            Purpose::Referral(who) => self.calls.referral_heard(now, who, client, status),
-            Purpose::Refresh(who) => self.calls.refresh_unanswered(&mut self.step, who, client),
+            Purpose::Referral(who) | Purpose::Refresh(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
+                let (Self { net, step, calls, .. }, request) = (self, (&purpose, client));
+                calls.in_session(net, step, who, |session, net, step| {
+                    session.request_failed(net, step, request, who, status)
+                });
+            }
             Purpose::TrunkPing(index, target) => {
+                // A trunk that has never responded to OPTIONS does not support them.
+                if self.net.trunks.is_up(index) {
+                    self.calls.suspect_trunk(&self.net, &mut self.step, index);
+                }
                 self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target)
             }
             Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),
             Purpose::PhonePing(phone, way) => self.calls.way_is_silent(&mut self.net, &mut self.step, &phone, way),
             Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
             Purpose::Text(text) => self.text_answered(text, client, None),
-            Purpose::Digit(who) => self.calls.digit_told(&mut self.net, &mut self.step, who, client, false),
-            Purpose::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, 408),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cdr::fact::{Fact, FactId, FactKind, Uptime};
 use crate::clock::Now;
 use crate::ids::CallId;
-use crate::switchboard::Step;
+use crate::switchboard::step::Step;
 
 /// The run of the service and the number of its last fact.
 #[derive(Debug)]

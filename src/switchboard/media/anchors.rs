@@ -1,11 +1,16 @@
-//! Local media addresses, and bridging of anchors.
+//! Local media addresses, the anchors of legs, and bridging of anchors.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::media::command::{AnchorId, Command, Prompt};
+use crate::cdr::fact::FactKind;
+use crate::ids::LegNo;
+use crate::media::command::{AnchorId, Command, Prompt, Quality};
 use crate::sip::sdes::Terms;
 use crate::sip::sdp::{Formats, Local};
-use crate::switchboard::{MediaPorts, Step};
+use crate::switchboard::facts::Facts;
+use crate::switchboard::ids::Who;
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::step::Step;
 
 impl MediaPorts {
     /// True for an RTP or RTCP port of this service: media that is sent there would loop.
@@ -27,6 +32,58 @@ impl MediaPorts {
         let mut advertised = self.settings.media_addresses.iter().copied();
         let address = advertised.find(|ip| ip.is_ipv4() == bound.is_ipv4()).unwrap_or(bound.ip());
         Local { address, port: bound.port(), session, version: 1, terms, formats: Formats::ANY }
+    }
+}
+
+impl MediaPorts {
+    /// Lends a port of the address family of `towards` to a leg, and opens it. Returns the address to which it is bound.
+    pub(in crate::switchboard) fn lend(
+        &mut self,
+        step: &mut Step,
+        leg: Who,
+        towards: IpAddr,
+    ) -> Option<(AnchorId, SocketAddr)> {
+        let (anchor, bound) = self.ports.lend(towards)?;
+        self.anchors.insert(anchor, leg);
+        step.out.media.push(Command::Open { anchor });
+        Some((anchor, bound))
+    }
+
+    /// Closes and returns the port of a leg. Its final statistics arrive later.
+    pub(in crate::switchboard) fn close(&mut self, step: &mut Step, leg: Who, anchor: AnchorId) {
+        self.anchors.remove(&anchor);
+        self.ports.give_back(anchor);
+        step.out.media.push(Command::Close { anchor });
+        self.closing.insert(anchor.slot, (anchor, leg));
+    }
+
+    /// Emits the final statistics of a closed port.
+    pub(in crate::switchboard) fn closed(
+        &mut self,
+        facts: &mut Facts,
+        step: &mut Step,
+        anchor: AnchorId,
+        quality: Quality,
+    ) {
+        let Some((closed, who)) = self.closing.get(&anchor.slot).copied() else { return };
+        if closed != anchor {
+            return;
+        }
+        self.closing.remove(&anchor.slot);
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        if quality.packets_in == 0 && quality.packets_out == 0 {
+            return;
+        }
+        let Quality { packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = quality;
+        facts.late_fact(
+            step,
+            id,
+            FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
+        );
     }
 }
 

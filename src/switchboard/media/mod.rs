@@ -1,6 +1,7 @@
 //! RTP ports and the anchors that use them.
 
 pub(in crate::switchboard) mod anchors;
+mod formats;
 pub(in crate::switchboard) mod ports;
 
 use std::net::SocketAddr;

@@ -19,13 +19,18 @@ use crate::sip::message::{Builder, Stencil};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::{BoundPhone, TextId, Who};
+use crate::switchboard::messages::Messages;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
 use crate::switchboard::wire::replies::of_request_only;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, ConsoleReply, Messages, NetworkParts, Purpose, Step};
 
 /// Header fields that are forwarded unchanged with a text (RFC 3428 §4, §5).
 const CARRIED: [Name; 8] = [

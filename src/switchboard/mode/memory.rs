@@ -1,8 +1,11 @@
 //! Emits the flags and the operating mode again when their stored times no longer match the wall clock.
 
 use crate::cdr::fact::FactKind;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::memory::CALENDAR;
-use crate::switchboard::{Calls, Mode, NetworkParts, Step};
+use crate::switchboard::mode::Mode;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 
 impl Mode {
     /// Emits flags and the operating mode with the present wall clock times, so that a later start does not use the

@@ -1,5 +1,6 @@
 //! The operating mode.
 
+pub(in crate::switchboard) mod changes;
 pub(in crate::switchboard) mod memory;
 pub(in crate::switchboard) mod posture;
 

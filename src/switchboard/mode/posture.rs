@@ -1,43 +1,22 @@
 //! The operating mode of the centre: how it is set, how long it lasts, and how it is reported. `acd::posture` defines
 //! its effect on the queue.
 
-use std::time::Duration;
-
 use crate::acd::Posture;
-use crate::cdr::fact::FactKind;
-use crate::cdr::past::Past;
-use crate::clock::{Instant, Timestamp, earliest};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::memory::rebased;
-use crate::switchboard::{Calls, ConsoleReply, Mode, NetworkParts, Output, Step};
-
-/// Interval of reminders while the operating mode is not normal.
-const REMINDER: Duration = Duration::from_secs(3_600);
-/// The name in facts for a return to normal mode after the time has expired.
-const TIME: &str = "time";
-
-/// The settings of the operating mode.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PostureTerms {
-    /// Default duration of an operating mode in hours; 0: until it is changed.
-    pub hours: u32,
-    /// The text to operators on a break when a major incident begins; if empty, no text is sent.
-    pub incident_text: String,
-}
+use crate::clock::{Instant, Timestamp};
 
 /// The operating mode as it was set.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Stance {
-    posture: Posture,
-    since: Timestamp,
-    until: Option<Timestamp>,
-    by: String,
+    pub(in crate::switchboard) posture: Posture,
+    pub(in crate::switchboard) since: Timestamp,
+    pub(in crate::switchboard) until: Option<Timestamp>,
+    pub(in crate::switchboard) by: String,
     /// The end of the operating mode, on the monotonic clock.
-    over_at: Option<Instant>,
+    pub(in crate::switchboard) over_at: Option<Instant>,
     /// The time of the next reminder or of the end; None in normal mode.
     pub(in crate::switchboard) due: Option<Instant>,
     /// True if the mode was set in this run.
-    set: bool,
+    pub(in crate::switchboard) set: bool,
 }
 
 impl Stance {
@@ -55,110 +34,5 @@ impl Stance {
     pub(in crate::switchboard) fn shift(&mut self, by_ms: i64) {
         self.since = self.since.shifted(by_ms);
         self.until = self.until.map(|until| until.shifted(by_ms));
-    }
-}
-
-impl Mode {
-    /// Sets the operating mode for this many hours, or for the default duration; 0 means until it is changed.
-    /// `Fallback` needs a fallback number.
-    pub(in crate::switchboard) fn set_posture(
-        &mut self,
-        calls: &mut Calls,
-        net: &mut NetworkParts,
-        step: &mut Step,
-        posture: Posture,
-        hours: Option<u32>,
-        by: String,
-    ) -> ConsoleReply {
-        let now = step.now;
-        if posture == Posture::Fallback && self.settings.fallback_number.is_none() {
-            return ConsoleReply::NoFallback;
-        }
-        let hours = hours.unwrap_or(self.settings.posture.hours);
-        let span = Some(hours).filter(|hours| *hours > 0 && !posture.is_normal());
-        let until = span.map(|hours| now.after(Duration::from_secs(u64::from(hours) * 3_600)).wall);
-        let begins = self.stance.posture != posture;
-        self.assume(
-            calls,
-            step,
-            Stance { posture, since: now.wall, until, by: by.clone(), set: true, ..Stance::default() },
-        );
-        net.facts.service_fact(step, FactKind::PostureSet { posture, until, by });
-        if begins && posture == Posture::MajorIncident {
-            calls.call_back_to_work(step);
-        }
-        self.posture_view()
-    }
-}
-
-impl Mode {
-    /// The operating mode for the console.
-    pub(in crate::switchboard) fn posture_view(&self) -> ConsoleReply {
-        let Stance { posture, since, until, by, .. } = self.stance.clone();
-        ConsoleReply::Posture { posture, since, until, by }
-    }
-
-    /// Restores the operating mode of an earlier run, unless it was set in this run or has expired.
-    pub(in crate::switchboard) fn remember_posture(&mut self, calls: &mut Calls, step: &mut Step, past: &Past) {
-        let now = step.now;
-        let last = past.facts.iter().rfind(|fact| matches!(fact.kind, FactKind::PostureSet { .. }));
-        let Some(last) = last else { return };
-        let FactKind::PostureSet { posture, until, by } = last.kind.clone() else { return };
-        let (since, until) = (last.at.min(now.wall), until.map(|until| rebased(now.wall, last.at, until)));
-        if !self.stance.set && !posture.is_normal() && until.is_none_or(|until| now.wall < until) {
-            self.assume(calls, step, Stance { posture, since, until, by, ..Stance::default() });
-        }
-    }
-
-    fn assume(&mut self, calls: &mut Calls, step: &mut Step, stance: Stance) {
-        let now = step.now;
-        if let Some(due) = self.stance.due {
-            step.alarms.remove(due, Alarm::Posture);
-        }
-        let left = |until: Timestamp| Duration::from_millis(until.millis_since(now.wall));
-        let over_at = stance.until.map(|until| now.mono + left(until));
-        self.stance = Stance { over_at, due: None, ..stance };
-        calls.acd.set_posture(now, self.stance.posture);
-        self.await_posture(step);
-        self.tell_posture(step, false);
-    }
-
-    fn await_posture(&mut self, step: &mut Step) {
-        let now = step.now;
-        let remind = (!self.stance.posture.is_normal()).then(|| now.mono + REMINDER);
-        self.stance.due = remind.and_then(|remind| earliest(Some(remind), self.stance.over_at));
-        if let Some(due) = self.stance.due {
-            step.alarms.insert(due, Alarm::Posture);
-        }
-    }
-
-    fn tell_posture(&mut self, step: &mut Step, reminder: bool) {
-        let now = step.now;
-        let lasts_ms = now.wall.millis_since(self.stance.since);
-        step.out.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
-    }
-
-    /// Ends the operating mode if its time has expired, otherwise sends the reminder.
-    pub(in crate::switchboard) fn posture_due(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
-        let now = step.now;
-        self.stance.due = None;
-        if self.stance.over_at.is_some_and(|at| at <= now.mono) {
-            self.set_posture(calls, net, step, Posture::Normal, None, TIME.to_owned());
-            return;
-        }
-        self.await_posture(step);
-        self.tell_posture(step, true);
-    }
-}
-
-impl Mode {
-    /// Checks the operating mode and its timer (`verify`).
-    pub(in crate::switchboard) fn verify_posture(&self, calls: &Calls, step: &Step) -> Result<(), String> {
-        let stance = &self.stance;
-        let awaited = stance.due.is_some_and(|due| step.alarms.contains(due, Alarm::Posture));
-        if stance.posture != calls.acd.posture() || awaited == stance.posture.is_normal() {
-            return Err(format!("the posture {} is not that of the queue, or is forgotten", stance.posture.word()));
-        }
-        Ok(())
     }
 }

@@ -8,11 +8,10 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::header::NameAddr;
 use crate::sip::registrar::Binding;
 use crate::sip::uri::{Host, Uri};
-use crate::switchboard::Settings;
 use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::Ways;
-use crate::switchboard::settings::Listener;
+use crate::switchboard::settings::{Listener, Settings};
 use crate::switchboard::wire::connections::{family, shared_network};
 
 impl Settings {

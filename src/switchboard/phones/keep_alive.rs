@@ -7,8 +7,11 @@ use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::uri::for_request_line;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::{Phones, Purpose, Step, Wire};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Maximum interval between OPTIONS to an unreachable phone.
 const UNREACHABLE_EACH: Duration = Duration::from_secs(30);

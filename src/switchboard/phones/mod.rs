@@ -2,7 +2,7 @@
 
 pub(in crate::switchboard) mod addresses;
 pub(in crate::switchboard) mod keep_alive;
-pub(in crate::switchboard) mod pin;
+pub(in crate::switchboard) mod log_ins;
 pub(in crate::switchboard) mod recovered;
 pub(in crate::switchboard) mod registrations;
 pub(in crate::switchboard) mod search;

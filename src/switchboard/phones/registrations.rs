@@ -11,10 +11,12 @@ use crate::sip::registrar::{Binding, Need};
 use crate::sip::uri::Uri;
 use crate::sip::wire::Message;
 use crate::switchboard::ids::Who;
+use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Phones, Step, Wire};
 
 impl Phones {
     /// Stores a log-in or log-out for an operator whose phones have not registered since the restart.

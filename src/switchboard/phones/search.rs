@@ -6,8 +6,8 @@ use crate::cdr::fact::Destination;
 use crate::ids::OperatorId;
 use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
-use crate::switchboard::Phones;
 use crate::switchboard::ids::BoundPhone;
+use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::ways::Ways;
 
 impl Phones {

@@ -11,7 +11,9 @@ use crate::clock::Instant;
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
-use crate::switchboard::{Purpose, Step, Wire};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::clients::Purpose;
 
 /// Time for a phone to respond at its Contact.
 pub(in crate::switchboard) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@
 
 use crate::acd::Family;
 use crate::ids::OperatorId;
-use crate::switchboard::Phones;
+use crate::switchboard::phones::Phones;
 use std::collections::BTreeSet;
 
 impl Phones {

@@ -14,9 +14,12 @@ use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::kept::{KeptBinding, Presence};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::Output;
 use crate::switchboard::phones::recovered::Asleep;
-use crate::switchboard::{Calls, NetworkParts, Output, Step};
+use crate::switchboard::step::Step;
 
 /// Maximum age of a log-in at a station that is restored after a restart: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -29,6 +32,10 @@ impl Calls {
         all.retain(|account, _| net.phones.has_account(account));
         for presence in all.values() {
             self.restore_phones(net, step, presence);
+        }
+        // Only now is known which binding is the last reachable one.
+        for presence in all.values() {
+            self.restore_marks(net, step, presence);
         }
         let not_long_ago =
             |presence: &Presence| u128::from(now.wall.millis_since(presence.at)) < SEATED_MAX.as_millis();
@@ -49,6 +56,18 @@ impl Calls {
         let paused = presence.paused.as_ref().map_or(Ok(()), |reason| self.acd.pause(now, operator, reason));
         if let Err(error) = stays.and(paused) {
             debug_assert!(false, "{operator} has an account: {error}");
+        }
+    }
+
+    /// Marks the phones that did not respond before the restart as unreachable again, and sends them OPTIONS at once.
+    fn restore_marks(&mut self, net: &mut NetworkParts, step: &mut Step, presence: &Presence) {
+        let marked = |uri: &[u8]| presence.bindings.iter().any(|kept| kept.unreachable && kept.uri.as_bytes() == uri);
+        let phones = net.phones.phones_of_account(&presence.account);
+        for reached in phones.into_iter().filter(|reached| marked(&reached.phone.uri)) {
+            if net.phones.recovered.doubtful.contains_key(&reached.phone.flow) {
+                self.phone_is_silent(net, step, &reached.phone);
+                net.phones.probe_doubtful(&mut net.wire, step, &reached);
+            }
         }
     }
 
@@ -153,7 +172,8 @@ impl Calls {
     /// Emits the states that have changed in this step, before the messages that confirm the changes.
     pub(in crate::switchboard) fn emit_presences(&mut self, net: &mut NetworkParts, now: Now, out: &mut Vec<Output>) {
         let mut changed: BTreeSet<OperatorId> = self.acd.take_presence_changes();
-        let bound = net.phones.registrar.take_changed();
+        let mut bound = net.phones.registrar.take_changed();
+        bound.append(&mut net.phones.registrar.take_remarked());
         changed.extend(bound.iter().filter_map(|user| OperatorId::parse(user).ok()));
         changed.append(&mut net.phones.stations.changed);
         out.extend(changed.iter().map(|account| Output::Presence(Box::new(self.presence_of(net, now, account)))));

@@ -5,41 +5,21 @@ use std::time::Duration;
 
 use crate::acd;
 use crate::clock::Instant;
-use crate::ids::{CallId, LegNo, OperatorId};
+use crate::ids::OperatorId;
 use crate::sip::event::pidf::Presence;
 use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::Subscriptions;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::WatchId;
-use crate::switchboard::subscriptions::subscription::Due;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Subscriptions};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
+use crate::switchboard::subscriptions::subscription::{Due, Picture};
+use crate::switchboard::wire::clients::Purpose;
 
 /// Interval before a NOTIFY for which no transaction was free is sent again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// Maximum Retry-After of a subscriber that is respected.
 const PUT_OFF_MAX: Duration = Duration::from_secs(600);
-
-/// The state of an operator as one event package shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum Picture {
-    Presence(Presence),
-    Dialog(Option<Talk>),
-    /// The message summary is always empty.
-    Summary,
-}
-
-/// The call that rings at an operator's phone or that the operator has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) struct Talk {
-    pub(in crate::switchboard) call: CallId,
-    pub(in crate::switchboard) leg: LegNo,
-    pub(in crate::switchboard) confirmed: bool,
-}
-
-impl Talk {
-    /// Identifies the dialog to subscribers without data of the caller.
-    pub(in crate::switchboard) fn id(self) -> String {
-        format!("{:032x}-{}", self.call.as_u128(), self.leg.0)
-    }
-}
 
 impl Subscriptions {
     /// Notifies subscribers of a changed operator. Without subscribers, this costs one look-up.

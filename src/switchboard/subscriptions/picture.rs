@@ -4,10 +4,11 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::event::dialog_info::{Names, State};
 use crate::sip::event::pidf::Presence;
 use crate::sip::event::{Package, dialog_info, pidf, summary};
+use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
-use crate::switchboard::subscriptions::notify::{Picture, Talk, presence_of};
-use crate::switchboard::subscriptions::subscription::{Due, Subscription};
-use crate::switchboard::{Calls, NetworkParts};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::subscriptions::notify::presence_of;
+use crate::switchboard::subscriptions::subscription::{Due, Picture, Subscription, Talk};
 
 impl Calls {
     /// The current state of an operator in one event package.

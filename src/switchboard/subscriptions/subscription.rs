@@ -1,5 +1,8 @@
 //! The table of subscriptions (RFC 6665 §4.4.1), each with its dialog. It decides nothing and sends nothing.
 
+use crate::ids::CallId;
+use crate::ids::LegNo;
+use crate::sip::event::pidf::Presence;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Instant;
@@ -10,7 +13,6 @@ use crate::sip::event::{Ended, Event};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::transaction::ClientId;
 use crate::switchboard::ids::WatchId;
-use crate::switchboard::subscriptions::notify::Picture;
 
 /// What the next NOTIFY must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,5 +183,29 @@ fn leave<K: Ord>(index: &mut BTreeMap<K, BTreeSet<WatchId>>, key: &K, id: WatchI
         if ids.is_empty() {
             index.remove(key);
         }
+    }
+}
+
+/// The state of an operator as one event package shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Picture {
+    Presence(Presence),
+    Dialog(Option<Talk>),
+    /// The message summary is always empty.
+    Summary,
+}
+
+/// The call that rings at an operator's phone or that the operator has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Talk {
+    pub(in crate::switchboard) call: CallId,
+    pub(in crate::switchboard) leg: LegNo,
+    pub(in crate::switchboard) confirmed: bool,
+}
+
+impl Talk {
+    /// Identifies the dialog to subscribers without data of the caller.
+    pub(in crate::switchboard) fn id(self) -> String {
+        format!("{:032x}-{}", self.call.as_u128(), self.leg.0)
     }
 }

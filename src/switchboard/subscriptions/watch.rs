@@ -11,11 +11,15 @@ use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::wire::{Message, Name};
+use crate::switchboard::Subscriptions;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::WatchId;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::step::Step;
 use crate::switchboard::subscriptions::subscription::{Due, Subscription};
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions, Wire};
 
 /// Duration of a subscription in seconds: minimum (shorter ones get 423), default and maximum (RFC 6665 §4.2.1.1).
 pub(in crate::switchboard) const SECONDS_MIN: u32 = 60;

@@ -1,9 +1,13 @@
 //! Trunks: their state, servers and channels.
 
+pub(in crate::switchboard) mod capacity;
+pub(in crate::switchboard) mod health;
 pub(in crate::switchboard) mod peers;
+pub(in crate::switchboard) mod registering;
 pub(in crate::switchboard) mod registration;
 pub(in crate::switchboard) mod rejection;
 pub(in crate::switchboard) mod requests;
+pub(in crate::switchboard) mod resolution;
 pub(in crate::switchboard) mod seats;
 pub(in crate::switchboard) mod targets;
 pub(in crate::switchboard) mod trunk;

@@ -9,11 +9,14 @@ use crate::sip::message::banner_length;
 use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
 use crate::switchboard::ids::Who;
+use crate::switchboard::phones::Phones;
 use crate::switchboard::settings::{Network, Trunk};
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
 use crate::switchboard::trunks::targets::Targets;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::connections::{DATAGRAM_BYTES_MAX, is_same_host};
 use crate::switchboard::wire::read::read;
-use crate::switchboard::{Phones, Step, Trunks, Wire};
 
 impl Trunks {
     /// The networks of the media gateways of a leg's trunk; for a phone, the networks in `[media] phones`.

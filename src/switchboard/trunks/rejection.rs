@@ -1,6 +1,13 @@
 //! Reports every INVITE that is rejected before it becomes a call, with the setting that would accept it.
 
-use std::net::IpAddr;
+use crate::switchboard::output::Output;
+use crate::switchboard::output::rejection::{Rejected, Rejection};
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::text::clean;
 
 use crate::acd::section::is_dialable;
 use crate::sip::flow::Flow;
@@ -8,98 +15,9 @@ use crate::sip::header::NameAddr;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
 use crate::sip::{caller_number, option_tag};
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::wire::text::clean;
-use crate::switchboard::{Output, Phones, Step, Trunks, Wire};
 
 /// Maximum length of a called number or a list of option tags, in characters; the rest is cut off.
 const CHARS_MAX: usize = 128;
-
-/// Why an INVITE did not become a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rejected {
-    /// The called number is neither the site's nor a desk's.
-    UnknownNumber,
-    /// The source address belongs to no trunk.
-    UnknownPeer,
-    /// The message, or a header field that a dialog needs, cannot be parsed.
-    Malformed,
-    /// The Request-URI has a scheme that is not supported.
-    Scheme,
-    /// The body has an encoding or a type that is not supported.
-    Body,
-    /// The same INVITE has arrived over two paths, or an INVITE of siaga has come back (RFC 3261 §8.2.2.2, §16.3).
-    Repeated,
-    /// The limit `[site] max_calls` is reached.
-    SiteFull,
-    /// The limit `[[trunk]] max_calls` of this trunk is reached.
-    TrunkFull,
-    /// The table of transactions is full.
-    Overload,
-    /// A drain has begun.
-    Draining,
-    /// A request in the dialog of a trunk's call has come from an address that is not the trunk's.
-    ForeignHost,
-}
-
-impl Rejected {
-    pub const ALL: [Self; 11] = [
-        Self::UnknownNumber,
-        Self::UnknownPeer,
-        Self::Malformed,
-        Self::Scheme,
-        Self::Body,
-        Self::Repeated,
-        Self::SiteFull,
-        Self::TrunkFull,
-        Self::Overload,
-        Self::Draining,
-        Self::ForeignHost,
-    ];
-
-    /// The word in metrics and logs.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::UnknownNumber => "unknown-number",
-            Self::UnknownPeer => "unknown-peer",
-            Self::Malformed => "malformed",
-            Self::Scheme => "scheme",
-            Self::Body => "body",
-            Self::Repeated => "repeated",
-            Self::SiteFull => "site-full",
-            Self::TrunkFull => "trunk-full",
-            Self::Overload => "overload",
-            Self::Draining => "draining",
-            Self::ForeignHost => "foreign-host",
-        }
-    }
-
-    /// The reason for an error in a message.
-    fn of(fault: Fault) -> Self {
-        match fault.status {
-            415 => Self::Body,
-            416 => Self::Scheme,
-            _ => Self::Malformed,
-        }
-    }
-}
-
-/// One rejected INVITE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    pub reason: Rejected,
-    pub status: u16,
-    pub source: IpAddr,
-    /// None if the source belongs to no trunk.
-    pub trunk: Option<String>,
-    /// The called number or service, unchanged.
-    pub called: String,
-    pub caller: Option<String>,
-    /// The part of the message that could not be parsed.
-    pub why: Option<&'static str>,
-    /// The setting that would accept the INVITE, as a line for the configuration file.
-    pub setting: Option<String>,
-}
 
 impl Trunks {
     /// Rejects the INVITE of an emergency call and reports it.

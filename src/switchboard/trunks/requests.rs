@@ -8,8 +8,12 @@ use crate::sip::message::Builder;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
+use crate::switchboard::phones::Phones;
+use crate::switchboard::step::Step;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::connections::uri_over;
-use crate::switchboard::{Phones, Purpose, Step, Trunks, Wire};
 
 impl Trunks {
     /// Sends a request whose response is not needed, except for a challenge, which is answered.

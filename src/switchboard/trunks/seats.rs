@@ -2,27 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::switchboard::Trunks;
 use crate::switchboard::ids::Who;
 
 /// The channels in use.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Seats {
     /// The trunk of each leg, as an index into the settings.
-    of: BTreeMap<Who, usize>,
+    pub(in crate::switchboard) of: BTreeMap<Who, usize>,
     /// Legs that have ended and use no capacity, but whose trunk is still known.
     over: BTreeSet<Who>,
-    taken: BTreeMap<usize, usize>,
+    pub(in crate::switchboard) taken: BTreeMap<usize, usize>,
 }
 
 impl Seats {
-    fn take(&mut self, trunk: usize, who: Who) {
+    pub(in crate::switchboard) fn take(&mut self, trunk: usize, who: Who) {
         self.leave(who);
         self.of.insert(who, trunk);
         *self.taken.entry(trunk).or_default() += 1;
     }
 
-    fn leave(&mut self, who: Who) {
+    pub(in crate::switchboard) fn leave(&mut self, who: Who) {
         self.release(who);
         self.of.remove(&who);
         self.over.remove(&who);
@@ -38,6 +37,12 @@ impl Seats {
             }
         }
         self.over.insert(who);
+    }
+
+    /// The live legs over a trunk.
+    pub(in crate::switchboard) fn legs_over(&self, trunk: usize) -> Vec<Who> {
+        let legs = self.of.iter().filter(|(who, of)| **of == trunk && !self.over.contains(who));
+        legs.map(|(who, _)| *who).collect()
     }
 
     /// Renumbers the trunks. Legs of removed trunks are removed.
@@ -65,27 +70,6 @@ impl Seats {
             return Err(format!("{counted:?} seats are taken on trunks, {:?} are counted", self.taken));
         }
         Ok(())
-    }
-}
-
-impl Trunks {
-    /// True if a trunk has capacity for another caller. Outgoing legs use a full trunk if no other has capacity.
-    pub(in crate::switchboard) fn has_room(&self, index: usize) -> bool {
-        let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
-        cap == 0 || self.channels.taken.get(&index).is_none_or(|taken| *taken < cap)
-    }
-
-    pub(in crate::switchboard) fn take_seat(&mut self, index: usize, who: Who) {
-        self.channels.take(index, who);
-    }
-
-    pub(in crate::switchboard) fn leave_seat(&mut self, who: Who) {
-        self.channels.leave(who);
-    }
-
-    /// The trunk of a leg.
-    pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
-        self.channels.of.get(&who).copied()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Client transactions of outgoing requests and the purpose of each. An index finds the requests of one leg or trunk.
 
+use crate::sip::digest::client::Identity;
+use crate::sip::flow::Flow;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::counted::Map;
@@ -35,6 +38,16 @@ pub(in crate::switchboard) enum Purpose {
     Digit(Who),
     /// An OPTIONS that checks whether a silent party is still present.
     Inquiry(Who),
+}
+
+impl Purpose {
+    /// The leg in whose dialog, or for which, the request was sent.
+    pub(in crate::switchboard) fn leg(&self) -> Option<Who> {
+        match owner(self) {
+            Some(Owner::Leg(who)) => Some(who),
+            Some(Owner::Trunk(_)) | None => None,
+        }
+    }
 }
 
 /// The leg or the trunk that a request is for.
@@ -170,4 +183,19 @@ fn set_leg(purpose: &mut Purpose, is: Who) {
         | Purpose::Notify(_)
         | Purpose::Text(_) => {}
     }
+}
+
+/// A request that may be repeated after its final response.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Asked {
+    /// Credentials for a trunk that may challenge. They stay valid for this request even if the trunk's settings
+    /// change.
+    pub(in crate::switchboard) identity: Option<Identity>,
+    pub(in crate::switchboard) flow: Flow,
+    pub(in crate::switchboard) bytes: Bytes,
+    pub(in crate::switchboard) cseq: u32,
+    pub(in crate::switchboard) tries: u8,
+    pub(in crate::switchboard) intervals: u8,
+    /// Highest Min-SE received so far, in seconds (RFC 4028 §7.3).
+    pub(in crate::switchboard) min_se: u32,
 }

@@ -1,35 +1,21 @@
 //! Closed connections, and the calls on each open connection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::streams::Disconnected;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::acd::Family;
-use crate::clock::Instant;
 use crate::ids::CallId;
-use crate::limits::CLOSED_CONNECTIONS_MAX;
-use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::uri::{Host, Uri};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::{Step, Wire};
 
 /// The call of an unreachable caller ends if no RTP arrives for this long.
 pub(in crate::switchboard) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
-
-/// Disconnected callers by the address to which their responses are sent.
-pub(in crate::switchboard) type WaysBack = BTreeMap<SocketAddr, BTreeSet<CallId>>;
-
-/// State of a caller whose connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) struct Disconnected {
-    pub(in crate::switchboard) way_back: SocketAddr,
-    /// True if no connection to this address can be opened.
-    pub(in crate::switchboard) unreachable: bool,
-    /// Deadline for a sign of life; None if it has passed.
-    pub(in crate::switchboard) decided_at: Option<Instant>,
-}
 
 impl Wire {
     pub(in crate::switchboard) fn forget_disconnected(
@@ -53,23 +39,6 @@ impl Wire {
 
 /// Maximum request size over UDP; longer requests use TCP if the peer accepts it (RFC 3261 §18.1.1).
 pub(in crate::switchboard) const DATAGRAM_BYTES_MAX: usize = 1_300;
-
-/// Closed connections. When the table is full, the connection that was opened first is removed.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct Closed(BTreeSet<ConnectionId>);
-
-impl Closed {
-    pub(in crate::switchboard) fn add(&mut self, connection: ConnectionId) {
-        self.0.insert(connection);
-        if self.0.len() > CLOSED_CONNECTIONS_MAX {
-            self.0.pop_first();
-        }
-    }
-
-    pub(in crate::switchboard) fn holds(&self, connection: ConnectionId) -> bool {
-        self.0.contains(&connection)
-    }
-}
 
 impl Wire {
     /// Records that a caller's leg uses a connection.

@@ -5,9 +5,11 @@ pub(in crate::switchboard) mod connections;
 pub(in crate::switchboard) mod lookups;
 pub(in crate::switchboard) mod outgoing;
 pub(in crate::switchboard) mod past_dialogs;
+pub(in crate::switchboard) mod past_requests;
 pub(in crate::switchboard) mod read;
 pub(in crate::switchboard) mod replies;
 pub(in crate::switchboard) mod requests;
+pub(in crate::switchboard) mod streams;
 pub(in crate::switchboard) mod taken;
 pub(in crate::switchboard) mod text;
 
@@ -22,11 +24,10 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 use crate::sip::wire::{Message, Method};
-use crate::switchboard::Step;
 use crate::switchboard::ids::{MergeKey, Who};
 use crate::switchboard::settings::Settings;
-use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::requests::Asked;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::{Asked, Purpose};
 
 /// SIP transactions, dialogs and connections, with the leg of each.
 #[derive(Debug)]
@@ -42,10 +43,10 @@ pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
     /// Calls by the connection of the caller's leg.
     pub(in crate::switchboard) streams: Map<ConnectionId, BTreeSet<CallId>>,
-    pub(in crate::switchboard) ways_back: connections::WaysBack,
-    pub(in crate::switchboard) closed: connections::Closed,
+    pub(in crate::switchboard) ways_back: streams::WaysBack,
+    pub(in crate::switchboard) closed: streams::Closed,
     /// Requests that may be repeated after a challenge or a 422.
-    pub(in crate::switchboard) retries: Map<ClientId, requests::Asked>,
+    pub(in crate::switchboard) retries: Map<ClientId, Asked>,
     pub(in crate::switchboard) lookups: lookups::Lookups,
     pub(in crate::switchboard) events: Vec<Event>,
 }
@@ -67,7 +68,7 @@ impl Wire {
             merged: Map::new(),
             streams: Map::new(),
             ways_back: BTreeMap::new(),
-            closed: connections::Closed::default(),
+            closed: streams::Closed::default(),
             retries: Map::new(),
             lookups: lookups::Lookups::default(),
             events: Vec::new(),

@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::limits::PAST_DIALOGS_MAX;
-use crate::sip::dialog::{Dialog, DialogKey};
-use crate::switchboard::Wire;
+use crate::sip::dialog::DialogKey;
 
 /// The dialogs that ended last. When the table is full, the oldest is removed; requests for it are then treated as for
 /// an unknown dialog.
@@ -19,7 +18,7 @@ impl Past {
         self.known.contains(key)
     }
 
-    fn add(&mut self, key: &DialogKey) {
+    pub(in crate::switchboard) fn add(&mut self, key: &DialogKey) {
         if !self.known.insert(key.clone()) {
             return;
         }
@@ -28,16 +27,6 @@ impl Past {
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
-        }
-    }
-}
-
-impl Wire {
-    /// Moves a dialog to the ended dialogs.
-    pub(in crate::switchboard) fn forget_dialog(&mut self, dialog: Option<&Dialog>) {
-        if let Some(dialog) = dialog {
-            self.dialogs.remove(dialog.key());
-            self.past.add(dialog.key());
         }
     }
 }

@@ -1,12 +1,37 @@
 //! Responses that are sent through server transactions.
 
+use bytes::Bytes;
+
 use crate::limits::TEXT_BYTES_MAX;
 use crate::sip::header::Via;
-use crate::sip::message::Stencil;
+use crate::sip::message::{ALLOW, SUPPORTED, Stencil};
 use crate::sip::sdp::SdpError;
-use crate::sip::wire::{Message, Name};
+use crate::sip::wire;
+use crate::sip::wire::{Message, Name, Parsed};
+use crate::switchboard::settings::Settings;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Step, Wire};
+
+/// The header fields of the first response that are copied to a repeated response, besides those of every response.
+const SAID_AGAIN: [Name; 16] = [
+    Name::Contact,
+    Name::Allow,
+    Name::AllowEvents,
+    Name::Supported,
+    Name::Require,
+    Name::SessionExpires,
+    Name::MinSe,
+    Name::Expires,
+    Name::MinExpires,
+    Name::RetryAfter,
+    Name::Accept,
+    Name::AcceptEncoding,
+    Name::Unsupported,
+    Name::RecvInfo,
+    Name::ReferSub,
+    Name::Warning,
+];
 
 impl Wire {
     /// Sends a response through the transaction of a request.
@@ -118,6 +143,55 @@ impl Wire {
             return true;
         }
         false
+    }
+}
+
+impl Settings {
+    /// A 200 with siaga's Contact and, if `body` is given, an SDP body.
+    pub(in crate::switchboard) fn describe_response(
+        &self,
+        taken: &Taken<'_, '_>,
+        body: Option<&[u8]>,
+        headers: &[(Name, &[u8])],
+    ) -> Bytes {
+        let contact = self.contact(taken.flow);
+        let mut response = Stencil::of(taken.message, taken.flow)
+            .response(200, None)
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        match body {
+            Some(body) => response.body("application/sdp", body).encode(),
+            None => response.encode(),
+        }
+    }
+}
+
+impl Wire {
+    /// Responds to the peer's last request that arrives again over another path: it changes nothing and gets the same response.
+    pub(in crate::switchboard) fn answer_again(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        answer: Option<Bytes>,
+    ) {
+        let now = step.now;
+        let Some(answer) = answer else { return self.reply_later(step, taken) };
+        let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };
+        let Some(status) = last.status() else { return };
+        let mut response = Stencil::of(taken.message, taken.flow).response(status, None);
+        for name in SAID_AGAIN {
+            response = last.lines(name).fold(response, |response, value| response.header(name, value));
+        }
+        let kind = last.first(Name::ContentType).and_then(|kind| std::str::from_utf8(kind).ok());
+        let bytes = match kind.filter(|_| !last.body.is_empty()) {
+            Some(kind) => response.body(kind, last.body).encode(),
+            None => response.encode(),
+        };
+        self.transactions.respond(now.mono, taken.server, status, bytes, &mut step.out.transmits);
     }
 }
 

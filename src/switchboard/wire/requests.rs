@@ -1,33 +1,19 @@
 //! Outgoing requests that are sent, repeated or dropped.
 
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::clients::{Asked, Purpose};
 use bytes::Bytes;
 
-use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::{Purpose, Step, Wire};
 
 /// Maximum retries after a challenge: one, plus one if the nonce was stale.
 pub(in crate::switchboard) const TRIES_MAX: u8 = 2;
 /// Maximum retries of an INVITE after 422: each proxy on the way may raise Min-SE once.
 pub(in crate::switchboard) const INTERVALS_MAX: u8 = 3;
-
-/// A request that may be repeated after its final response.
-#[derive(Clone, Debug)]
-pub(in crate::switchboard) struct Asked {
-    /// Credentials for a trunk that may challenge. They stay valid for this request even if the trunk's settings
-    /// change.
-    pub(in crate::switchboard) identity: Option<Identity>,
-    pub(in crate::switchboard) flow: Flow,
-    pub(in crate::switchboard) bytes: Bytes,
-    pub(in crate::switchboard) cseq: u32,
-    pub(in crate::switchboard) tries: u8,
-    pub(in crate::switchboard) intervals: u8,
-    /// Highest Min-SE received so far, in seconds (RFC 4028 §7.3).
-    pub(in crate::switchboard) min_se: u32,
-}
 
 impl Wire {
     /// Drops a request whose response is no longer needed.

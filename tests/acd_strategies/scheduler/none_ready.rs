@@ -9,6 +9,21 @@ use siaga::ids::{CallId, OperatorId};
 use super::{Busy, Caller, Fate, Person, RING_MAX, Scheduler};
 
 impl Scheduler {
+    /// True if the next ready operator may be rung for this call in the common order: it waits, or rings no operator who was ready.
+    pub(super) fn is_open(&self, caller: &Caller) -> bool {
+        let operators_first = self.posture != Posture::Fallback;
+        let none_was_ready = |names: &BTreeSet<OperatorId>| {
+            names.len() < RING_MAX && names.iter().all(|name| self.people[name].recalled)
+        };
+        match &caller.fate {
+            Fate::Waits => operators_first,
+            Fate::Held(_) => true,
+            Fate::Rings(names, _) => none_was_ready(names),
+            Fate::FallsBack(_, in_turn, _) => operators_first && none_was_ready(in_turn),
+            Fate::Talks(_) => false,
+        }
+    }
+
     /// Rings operators on a break while no operator is ready or rung: for calls that wait, then for those that ring and may ring all.
     pub(super) fn recall(&self, order: &[(&CallId, &Caller)], now: Instant) -> Option<(CallId, Vec<OperatorId>)> {
         let on_break = |one: &Person| Self::staffed(one) && one.paused && one.busy == Busy::Free && one.rests.is_none();
@@ -20,7 +35,7 @@ impl Scheduler {
         let rings = |caller: &Caller| match &caller.fate {
             Fate::Rings(names, from) => {
                 let all = from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident;
-                all && names.len() < RING_MAX
+                (all || self.is_open(caller)) && names.len() + 1 < RING_MAX
             }
             Fate::Waits | Fate::Held(_) | Fate::FallsBack(..) | Fate::Talks(_) => false,
         };

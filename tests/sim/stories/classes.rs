@@ -125,6 +125,9 @@ fn the_console_takes_the_categories_that_are_configured_and_no_others() {
         assert_eq!(asks_console(&mut world, wanted(good)), ConsoleReply::Done);
         assert_eq!(record(&world, ANI).disposition.unwrap().category.as_deref(), Some("kebakaran"));
     }
+    world.step(Input::Configure(Box::new(settings())));
+    let none = ConsoleReply::UnknownCategory { known: vec![] };
+    assert_eq!(asks_console(&mut world, wanted("kebakaran")), none, "no category is configured any longer");
 }
 
 /// Three pranks in a row, as Budi says.

@@ -116,6 +116,24 @@ fn a_fallback_blames_no_operator_whatever_phone_declines_first() {
 }
 
 #[test]
+fn an_unstaffed_operator_who_rings_late_and_declines_after_the_fallback_number_has_failed_is_not_to_blame() {
+    let mut world = unstaffed();
+    let caller = Caller::dials(&mut world);
+    let late = world.take(BUDI_TOO, "INVITE");
+    world.pass(seconds(6));
+    let number = rings(&mut world, FALLBACK_AT);
+    busy(&mut world, FALLBACK_AT, &number);
+    world.receive(BUDI_TOO, &response(&late, BUDI_TOO, "180 Ringing", ""));
+    assert_eq!(states(&world)[2], 1, "budi rings for the call that waits");
+    busy(&mut world, BUDI_TOO, &late);
+    let budi = view(&mut world, "budi");
+    assert!(!budi.resting && budi.paused.is_none(), "{budi:?}");
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_late_180_rings_though_no_port_pair_is_free() {
     let mut world = World::with_ports(settings(), &["budi"], 2);
     world.register("budi", BUDI);

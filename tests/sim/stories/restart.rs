@@ -388,3 +388,55 @@ fn phones_that_a_restart_has_restored_get_keep_alives() {
     world.pass(Duration::from_secs(31));
     world.take(BUDI, "OPTIONS");
 }
+
+#[test]
+fn a_phone_that_did_not_respond_before_a_restart_is_not_rung_first_after_it() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.pass(Duration::from_secs(1));
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    world.take(BUDI, "INVITE");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    caller.cancels(&mut world);
+    let mut next = killed(&world, settings(), &["budi", "sari"], 5);
+    assert_eq!(next.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    let probe = next.take(BUDI, "OPTIONS");
+    assert!(!next.has(SARI, "OPTIONS"));
+    let caller = Caller::dials(&mut next);
+    assert!(!next.has(BUDI, "INVITE"), "the caller would wait for 5 s");
+    answers(&mut next, SARI);
+    drop(caller);
+    next.receive(BUDI, &response(&probe, BUDI, "200 OK", ""));
+    assert_eq!(next.reach.last(), Some(&(format!("sip:budi@{BUDI}"), false)));
+    let mut third = killed(&next, settings(), &["budi", "sari"], 5);
+    assert_eq!(third.reach, [], "the mark ended before this restart");
+    third.sent.clear();
+    third.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_last_reachable_phone_stays_so_after_a_restart() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.pass(Duration::from_secs(1));
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(5));
+    caller.cancels(&mut world);
+    // Sari's account is removed meanwhile.
+    let mut next = killed(&world, settings(), &["budi"], 5);
+    assert_eq!(next.reach, []);
+    Caller::dials(&mut next);
+    next.take(BUDI, "INVITE");
+}
+
+#[test]
+fn a_state_of_an_earlier_version_has_no_mark_and_is_read() {
+    let world = staffed();
+    let text = serde_json::to_string(&world.presences[&operator("budi")]).unwrap();
+    assert!(text.contains(",\"unreachable\":false"), "{text}");
+    let old: Presence = serde_json::from_str(&text.replace(",\"unreachable\":false", "")).unwrap();
+    assert_eq!(old, world.presences[&operator("budi")]);
+}

@@ -174,3 +174,40 @@ fn a_recording_is_kept_under_the_sites_day() {
     assert_eq!(file_name(key, &jakarta), format!("2026/12/01/{call}-2.wav"));
     assert_eq!(file_name(key, &TimeZone::UTC), format!("2026/11/30/{call}-2.wav"));
 }
+
+#[test]
+fn a_recording_that_cannot_be_registered_is_reported_by_one_start_only_and_listed_by_the_check() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::start());
+    let key =
+        Key { call: CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), leg: LegNo(1) };
+    let marker = folder.path().join(".unregistered").join(key.name());
+    fs::create_dir(marker.parent().unwrap()).unwrap();
+    fs::write(&marker, "x.wav").unwrap();
+    // A folder in place of the file: it is there, and cannot be read.
+    fs::create_dir_all(folder.path().join("x.wav/full-of-files")).unwrap();
+    let start = || {
+        let (tell, told) = sync_channel(16);
+        let (alarms, journaled) = (Alarms::default(), Journaled::default());
+        let place = Place { folder: folder.path().to_owned(), zone: TimeZone::UTC, alarms, journaled };
+        let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
+        // The repairer has a copy of the events' sender: the channel closes when it has ended.
+        let markers = recorder.stop();
+        (told.iter().collect::<Vec<_>>(), markers)
+    };
+    let (told, markers) = start();
+    assert!(matches!(told.as_slice(), [Event::RecordingFailed { .. }]), "{told:?}");
+    assert_eq!(markers, Vec::<PathBuf>::new());
+    for _ in 0..2 {
+        assert_eq!(start(), (vec![], vec![]), "the failure is known");
+    }
+    let remarks = crate::server::media::remarks(folder.path());
+    let [remark] = remarks.as_slice() else { panic!("{remarks:?}") };
+    assert!(remark.contains("x.wav is not registered: ") && remark.contains(&key.name()), "{remark}");
+    // The file can be read again.
+    fs::remove_dir_all(folder.path().join("x.wav")).unwrap();
+    let mut bytes = crate::media::wav::header(0);
+    bytes.extend([7; 8_000 * 4]);
+    fs::write(folder.path().join("x.wav"), bytes).unwrap();
+    let (told, _) = start();
+    assert!(matches!(told.as_slice(), [Event::RecordingClosed { .. }]), "{told:?}");
+}

@@ -6,9 +6,11 @@ use crate::sip::message::Stencil;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 use crate::switchboard::ids::TextId;
+use crate::switchboard::messages::Messages;
 use crate::switchboard::messages::texts::{Asker, REPEATS_MAX};
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Messages, NetworkParts, Purpose};
 
 impl Messages {
     /// Handles a repetition of the last request in a dialog before its final response. A text gets the same response

@@ -1,0 +1,29 @@
+//! The desks of the distributor and their settings.
+
+use super::Acd;
+use super::desk::{Desk, DeskNo};
+use crate::limits::DESKS_MAX;
+
+impl Acd {
+    /// Applies the desks of the settings. Calls of the `former` desks move to the desk with the same name.
+    pub(super) fn set_desks(&mut self, former: &[Desk]) {
+        if self.settings.desks.is_empty() {
+            self.settings.desks.push(Desk::default());
+        }
+        self.settings.desks.truncate(DESKS_MAX);
+        let mut desks = self.settings.desks.clone();
+        self.everybody = DeskNo(0);
+        if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {
+            self.everybody = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
+            desks.push(Desk { name: "everybody".to_owned(), strategy: first.strategy, ..Desk::default() });
+        }
+        let named = |name: &str| desks.iter().position(|desk| desk.name == name).and_then(|at| u8::try_from(at).ok());
+        let now_called = |desk: DeskNo| {
+            DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
+        };
+        let rings = desks.iter().map(Desk::ring).collect();
+        self.queue.set_desks(rings, self.everybody, now_called);
+        self.floor.set_desks(desks);
+        self.serve_by_posture();
+    }
+}

@@ -1,0 +1,250 @@
+//! The sessions of legs, and what their events mean for their calls.
+
+use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::wire::Method;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::events::SessionEvent;
+use crate::switchboard::session::held_bye::Hold;
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::taken::Taken;
+
+impl Calls {
+    /// The session of an existing leg.
+    pub(in crate::switchboard) fn session_mut(&mut self, who: Who) -> Option<&mut Session> {
+        match who {
+            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.session),
+            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg).map(|leg| &mut leg.session),
+            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.session),
+        }
+    }
+
+    /// The session of an existing leg.
+    pub(in crate::switchboard) fn session(&self, who: Who) -> Option<&Session> {
+        match who {
+            Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.session),
+            Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.session),
+            Who::Phone(phone) => self.services.get(&phone).map(|phone| &phone.session),
+        }
+    }
+
+    /// The sessions of all legs.
+    pub(in crate::switchboard) fn sessions(&self) -> impl Iterator<Item = (Who, &Session)> {
+        let calls = self.calls.iter().flat_map(|(id, call)| {
+            let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.session));
+            legs.chain([(Who::Caller(*id), &call.caller.session)])
+        });
+        calls.chain(self.services.iter().map(|(phone, call)| (Who::Phone(*phone), &call.session)))
+    }
+
+    /// The dialog of a leg to which a request belongs: its confirmed dialog, or one of its early ones.
+    pub(in crate::switchboard) fn dialog_mut(&mut self, who: Who, key: &DialogKey) -> Option<&mut Dialog> {
+        self.session_mut(who)?.dialog_mut(key)
+    }
+
+    /// True if the dialog is confirmed, or is the caller's.
+    pub(in crate::switchboard) fn is_confirmed(&self, who: Who, key: &DialogKey) -> bool {
+        self.session(who).is_some_and(|session| session.is_confirmed(key))
+    }
+
+    /// Passes an input to the session of a leg, and its events to the call.
+    pub(in crate::switchboard) fn in_session<E: IntoIterator<Item = SessionEvent>>(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        input: impl FnOnce(&mut Session, &mut NetworkParts, &mut Step) -> E,
+    ) {
+        let Some(session) = self.session_mut(who) else { return };
+        for event in input(session, net, step) {
+            self.on_session_event(net, step, who, event);
+        }
+    }
+
+    /// Does what an event of a session means for the call of its leg.
+    fn on_session_event(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, event: SessionEvent) {
+        match (event, who) {
+            (SessionEvent::Negotiated, Who::Caller(id) | Who::Offer(id, _)) => self.rejoin(net, step, id),
+            (SessionEvent::Expired { kept }, Who::Caller(id)) => {
+                self.fact(net, step, id, FactKind::SessionExpired { leg: LegNo::CALLER, kept });
+            }
+            (SessionEvent::Expired { kept }, Who::Offer(id, leg)) => {
+                self.fact(net, step, id, FactKind::SessionExpired { leg, kept });
+            }
+            (SessionEvent::Lost, Who::Caller(id)) => self.caller_given_up(net, step, id),
+            (SessionEvent::Lost | SessionEvent::PeerGone, Who::Offer(id, leg)) => self.leg_lost(net, step, id, leg),
+            (SessionEvent::Lost | SessionEvent::NeverAcked { .. }, Who::Phone(phone)) => {
+                self.end_phone(net, step, phone, true);
+            }
+            (SessionEvent::PeerGone, Who::Caller(id)) => {
+                self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerSilent));
+            }
+            (SessionEvent::SilentPeerPresent { status }, Who::Caller(id)) => {
+                self.report_silence(net, step, (id, LegNo::CALLER), status);
+            }
+            (SessionEvent::SilentPeerPresent { status }, Who::Offer(id, leg)) => {
+                self.report_silence(net, step, (id, leg), status);
+            }
+            (SessionEvent::PresenceKnown, Who::Caller(id) | Who::Offer(id, _)) => {
+                self.end_if_all_gone(net, step, id);
+            }
+            (SessionEvent::Acknowledged, Who::Caller(id)) => self.reap(net, step, id),
+            (SessionEvent::NeverAcked { heard }, Who::Caller(id)) => self.never_acked(net, step, id, heard),
+            (SessionEvent::AnswerDue, Who::Caller(id)) => self.answer_caller(net, step, id),
+            (SessionEvent::ProvisionalDue { status }, Who::Caller(id)) => self.tell_caller(net, step, id, status),
+            (SessionEvent::Digit { digit }, _) => self.digit_of(net, step, who, digit, false),
+            (SessionEvent::HungUp { q850 }, _) => self.hung_up(net, step, who, q850),
+            // A service call has no other party and no session timer, and gets no OPTIONS.
+            (
+                SessionEvent::Negotiated
+                | SessionEvent::Expired { .. }
+                | SessionEvent::PeerGone
+                | SessionEvent::SilentPeerPresent { .. }
+                | SessionEvent::PresenceKnown
+                | SessionEvent::Acknowledged,
+                Who::Phone(_),
+            ) => {}
+            // The call of a called party needs its answer to no re-INVITE.
+            (SessionEvent::Acknowledged | SessionEvent::NeverAcked { .. }, Who::Offer(..)) => {}
+            // Only a caller has an INVITE of its own.
+            (SessionEvent::AnswerDue | SessionEvent::ProvisionalDue { .. }, Who::Offer(..) | Who::Phone(_)) => {}
+        }
+    }
+
+    /// Handles a caller who has not acknowledged the 200. If the caller's media arrives, the call continues: a lost ACK
+    /// must not end an emergency call.
+    fn never_acked(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, heard: bool) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.is_over() {
+            self.bye(net, step, Who::Caller(id));
+            self.reap(net, step, id);
+        } else if !heard {
+            self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
+        }
+    }
+
+    /// Notifies the operator and the supervisors of a party that is present and sends no audio, although it should.
+    fn report_silence(&mut self, net: &mut NetworkParts, step: &mut Step, (id, leg): (CallId, LegNo), status: u16) {
+        self.fact(net, step, id, FactKind::SilentLegPresent { leg, sip_status: status });
+        let text = self.silence_notice(id, leg);
+        let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
+        let supervisors = self.settings.supervisors.iter();
+        let others: Vec<OperatorId> = supervisors.filter(|name| Some(*name) != operator.as_ref()).cloned().collect();
+        for to in operator.into_iter().chain(others) {
+            step.notify_operator(to, text.clone());
+        }
+    }
+
+    /// The notice `no audio from 0812…`; for an operator's leg, with the operator and the caller's number.
+    fn silence_notice(&self, id: CallId, leg: LegNo) -> String {
+        let call = self.calls.get(&id);
+        let number = call.and_then(|call| call.shown.number.as_deref()).unwrap_or("anonymous");
+        let party = match leg {
+            LegNo::CALLER => number.to_owned(),
+            _ => {
+                let to = call.and_then(|call| call.legs.get(&leg)).map(|leg| match &leg.to {
+                    Callee::Operator(operator) => operator.to_string(),
+                    Callee::Number(number) => number.clone(),
+                });
+                let to = to.unwrap_or_default();
+                format!("{to} ({number})")
+            }
+        };
+        format!("{} {party}", self.settings.silent.notice)
+    }
+}
+
+impl Calls {
+    /// Handles a request in a dialog with a held BYE, and a BYE that must be held because it would end an emergency
+    /// call although an earlier request may still arrive. Returns false if the request must be carried out now.
+    pub(in crate::switchboard) fn is_held(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        method: Method,
+        (who, key): (Who, &DialogKey),
+    ) -> bool {
+        let ends_call = matches!(who, Who::Offer(call, leg) if self.referor(who).is_ok()
+            && !self.has_guests(call)
+            && !self.is_passing_on(step.now, call, leg));
+        let Some(session) = self.session_mut(who) else { return false };
+        match session.hold(net, step, (taken, method), (who, key), ends_call) {
+            Hold::CarriedOut => false,
+            Hold::Answered => true,
+            Hold::Released(event) => {
+                self.on_session_event(net, step, who, event);
+                true
+            }
+        }
+    }
+
+    /// Carries out a held BYE after the missing REFER has been carried out.
+    pub(in crate::switchboard) fn bye_follows(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        method: Method,
+    ) {
+        if method == Method::Refer {
+            self.in_session(net, step, who, |session, _, step| session.release_bye(step, who));
+        }
+    }
+
+    /// Handles a sign that the peer knows its dialog: a message has arrived in it.
+    pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        if let Some(session) = self.session_mut(who) {
+            session.trust(step);
+        }
+        if let Who::Caller(call) = who {
+            self.caller_is_back(net, step, call);
+        }
+    }
+
+    /// Sends media the address of a leg's peer.
+    pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        if let Some(session) = self.session(who) {
+            session.aim(net, step, who);
+        }
+    }
+
+    /// Sends the BYE of a leg's dialog.
+    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        if let Some(session) = self.session_mut(who) {
+            session.bye(net, step, who);
+        }
+    }
+
+    /// Accepts a REFER, and notifies the phone that the transfer is in progress.
+    pub(in crate::switchboard) fn accept_refer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        wants_notify: bool,
+    ) {
+        if let Some(session) = self.session_mut(who) {
+            session.accept_refer(net, step, taken, who, wants_notify);
+        }
+    }
+
+    /// Notifies the phone that has sent a REFER of the status of the transfer.
+    pub(in crate::switchboard) fn tell_referrer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        status: u16,
+    ) {
+        if let Some(session) = self.session_mut(who) {
+            session.notify_referrer(net, step, who, status);
+        }
+    }
+}

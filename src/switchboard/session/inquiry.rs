@@ -1,0 +1,176 @@
+//! Sends OPTIONS to a silent peer, to find out whether it is still present before its call or leg ends. If the configuration says that
+//! silence ends no call, only the parties of an unusually long call get OPTIONS.
+
+use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::Who;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::session::Session;
+use crate::switchboard::session::events::SessionEvent;
+use crate::switchboard::session::state::presence::{Found, Inquiry};
+use crate::switchboard::step::Step;
+use crate::switchboard::wire::clients::Purpose;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::sip::wire::{Method, Name};
+
+/// Time for an outgoing leg to respond (four transmissions over UDP), limited because the caller hears nothing during
+/// this time. A caller has all of timer F.
+const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
+
+/// If silence ends no call, a party of an unusually long call gets OPTIONS after this much silence.
+const LONG_CALL_SILENCE: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// True if the peer's media arrives, or if the peer was silent and has responded to OPTIONS.
+    pub(in crate::switchboard) fn is_live(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.is_heard() || self.presence.found == Found::Present)
+    }
+
+    /// True if the leg has no dialog, or if its peer was silent and has not responded to OPTIONS.
+    pub(in crate::switchboard) fn is_gone(&self) -> bool {
+        self.dialog.is_none() || self.presence.found == Found::Gone
+    }
+
+    /// Handles the report of media that the peer is silent. A peer that may have lost its dialog is lost, even if it
+    /// need not send media.
+    pub(in crate::switchboard) fn fell_silent(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: Who,
+    ) -> Option<SessionEvent> {
+        if let Some(media) = &mut self.media {
+            media.set_silent(true);
+        }
+        if self.is_doubted() {
+            return Some(SessionEvent::Lost);
+        }
+        match (self.probe_suspect(net, step, leg), net.wire.settings.silence_ends_call) {
+            (true, _) => None,
+            (false, true) => self.ask_silent_peer(net, step, leg),
+            (false, false) => {
+                self.ask_in_long_call(net, step, leg);
+                None
+            }
+        }
+    }
+
+    /// Handles the silence of a peer. An outgoing leg that should send and never did is lost at once; any other peer gets OPTIONS first,
+    /// also on hold, because it may have disappeared. Before the answer silence is ignored.
+    fn ask_silent_peer(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> Option<SessionEvent> {
+        let media = self.media.as_ref().filter(|_| self.presence.inquiry.is_none())?;
+        let (heard, owed) = (media.was_heard(), media.peer_sends());
+        match leg {
+            Who::Caller(_) if !self.is_answered() => {}
+            Who::Caller(_) => self.inquire(net, step, leg, None),
+            Who::Offer(..) if !heard && owed => return Some(SessionEvent::Lost),
+            Who::Offer(..) => self.inquire(net, step, leg, Some(step.now.mono + LEG_RESPONDS_IN)),
+            Who::Phone(_) if owed => return Some(SessionEvent::Lost),
+            Who::Phone(_) => {}
+        }
+        None
+    }
+
+    /// Makes media report when a party of an unusually long call is silent, if silence ends no call.
+    pub(in crate::switchboard) fn await_silence(&mut self, step: &mut Step) {
+        if self.dialog.is_none() {
+            return;
+        }
+        self.presence.found = Found::Awaited;
+        // The limit of a leg that may have lost its dialog is shorter.
+        if !self.is_doubted() {
+            self.limit_silence(step, Some(LONG_CALL_SILENCE));
+        }
+    }
+
+    /// Handles a silent peer if silence ends no call: sends OPTIONS if the call lasts unusually long.
+    fn ask_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+        let answered = match leg {
+            Who::Caller(_) => self.is_answered(),
+            Who::Offer(..) => true,
+            Who::Phone(_) => false,
+        };
+        if answered && self.presence.found == Found::Awaited && self.presence.inquiry.is_none() {
+            self.inquire(net, step, leg, None);
+        }
+    }
+
+    /// Sends OPTIONS in the dialog.
+    pub(super) fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, until: Option<Instant>) {
+        let flow = self.next_flow();
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let Some(dialog) = self.dialog.as_mut() else { return };
+        let (builder, _) = dialog.request(Method::Options);
+        let contact = net.wire.settings.contact(flow);
+        let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
+        let bytes = request.via(flow.transport, net.wire.settings.advertised(flow), &branch).encode();
+        let sent = net.wire.request(step, flow, Method::Options, &branch, bytes);
+        // If no transaction is free, OPTIONS is sent when media reports the silence again.
+        let Some(client) = sent else { return self.aim(net, step, leg) };
+        net.wire.expect(client, Purpose::Inquiry(leg));
+        if let Some(until) = until {
+            step.alarms.insert(until, Alarm::Inquiry(leg));
+        }
+        self.presence.inquiry = Some(Inquiry { client, until });
+    }
+
+    /// Stops waiting for the response to an OPTIONS.
+    pub(super) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+        let Some(inquiry) = self.presence.inquiry.take() else { return };
+        if let Some(until) = inquiry.until {
+            step.alarms.remove(until, Alarm::Inquiry(leg));
+        }
+        if net.wire.take_purpose(&inquiry.client).is_some() {
+            net.wire.forget_transaction(inquiry.client);
+        }
+    }
+
+    /// Handles the final response to the OPTIONS; 408 if none arrived. Any status other than 408 and 481 shows that the
+    /// peer still has the dialog (RFC 3261 §12.2.1.2). A peer whose audio arrives again without a response gets OPTIONS
+    /// again at its next silence.
+    pub(super) fn inquiry_answered(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: Who,
+        status: u16,
+    ) -> Option<SessionEvent> {
+        self.stop_inquiry(net, step, leg);
+        if let Some(event) = self.suspect_answered(net, step, leg, status) {
+            return event;
+        }
+        if !self.media.as_ref().is_some_and(|media| media.is_silent()) {
+            self.responded(step, status);
+            return None;
+        }
+        match (net.wire.settings.silence_ends_call, status) {
+            (true, 408 | 481) => Some(SessionEvent::PeerGone),
+            (true, _) => self.stays_silent(net, step, leg, status),
+            (false, 408 | 481) => self.found_in_long_call(step, Found::Gone),
+            (false, _) => self.found_in_long_call(step, Found::Present),
+        }
+    }
+
+    /// Stores the result of the OPTIONS in an unusually long call.
+    fn found_in_long_call(&mut self, step: &mut Step, found: Found) -> Option<SessionEvent> {
+        if self.presence.found != Found::Awaited {
+            return None;
+        }
+        self.presence.found = found;
+        if !self.is_doubted() {
+            self.limit_silence(step, None);
+        }
+        Some(SessionEvent::PresenceKnown)
+    }
+
+    /// Handles a peer that is present and sends no audio: media measures its silence again.
+    fn stays_silent(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, status: u16) -> Option<SessionEvent> {
+        self.trust(step);
+        self.aim(net, step, leg);
+        self.presence.found = Found::Present;
+        let owed = self.media.as_ref().is_some_and(|media| media.peer_sends());
+        owed.then_some(SessionEvent::SilentPeerPresent { status })
+    }
+}
