@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A point on the monotonic clock, in nanoseconds since the process's own epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -72,7 +72,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Both clocks, read once when an input arrives: `mono` for timers, `wall` for records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Now {
     /// Monotonic clock.
     pub mono: Instant,
@@ -93,7 +93,7 @@ impl Now {
 ///
 /// The owner keeps each deadline in the state that it belongs to, so leaving a state cancels its deadline with
 /// `remove`; nothing scans all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Deadlines<K: Ord + Clone> {
     set: BTreeSet<(Instant, K)>,
 }

@@ -40,11 +40,13 @@ fn look_up() {
 }
 
 /// A `BTreeMap` with counted iterations and look-ups. Other methods are those of `BTreeMap`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent, bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))]
 pub struct Map<K, V>(BTreeMap<K, V>);
 
 /// A `BTreeSet` with counted iterations. Other methods are those of `BTreeSet`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent, bound(deserialize = "K: Ord + serde::Deserialize<'de>"))]
 pub struct Set<K>(BTreeSet<K>);
 
 impl<K: Ord, V> Map<K, V> {

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 
 /// The one source of randomness of a core: tags, branches, nonces, identities. Seeded by the server from the
 /// operating system, by a test from its seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Rng(ChaCha12Rng);
 
 impl Rng {
@@ -55,7 +55,7 @@ impl Rng {
 }
 
 /// 64 random bits as text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Token([u8; 16]);
 
 impl Token {

@@ -49,6 +49,7 @@ const PARTS: &[&str] = &[
     "mode",
     "dispatch",
     "verify",
+    "snapshot",
     "mod",
 ];
 const PURE: &[&str] = &["limits", "counted", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];

@@ -55,7 +55,7 @@ impl Strategy {
 }
 
 /// How many operators a call rings at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Ring {
     #[default]
     One,
@@ -65,7 +65,7 @@ pub(super) enum Ring {
 }
 
 /// When calls of a desk are also offered to other desks, and to which. The calls keep their place in the order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Overflow {
     /// Time in the queue after which a call overflows.
     pub after: Option<Duration>,
@@ -76,7 +76,7 @@ pub struct Overflow {
 }
 
 /// One step of a desk's escalation: `after` its arrival, a call is also offered to `to`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Escalation {
     pub after: Duration,
     /// Target desks, by number. Empty: all operators.
@@ -89,7 +89,7 @@ pub struct Escalation {
 pub struct DeskNo(pub u8);
 
 /// One desk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Desk {
     pub name: String,
     pub strategy: Strategy,
@@ -124,7 +124,7 @@ impl Desk {
 }
 
 /// A set of desks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(super) struct DeskSet(u32);
 
 const _: () = assert!(DESKS_MAX < 32);
@@ -151,7 +151,7 @@ impl DeskSet {
 }
 
 /// The values of one operator that strategies compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Merits {
     pub(super) idle_since: Instant,
     /// Number of the operator's last ring attempt, counted over all operators; 0: none yet.

@@ -5,12 +5,17 @@ use super::desk::{Desk, DeskNo};
 use crate::limits::DESKS_MAX;
 
 impl Acd {
-    /// Applies the desks of the settings. Calls of the `former` desks move to the desk with the same name.
-    pub(super) fn set_desks(&mut self, former: &[Desk]) {
+    /// The settings have at least one desk, and at most `DESKS_MAX`.
+    pub(super) fn complete_desks(&mut self) {
         if self.settings.desks.is_empty() {
             self.settings.desks.push(Desk::default());
         }
         self.settings.desks.truncate(DESKS_MAX);
+    }
+
+    /// Applies the desks of the settings. Calls of the `former` desks move to the desk with the same name.
+    pub(super) fn set_desks(&mut self, former: &[Desk]) {
+        self.complete_desks();
         let mut desks = self.settings.desks.clone();
         self.everybody = DeskNo(0);
         if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {

@@ -47,7 +47,7 @@ impl Keys {
 }
 
 /// Numbers of a desk's operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Counts {
     /// On shift, logged in, registered and reachable, whatever they do.
     staffed: usize,
@@ -58,7 +58,7 @@ struct Counts {
 }
 
 /// All operators, with indexes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Floor {
     operators: Map<OperatorId, Operator>,
     desks: Vec<Desk>,

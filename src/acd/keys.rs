@@ -9,7 +9,7 @@ use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Call {
     pub(super) place: Place,
     /// The desk of the call.
@@ -130,7 +130,7 @@ pub type Place = (u8, u64);
 pub(super) type Widening = (Instant, DeskSet);
 
 /// The state of a call in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Status {
     /// Waits for an operator or for the fallback.
     Waiting,
@@ -161,7 +161,7 @@ pub(super) enum Status {
 }
 
 /// Whether a ringing call may ring more operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum More {
     Never,
     From(Instant),

@@ -83,6 +83,23 @@ pub struct Settings {
     pub desks: Vec<Desk>,
 }
 
+impl Settings {
+    /// Stands in for the settings of a state that was just read, until it gets them.
+    pub(crate) fn placeholder() -> Self {
+        Self {
+            wrap_up: Duration::ZERO,
+            incident_wrap_up: Duration::ZERO,
+            rest: Duration::ZERO,
+            unanswered_max: 0,
+            fallback_retry: Duration::ZERO,
+            none_ready: Duration::ZERO,
+            login_on_register: false,
+            plan: shift::Plan::default(),
+            desks: Vec::new(),
+        }
+    }
+}
+
 /// An action that the ACD requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -114,8 +131,9 @@ pub struct Entry {
 pub struct UnknownOperator;
 
 /// The call distributor.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Acd {
+    #[serde(skip, default = "Settings::placeholder")]
     settings: Settings,
     queue: Queue,
     floor: Floor,
@@ -161,6 +179,12 @@ impl Acd {
         acd.set_desks(&[]);
         acd.run_calendar(now);
         acd
+    }
+
+    /// Gives a state that was read the settings with which it was written.
+    pub fn use_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.complete_desks();
     }
 
     /// Applies new settings. Calls and states stay; current wrap-ups and rests end at their former time.

@@ -12,7 +12,7 @@ use crate::ids::{CallId, OperatorId};
 const BLAMELESS_MAX: u8 = 3;
 
 /// Whether an operator's phones responded when they were rung last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Hearing {
     #[default]
     Heard,
@@ -23,7 +23,7 @@ pub(super) enum Hearing {
 }
 
 /// The operator's part in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Work {
     Free,
     /// Reserved for `call`; `withdrawn` if the ring attempt is to be cancelled.
@@ -41,7 +41,7 @@ pub(super) enum Work {
 }
 
 /// The data of one operator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Operator {
     /// False: no longer listed. The operator is removed after their call.
     pub(super) exists: bool,

@@ -4,7 +4,7 @@
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 
 /// The address family of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Family {
     V4,
     V6,
@@ -15,7 +15,7 @@ impl Family {
 }
 
 /// Number of free port pairs of each family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FreePairs {
     pub v4: usize,
     pub v6: usize,

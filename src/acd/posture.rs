@@ -46,7 +46,7 @@ impl Posture {
 }
 
 /// The effect of an operating mode on the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Service {
     #[default]
     AsDesksSay,

@@ -17,7 +17,7 @@ mod priority;
 mod verify;
 
 /// All calls, with indexes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Queue {
     calls: Map<CallId, Call>,
     /// Waiting calls.

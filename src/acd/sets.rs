@@ -7,7 +7,7 @@ use super::keys::Place;
 use crate::ids::CallId;
 
 /// Calls in their order, one index for each set of desks. Empty indexes are removed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct CallsBySet(Map<DeskSet, Map<Place, CallId>>);
 
 impl CallsBySet {

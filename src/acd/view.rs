@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::ids::{CallId, OperatorId};
 
 /// An operator's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Not on shift, not logged in, not registered or not reachable.
@@ -58,7 +60,7 @@ impl Outlook {
 }
 
 /// A change of an operator's state, for facts and presence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Change {
     pub operator: OperatorId,
     pub state: State,

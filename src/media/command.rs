@@ -19,7 +19,7 @@ pub enum Codec {
 
 /// One RTP port pair in use by one leg. `slot` indexes the bound ports. `generation` distinguishes their successive users, so that a late
 /// event of the last user is not attributed to the current one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AnchorId {
     pub slot: u32,
     pub generation: u32,

@@ -12,11 +12,11 @@ use crate::limits::ROUTES_MAX;
 pub const CSEQ_END: u32 = 1 << 31;
 
 /// The value of a Call-ID header (the emergency call's id is `ids::CallId`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct CallIdHeader(pub Bytes);
 
 /// Identifies a dialog (RFC 3261 §12): all three values are compared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct DialogKey {
     pub call_id: CallIdHeader,
     pub local_tag: Bytes,
@@ -41,7 +41,7 @@ impl DialogKey {
 }
 
 /// One dialog, early or confirmed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Dialog {
     key: DialogKey,
     /// From of our requests, unchanged.

@@ -50,7 +50,7 @@ pub struct Claim {
 }
 
 /// Checks credentials and creates challenges. Stores use counts of at most `limits::NONCES_MAX` nonces.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Authenticator {
     realm: String,
     /// The offered and accepted algorithms, in order of preference.

@@ -18,7 +18,7 @@ pub const ALLOW_EVENTS: &[u8] = b"presence, dialog, message-summary";
 const ID_BYTES_MAX: usize = 128;
 
 /// A package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Package {
     /// RFC 3856.
     Presence,
@@ -70,7 +70,7 @@ impl Package {
 }
 
 /// The value of an Event header field (RFC 6665 §8.2.1). Package and id together distinguish subscriptions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Event {
     pub package: Package,
     pub id: Option<Bytes>,
@@ -101,7 +101,7 @@ impl Event {
 }
 
 /// The reason for the end of a subscription (RFC 6665 §4.1.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Ended {
     /// The subscription was not refreshed, or the subscriber ended it.
     Timeout,

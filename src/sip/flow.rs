@@ -38,11 +38,11 @@ impl Transport {
 }
 
 /// Identifies one stream connection for the life of the process; 0 means a datagram socket, or any connection to the peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ConnectionId(pub u64);
 
 /// A path between siaga and a peer (RFC 5626 §3.1): a message arrived on it, and its response is sent on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Flow {
     /// Transport.
     pub transport: Transport,
@@ -87,7 +87,7 @@ impl fmt::Display for Flow {
 }
 
 /// An outgoing message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Transmit {
     /// The destination.
     pub flow: Flow,

@@ -30,7 +30,7 @@ const RESIDENT_PATIENCE: u32 = 4;
 const CHALLENGES_TIMES: u32 = 10;
 
 /// The limits of the guard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
     /// Requests per second from one source; 0: no limit.
     pub requests_per_second: u32,
@@ -56,7 +56,9 @@ impl Default for Terms {
 }
 
 /// Why something was dropped, or somebody banned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// A known scanner's name.
@@ -125,7 +127,7 @@ pub struct Ban {
 }
 
 /// A leaky bucket: full when its time is a whole depth ahead of now, empty when the time is reached.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Bucket(Instant);
 
 impl Bucket {
@@ -146,7 +148,7 @@ impl Bucket {
 }
 
 /// The state of one source.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Source {
     requests: Bucket,
     far_over: Bucket,
@@ -156,7 +158,7 @@ struct Source {
 }
 
 /// The unit for which requests are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Key {
     /// All sources of one network (`source_network`).
     Network(IpAddr),
@@ -170,7 +172,7 @@ enum Key {
     Participant(SocketAddr),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 struct Banned {
     reason: Reason,
     nth: u32,
@@ -185,7 +187,7 @@ struct Banned {
 }
 
 /// All recent sources.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Guard {
     terms: Terms,
     sources: BTreeMap<Key, Source>,

@@ -8,7 +8,7 @@ use crate::ids::Rng;
 use super::flow::Transport;
 
 /// One server of a domain, with its transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Target {
     pub transport: Transport,
     pub address: SocketAddr,

@@ -9,7 +9,7 @@ use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, S
 mod tests;
 
 /// The parameters of a leg's stream after offer and answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Agreed {
     /// The destinations of RTP and RTCP.
     pub rtp: SocketAddr,

@@ -49,7 +49,7 @@ pub enum Registered {
 }
 
 /// The bindings of one user, best first, and the deadline for the first expiry.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Record {
     bindings: Vec<Binding>,
     armed: Option<Instant>,
@@ -62,7 +62,7 @@ impl Record {
 }
 
 /// All bindings. The key is the operator's user name instead of an AoR, because siaga serves one domain.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Registrar {
     min: Duration,
     default: Duration,

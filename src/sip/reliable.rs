@@ -45,7 +45,7 @@ pub enum Heard {
 }
 
 /// The order of reliable provisional responses in one early dialog (RFC 3262 §4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Order {
     last: Option<u32>,
 }

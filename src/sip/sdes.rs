@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// The supported crypto suites (RFC 4568 §6.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Suite {
     /// AES_CM_128_HMAC_SHA1_80, which every implementation supports.
     Sha1_80,
@@ -27,7 +27,7 @@ impl Suite {
 }
 
 /// A master key of 16 bytes and its salt of 14 (RFC 4568 §6.1). It appears only in the description.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MasterKey(pub [u8; 30]);
 
 impl MasterKey {
@@ -49,7 +49,7 @@ impl fmt::Debug for MasterKey {
 }
 
 /// The SRTP setting of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Secrecy {
     /// Our offers are plain RTP; the peer's offers are answered by their profile.
     AsOffered,
@@ -60,7 +60,7 @@ pub enum Secrecy {
 }
 
 /// Our parameters for the negotiation of SRTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
     pub secrecy: Secrecy,
     /// The suite of our offers; after the first negotiation, the negotiated one.
@@ -82,7 +82,7 @@ impl Terms {
 }
 
 /// One usable `a=crypto` line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CryptoLine {
     pub tag: u32,
     pub suite: Suite,
@@ -123,7 +123,7 @@ impl CryptoLine {
 }
 
 /// The negotiated keys of two peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Crypto {
     /// The key for packets that we send.
     pub ours: MasterKey,

@@ -45,7 +45,7 @@ impl SdpError {
 }
 
 /// The G.711 codecs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum AudioCodec {
     /// Payload type 8.
     Pcma,
@@ -78,7 +78,7 @@ impl AudioCodec {
 const OFFERED_TAG: u32 = 1;
 
 /// The direction of media (RFC 8866 §6.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Direction {
     SendRecv,
     SendOnly,
@@ -143,7 +143,7 @@ pub struct AudioDescription {
 }
 
 /// One m-line, unchanged, to be repeated with port 0 if it is rejected (RFC 3264 §6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MediaLine {
     pub media: String,
     pub port: u16,
@@ -194,7 +194,7 @@ impl Reading {
 }
 
 /// Our side of one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Local {
     /// The media address in the description.
     pub address: IpAddr,

@@ -20,7 +20,7 @@ pub enum Refresher {
 pub struct TooSmall;
 
 /// The negotiated session interval and refresher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
     seconds: u32,
     pub we_refresh: bool,

@@ -9,6 +9,7 @@ use crate::ids::Rng;
 
 /// Creates the tags: 32 bits (RFC 3261 §19.3) of a hash of a secret and the header fields that a repeated request has in common with the
 /// first.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub struct StatelessTags([u8; 16]);
 
 impl fmt::Debug for StatelessTags {

@@ -15,7 +15,7 @@ pub(in crate::switchboard) const T2: Duration = Duration::from_secs(4);
 pub(in crate::switchboard) const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// The purpose of a deadline. Its owner stores the time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Alarm {
     /// A 2xx is retransmitted or given up.
     Unacked(Who),

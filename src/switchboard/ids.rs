@@ -8,7 +8,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::flow::Flow;
 
 /// One leg: of a caller, of a called party, or of a service call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Who {
     Caller(CallId),
     Offer(CallId, LegNo),
@@ -16,15 +16,15 @@ pub(in crate::switchboard) enum Who {
 }
 
 /// Identifies one subscription; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct WatchId(pub(in crate::switchboard) u64);
 
 /// Identifies one text that waits for a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct TextId(pub(in crate::switchboard) u64);
 
 /// Identifies one binding of an account, as long as it is not replaced.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct BoundPhone {
     pub(in crate::switchboard) account: OperatorId,
     pub(in crate::switchboard) uri: Bytes,
@@ -37,9 +37,10 @@ pub(in crate::switchboard) type MergeKey = (Bytes, Bytes, u32);
 
 /// Remembers whether a large table has changed since its last check. To check a table with thousands of entries after every step would take
 /// much longer than the steps.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Checked {
     changes: u64,
+    #[serde(skip)]
     checked: Cell<Option<u64>>,
 }
 

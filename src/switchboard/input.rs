@@ -15,7 +15,7 @@ use crate::switchboard::pin::Badge;
 use crate::switchboard::settings::Settings;
 
 /// The account of an operator or a station, whose phones may register.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Account {
     pub operator: OperatorId,
     /// The display name, shown to colleagues only.

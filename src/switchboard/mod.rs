@@ -19,6 +19,7 @@ mod pin;
 mod recovery;
 mod session;
 mod settings;
+mod snapshot;
 mod step;
 mod subscriptions;
 mod trunks;
@@ -46,6 +47,7 @@ pub use settings::{
     Agency, AnswerMode, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Network, PostureTerms,
     Registration, Settings, SilentTerms, SrtpOffer, Trunk, TrunkHost, TrunkTerms,
 };
+pub use snapshot::SnapshotError;
 
 /// The state machine of the service.
 #[derive(Debug)]
@@ -57,6 +59,21 @@ impl Switchboard {
     /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. Slot i is `rtp_ports[i]`.
     pub fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, rng: Rng) -> Self {
         Self { parts: Parts::new(now, settings, rtp_ports, rng) }
+    }
+
+    /// The settings in use.
+    pub fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    /// The state as bytes, for `read`. They contain secrets: see `snapshot`.
+    pub fn write(&self) -> Result<Vec<u8>, SnapshotError> {
+        snapshot::write(&self.parts)
+    }
+
+    /// The switchboard that was written, with the same settings.
+    pub fn read(bytes: &[u8], settings: Settings) -> Result<Self, SnapshotError> {
+        snapshot::read(bytes, settings).map(|parts| Self { parts })
     }
 
     /// Handles one input and appends the resulting outputs to `out`.

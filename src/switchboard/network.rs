@@ -8,7 +8,7 @@ use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
 
 /// The parts that connect calls with the network, lowest first. None of them depends on calls.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct NetworkParts {
     pub(in crate::switchboard) facts: Facts,
     pub(in crate::switchboard) wire: Wire,

@@ -232,7 +232,7 @@ pub struct CallView {
 }
 
 /// A digit that a caller has pressed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema, serde::Deserialize)]
 pub struct ChoiceView {
     #[schema(value_type = String)]
     pub digit: char,
@@ -312,7 +312,7 @@ pub struct Gauges {
 }
 
 /// The shortage of RTP ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum PortShortage {
     #[default]
     None,

@@ -8,7 +8,7 @@ const MARK_BYTES: usize = 32;
 
 /// A salted and hashed PIN. A hash of so few digits protects little against a reader of the database; it keeps the PIN
 /// out of logs and pages.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pin {
     salt: [u8; SALT_BYTES],
     mark: [u8; MARK_BYTES],
@@ -58,7 +58,7 @@ fn mac(salt: &[u8], digits: &str) -> Option<Hmac<Sha256>> {
 const NUMBER_DIGITS_MAX: usize = 8;
 
 /// The number and PIN with which an operator logs in at stations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Badge {
     /// The number that is dialled after the station code: at most 8 digits.
     pub number: String,

@@ -28,11 +28,12 @@ pub(super) struct Effects {
 }
 
 /// The state that every part needs in a step.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Step {
     pub(super) now: Now,
     pub(super) rng: Rng,
     pub(super) alarms: Deadlines<Alarm>,
+    #[serde(skip)]
     pub(super) out: Effects,
 }
 

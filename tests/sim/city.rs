@@ -19,6 +19,7 @@ use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
 use super::races::Races;
 use super::restarts::{Moment, Restarts};
+use super::snapshots;
 use super::sound::{Later, Sound};
 use super::strangers::{self, Overheard};
 use super::telco::{self, Caller};
@@ -39,6 +40,8 @@ pub(crate) struct City {
     pub(crate) phones: Vec<Phone>,
     pub(crate) sound: Sound,
     pub(crate) steps: u64,
+    /// The switchboard is written and read back at random steps.
+    pub(crate) is_read_back: bool,
     /// So often callers began to wait without a port, and a ready operator to wait for one.
     pub(crate) shortages: (u64, u64),
     pub(crate) outcomes: Outcomes,
@@ -80,6 +83,7 @@ impl City {
             phones: Vec::new(),
             sound: Sound::default(),
             steps: 0,
+            is_read_back: true,
             shortages: (0, 0),
             outcomes: Outcomes::default(),
             races: Races::default(),
@@ -295,6 +299,9 @@ impl City {
         self.steps += 1;
         if let Err(broken) = self.switchboard.verify() {
             panic!("invariant broken: {broken}");
+        }
+        if self.is_read_back && snapshots::is_due(self.steps) {
+            self.switchboard = snapshots::read_back(&self.switchboard);
         }
         let mut sent = false;
         for output in out.drain(..) {

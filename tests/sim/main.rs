@@ -24,6 +24,7 @@ mod phone;
 mod races;
 mod random;
 mod restarts;
+mod snapshots;
 mod sound;
 mod steps;
 mod stories;

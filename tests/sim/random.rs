@@ -29,7 +29,7 @@ impl Drop for Seed {
 }
 
 /// The story of a seed: most on lines that lose 5 %, some on perfect and some on very bad ones; some drained, some with restarts.
-fn story(seed: u64) -> Story {
+pub(super) fn story(seed: u64) -> Story {
     let loss_percent = match seed % 10 {
         0 => 0,
         1 => 10,

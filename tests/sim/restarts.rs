@@ -365,7 +365,7 @@ impl City {
         let Some(saved) = self.restarts.saved.take() else { return };
         let now = self.now.wall;
         let mut phones: BTreeMap<&OperatorId, Vec<SocketAddr>> = BTreeMap::new();
-        let mut at_station = BTreeSet::new();
+        let (mut at_station, mut unreachable, mut marked) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         // What was saved may be older than the last change of the accounts: a removed account is not restored.
         let accounts = self.story.accounts(self.restarts.accounts);
         let exists = |presence: &&Presence| accounts.iter().any(|account| account.operator == presence.account);
@@ -373,8 +373,11 @@ impl City {
             let user = presence.seated.as_ref().unwrap_or(&presence.account);
             let away = now.millis_since(presence.at);
             let live = presence.bindings.iter().filter(|one| one.lasts_ms > away && !one.transport.is_reliable());
+            let dead = live.clone().filter(|one| one.unreachable).map(|one| one.uri.split('@').nth(1).unwrap());
+            marked.extend(dead.map(|address| address.parse::<SocketAddr>().unwrap()));
             let addresses = live.map(|one| one.uri.split('@').nth(1).unwrap().parse::<SocketAddr>().unwrap());
             phones.entry(user).or_default().extend(addresses);
+            unreachable.extend(presence.bindings.iter().any(|one| one.unreachable).then_some(user));
             at_station.extend(presence.seated.as_ref().filter(|_| !presence.bindings.is_empty()));
         }
         let views = self.operators();
@@ -392,9 +395,10 @@ impl City {
                 continue;
             }
             good(view.logged_in == old.logged_in, "a log-in and a log-out survive");
-            good(view.reachable, "no phone is unreachable");
+            let was_unreachable = unreachable.contains(&view.operator);
+            good(view.reachable || was_unreachable, "no phone is unreachable that was reachable");
             let expected = match () {
-                () if !view.logged_in || !view.on_shift => State::Offline,
+                () if !view.logged_in || !view.on_shift || !view.reachable => State::Offline,
                 () if view.paused.is_some() => State::Break,
                 () => State::Ready,
             };
@@ -408,7 +412,9 @@ impl City {
             survived.at_station += u64::from(at_station.contains(&view.operator));
         }
         let ready = views.iter().filter(|view| view.state == State::Ready).map(|view| &view.operator);
-        let rung: Vec<SocketAddr> = ready.flat_map(|operator| phones.get(operator)).flatten().copied().collect();
+        let phones = ready.flat_map(|operator| phones.get(operator)).flatten().copied();
+        // A phone that was unreachable before is rung later than others.
+        let rung: Vec<SocketAddr> = phones.filter(|phone| !marked.contains(phone)).collect();
         self.all_are_rung(&rung);
     }
 

@@ -1,5 +1,6 @@
 //! A small world around the switchboard: a virtual clock, a trunk and phones that speak SIP in text, media that obeys.
 
+use super::snapshots;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(crate) const TRUNK: &str = "127.0.0.2:5080";
 pub(crate) struct World {
     pub(crate) now: Now,
     pub(crate) switchboard: Switchboard,
+    steps: u64,
     pub(crate) facts: Vec<Fact>,
     pub(crate) media: Vec<Command>,
     /// What was sent and not yet taken, in order: receiver and text.
@@ -200,6 +202,7 @@ impl World {
         Self {
             now,
             switchboard,
+            steps: 0,
             facts,
             media,
             sent,
@@ -232,6 +235,10 @@ impl World {
         self.switchboard.handle(self.now, input, &mut out);
         if let Err(broken) = self.switchboard.verify() {
             panic!("invariant broken: {broken}");
+        }
+        self.steps += 1;
+        if snapshots::is_due(self.steps) {
+            self.switchboard = snapshots::read_back(&self.switchboard);
         }
         self.last_step.clone_from(&out);
         let mut closed: Vec<AnchorId> = Vec::new();

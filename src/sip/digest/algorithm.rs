@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 /// H(user:realm:password) of both algorithms, which is stored instead of a password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ha1 {
     pub md5: [u8; 16],
     pub sha256: [u8; 32],
@@ -35,7 +35,7 @@ impl Ha1 {
 }
 
 /// A hash algorithm. The `-sess` variants are not offered; credentials that use them are challenged again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Algorithm {
     #[serde(rename = "MD5")]
     Md5,

@@ -14,7 +14,7 @@ pub struct Answer {
 }
 
 /// Our credentials for a telco. The password is never logged.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     pub user: String,
     pub password: String,

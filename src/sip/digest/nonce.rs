@@ -26,13 +26,15 @@ pub(super) type NonceId = (Instant, u32);
 const ISSUED_BYTES: usize = 5;
 const PLACE_BYTES: usize = 4;
 const PROOF_BYTES: usize = 8;
+/// One block of SHA-256.
+const SECRET_BYTES: usize = 64;
 const NANOS_PER_MS: u64 = 1_000_000;
 
 /// The counts of one nonce that have been used.
 ///
 /// A count that was used before is a replay (RFC 7616 §3.4.5). Requests on datagrams may overtake each other, so a lower count is valid
 /// once while it is within 64 of the highest; below that it counts as used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Counts {
     highest: u32,
     /// Bit i stands for the count `highest - i`.
@@ -54,11 +56,40 @@ impl Counts {
     }
 }
 
+/// The secret of this service, and the HMAC that begins with it. It is never logged.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+struct Key {
+    secret: [u8; SECRET_BYTES],
+    mac: Hmac<Sha256>,
+}
+
+impl Key {
+    fn new(secret: [u8; SECRET_BYTES]) -> Self {
+        Self { secret, mac: Hmac::new(&secret.into()) }
+    }
+}
+
+impl TryFrom<Vec<u8>> for Key {
+    type Error = &'static str;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
+        let secret = bytes.try_into().map_err(|_| "a secret of another length")?;
+        Ok(Self::new(secret))
+    }
+}
+
+impl From<Key> for Vec<u8> {
+    fn from(key: Key) -> Self {
+        key.secret.to_vec()
+    }
+}
+
 /// Issues and checks nonces.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Nonces {
     life: Duration,
-    /// HMAC with the secret.
-    mac: Hmac<Sha256>,
+    key: Key,
     used: BTreeMap<NonceId, Counts>,
     /// The newest nonce whose counts were removed at the limit. An unknown nonce up to this one counts as used up.
     forgotten: Option<NonceId>,
@@ -77,9 +108,9 @@ impl Nonces {
     }
 
     pub(super) fn with_cap(life: Duration, rng: &mut Rng, max: usize) -> Self {
-        let mut secret = [0; 64];
+        let mut secret = [0; SECRET_BYTES];
         rng.fill(&mut secret);
-        Self { life, mac: Hmac::new(&secret.into()), used: BTreeMap::new(), forgotten: None, max }
+        Self { life, key: Key::new(secret), used: BTreeMap::new(), forgotten: None, max }
     }
 
     /// Counts one use of a verified nonce. Returns false if it is a replay or cannot be distinguished from one.
@@ -140,11 +171,11 @@ impl Nonces {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
             IpAddr::V6(v6) => v6,
         };
-        first_of(self.mac.clone().chain_update(issued).chain_update(random).chain_update(address.octets()))
+        first_of(self.key.mac.clone().chain_update(issued).chain_update(random).chain_update(address.octets()))
     }
 
     fn proof(&self, issued: &[u8; ISSUED_BYTES], random: &[u8; 4], place: &[u8; PLACE_BYTES]) -> Hmac<Sha256> {
-        self.mac.clone().chain_update(issued).chain_update(random).chain_update(place)
+        self.key.mac.clone().chain_update(issued).chain_update(random).chain_update(place)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::escaped;
 
 /// The presence state of an operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Presence {
     Available,
     OnThePhone,

@@ -51,7 +51,7 @@ pub enum Standing {
 }
 
 /// An account, or the number of a count for names without an account: both are treated alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Subject {
     Account(String),
     Unknown(usize),
@@ -68,7 +68,7 @@ pub struct Guessing {
 }
 
 /// The counts of one account.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Count {
     failures: Bucket,
     /// Failed attempts of connections and ports that had not failed before, while their network had to wait: where the password was shown
@@ -104,7 +104,7 @@ impl Count {
 }
 
 /// The sources that wait together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Place {
     Network(IpAddr),
     /// An address that has sent the password.
@@ -114,7 +114,7 @@ enum Place {
 }
 
 /// Attempts that wait together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 struct Attempt {
     subject: Subject,
     place: Place,
@@ -122,7 +122,7 @@ struct Attempt {
 }
 
 /// The wrong passwords of all accounts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Guesses {
     counts: BTreeMap<Subject, Count>,
     /// The time from which on the next attempt of a network at an account is checked.

@@ -8,7 +8,7 @@ use super::super::wire::{Message, Method, Name};
 use super::{Builder, put, put_clean, put_field, response};
 
 /// The parts of a request that each of its responses repeats (RFC 3261 §8.2.6), unchanged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Stencil {
     /// Header field lines in this order: Via, Record-Route, From, To (without its line end), Call-ID and CSeq, Timestamp.
     lines: Vec<u8>,

@@ -7,7 +7,7 @@ use crate::sip::flow::Flow;
 use crate::sip::uri;
 
 /// One contact of an address of record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Binding {
     /// The Contact URI, unchanged, without angle brackets.
     pub uri: Bytes,
@@ -29,7 +29,7 @@ pub struct Binding {
 }
 
 /// Whether a binding's phone responds. A REGISTER resets it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reach {
     /// True if the phone has not responded: `[0]` at the address of its Contact, `[1]` at the source address of its REGISTER.
     pub silent: [bool; 2],

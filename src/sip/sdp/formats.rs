@@ -3,7 +3,7 @@
 use super::AudioCodec;
 
 /// The audio formats of one leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Formats {
     /// In order of preference. Empty: the other side's preference.
     codecs: [Option<AudioCodec>; AudioCodec::ALL.len()],

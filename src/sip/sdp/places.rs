@@ -3,7 +3,7 @@
 use super::{AudioDescription, MediaLine, push};
 
 /// The rejected lines before and after the line of our stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Places {
     before: Vec<MediaLine>,
     after: Vec<MediaLine>,

@@ -10,7 +10,7 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::{Message, Method};
 
 /// A state with the timers that run in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum State {
     /// INVITE: sent (timers A and B). `cancel`: the user wants to cancel as soon as that is allowed.
     Calling {
@@ -84,7 +84,7 @@ pub(super) enum Cancelling {
 }
 
 /// One client transaction.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Client {
     pub(super) key: Key,
     pub(super) flow: Flow,

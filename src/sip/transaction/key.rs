@@ -24,7 +24,7 @@ pub(super) enum Wanted {
 }
 
 /// A buffer in which keys are built for look-ups, so that only keys in the tables are allocated.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct KeyBuffer(Vec<u8>);
 
 impl KeyBuffer {

@@ -6,6 +6,7 @@ mod client;
 mod hop;
 mod key;
 mod server;
+mod sorted;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -24,11 +25,11 @@ use crate::clock::{Deadlines, Instant};
 use crate::limits::TRANSACTIONS_MAX;
 
 /// A server transaction; never reused within a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ServerId(u64);
 
 /// A client transaction; never reused within a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ClientId(u64);
 
 /// The result of matching a request from the network.
@@ -58,7 +59,7 @@ pub enum Answered {
 }
 
 /// Events for the user from timers or the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// No final response in time (timers B, F): acts as 408 (RFC 3261 §8.1.3.1).
     Timeout(ClientId),
@@ -69,18 +70,22 @@ pub enum Event {
 }
 
 /// The transaction of a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Owner {
     Client(ClientId),
     Server(ServerId),
 }
 
 /// The table of all transactions.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Transactions {
+    #[serde(serialize_with = "sorted::serialize")]
     servers: HashMap<ServerId, Server>,
+    #[serde(serialize_with = "sorted::serialize")]
     clients: HashMap<ClientId, Client>,
+    #[serde(serialize_with = "sorted::serialize")]
     server_keys: HashMap<Key, ServerId>,
+    #[serde(serialize_with = "sorted::serialize")]
     client_keys: HashMap<Key, ClientId>,
     /// Clients by flow, for the transport's failures.
     flows: BTreeSet<(Flow, ClientId)>,

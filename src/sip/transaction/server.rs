@@ -8,7 +8,7 @@ use crate::clock::Instant;
 use crate::sip::flow::{Flow, Transmit};
 
 /// A state with the timers that run in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum State {
     /// INVITE: waits for the user's response. No timer: it exists as long as the call.
     InviteProceeding {
@@ -55,7 +55,7 @@ pub(super) enum Acknowledged {
 }
 
 /// One server transaction.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Server {
     pub(super) key: Key,
     pub(super) flow: Flow,

@@ -22,7 +22,7 @@ pub(super) const D: Duration = Duration::from_secs(32);
 pub(super) const C: Duration = Duration::from_secs(181);
 
 /// The next retransmission, and the interval before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Resend {
     pub(super) at: Instant,
     pub(super) interval: Duration,

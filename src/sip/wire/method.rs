@@ -1,7 +1,7 @@
 //! SIP methods (RFC 3261 §27.4 and the methods registered since).
 
 /// A SIP method. `Other` does not store the text, which `Message::method_text` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Method {
     Invite,
     Ack,

@@ -1,7 +1,7 @@
 //! Header field names that siaga reads.
 
 /// Header field names that siaga reads, in the long and the compact form (RFC 3261 §7.3.3). All others are `Other`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Name {
     Accept,
     AcceptEncoding,

@@ -13,8 +13,9 @@ use crate::sip::stateless::StatelessTags;
 use crate::switchboard::settings::Settings;
 
 /// Decides which messages are accepted.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Admission {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     pub(in crate::switchboard) guard: Guard,
     pub(in crate::switchboard) authenticator: Authenticator,

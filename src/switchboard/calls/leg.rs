@@ -15,7 +15,7 @@ use crate::switchboard::step::Step;
 use crate::switchboard::wire::streams::Disconnected;
 
 /// An outgoing INVITE whose called party has become the caller. Its 2xx may be repeated, or arrive from a fork.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Fetched {
     pub(in crate::switchboard) client: ClientId,
     pub(in crate::switchboard) cseq: u32,
@@ -24,7 +24,7 @@ pub(in crate::switchboard) struct Fetched {
 }
 
 /// The caller's leg.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct CallerLeg {
     pub(in crate::switchboard) session: Session,
     /// siaga's INVITE that the party has answered, if the operator's own phone was rung.
@@ -47,7 +47,7 @@ impl CallerLeg {
 }
 
 /// The state of an outgoing leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum OfferState {
     /// INVITE sent; the leg is cancelled at `ring_until`. `rang`: 180 has arrived.
     Ringing { ring_until: Instant, rang: bool },
@@ -72,7 +72,7 @@ impl OfferState {
 }
 
 /// The ringing of a leg's phone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Rung {
     /// The phone; None for a number over a trunk, or if the phone has called siaga.
     pub(in crate::switchboard) phone: Option<BoundPhone>,
@@ -86,7 +86,7 @@ pub(in crate::switchboard) struct Rung {
 }
 
 /// A leg to an operator's phone or to an outside number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct OfferLeg {
     pub(in crate::switchboard) session: Session,
     pub(in crate::switchboard) to: Callee,

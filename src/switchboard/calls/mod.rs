@@ -76,7 +76,7 @@ use crate::switchboard::output::PortShortage;
 use crate::switchboard::settings::Settings;
 
 /// States of the whole service, some of which outputs have reported.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct ServiceState {
     /// A drain has begun: no new call is accepted.
     pub(in crate::switchboard) draining: bool,
@@ -87,7 +87,7 @@ pub(in crate::switchboard) struct ServiceState {
 }
 
 /// The history of callers' numbers, and the last call of each operator.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Numbers {
     /// Numbers that have a live emergency call.
     pub(in crate::switchboard) calling: Calling,
@@ -112,8 +112,9 @@ impl Numbers {
 }
 
 /// Calls, their queue, and the history of callers.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Calls {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) acd: Acd,
     pub(in crate::switchboard) calls: Map<CallId, Call>,

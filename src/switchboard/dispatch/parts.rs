@@ -26,8 +26,9 @@ use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::clients::Purpose;
 
 /// All parts of the switchboard.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Parts {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) step: Step,
     pub(in crate::switchboard) net: NetworkParts,
@@ -165,6 +166,21 @@ impl Parts {
         self.net.trunks.prune_targets(&old);
         self.calls.prune_call_backs();
         self.net.phones.ping_trunks_from(&mut self.step);
+    }
+
+    /// Gives all parts these settings, without any other change: for a state that was written with them.
+    pub(in crate::switchboard) fn use_settings(&mut self, settings: &Arc<Settings>) {
+        self.calls.acd.use_settings(settings.acd.clone());
+        self.calls.settings = Arc::clone(settings);
+        self.net.wire.configure(settings);
+        self.net.phones.configure(settings);
+        self.net.trunks.configure(settings);
+        self.net.admission.configure(settings);
+        self.net.media.configure(settings);
+        self.subscriptions.configure(settings);
+        self.messages.configure(settings);
+        self.mode.configure(settings);
+        self.settings = Arc::clone(settings);
     }
 
     /// Ends the step: assigns operators to waiting calls, plays announcements, and emits facts for changed states.

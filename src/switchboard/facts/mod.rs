@@ -6,7 +6,7 @@ use crate::ids::CallId;
 use crate::switchboard::step::Step;
 
 /// The run of the service and the number of its last fact.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Facts {
     /// The stream id of facts that belong to no call.
     run: CallId,

@@ -14,8 +14,9 @@ use crate::switchboard::media::ports::Ports;
 use crate::switchboard::settings::Settings;
 
 /// RTP ports and the anchors that use them.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct MediaPorts {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) ports: Ports,
     pub(in crate::switchboard) anchors: Map<AnchorId, Who>,

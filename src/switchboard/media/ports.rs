@@ -9,7 +9,7 @@ use crate::media::command::AnchorId;
 
 /// The free port pairs. The pair that has been free for the longest time is lent first, so that late packets of its
 /// last user no longer arrive.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Ports {
     ports: Vec<SocketAddr>,
     addresses: BTreeSet<IpAddr>,

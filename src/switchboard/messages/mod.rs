@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::switchboard::settings::Settings;
 
 /// Texts between operators' phones, callers and the centre (RFC 3428).
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Messages {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     pub(in crate::switchboard) texts: texts::Texts,
 }

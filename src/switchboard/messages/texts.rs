@@ -55,14 +55,14 @@ pub(in crate::switchboard) const NOT_TAKEN: u16 = 486;
 const REPEATS_MAX: usize = 4;
 
 /// The server transaction of a sender.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Asker {
     server: ServerId,
     stencil: Stencil,
 }
 
 /// A response to the sender of a text.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Answer {
     pub(in crate::switchboard) status: u16,
     /// Header fields that explain a rejection.
@@ -70,7 +70,7 @@ pub(in crate::switchboard) struct Answer {
 }
 
 /// A text that has been forwarded to the phones of one operator and waits for responses.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Text {
     /// None for a text of the centre.
     asker: Option<Asker>,
@@ -93,14 +93,14 @@ pub(in crate::switchboard) type Asked = BTreeMap<ClientId, Option<BoundPhone>>;
 type Seconds = BTreeMap<ClientId, SecondRequest>;
 
 /// A text from one side of a call to the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct InCall {
     pub(in crate::switchboard) to: Who,
     pub(in crate::switchboard) until: Instant,
 }
 
 /// All texts that wait for a response, and the number of the last text.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Texts {
     pub(in crate::switchboard) all: BTreeMap<TextId, Text>,
     /// The last text in each dialog whose sender waits for a response.

@@ -10,8 +10,9 @@ use crate::clock::Now;
 use crate::switchboard::settings::Settings;
 
 /// The operating mode with the settings that apply to it.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Mode {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     pub(in crate::switchboard) stance: posture::Stance,
     /// Both clocks when the last input was handled, to detect that the wall clock was set.

@@ -5,7 +5,7 @@ use crate::acd::Posture;
 use crate::clock::{Instant, Timestamp};
 
 /// The operating mode as it was set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Stance {
     pub(in crate::switchboard) posture: Posture,
     pub(in crate::switchboard) since: Timestamp,

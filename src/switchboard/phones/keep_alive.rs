@@ -17,7 +17,7 @@ use crate::switchboard::wire::clients::Purpose;
 const UNREACHABLE_EACH: Duration = Duration::from_secs(30);
 
 /// The times of the next keep-alive to each trunk and to the phones of each account.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Pings {
     pub(in crate::switchboard) trunks: BTreeMap<usize, Instant>,
     phones: BTreeMap<OperatorId, Instant>,

@@ -21,8 +21,9 @@ use crate::switchboard::phones::stations::Stations;
 use crate::switchboard::settings::Settings;
 
 /// Accounts, registered phones and stations.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Phones {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     pub(in crate::switchboard) accounts: BTreeMap<OperatorId, Account>,
     /// False until the accounts have been loaded for the first time in this run.

@@ -10,7 +10,7 @@ use crate::sip::registrar::Binding;
 use crate::switchboard::kept::Presence;
 
 /// Bindings of an earlier run that cannot be used yet, or from whose phones no message has arrived yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Recovered {
     /// States that arrived before the accounts were loaded.
     pub(in crate::switchboard) waiting: BTreeMap<OperatorId, Presence>,
@@ -30,7 +30,7 @@ impl Recovered {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Asleep {
     pub(in crate::switchboard) bindings: Vec<Binding>,
     /// Whether the operator is logged in: the state before the restart, or after a later log-in or log-out. The first

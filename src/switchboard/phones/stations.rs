@@ -20,6 +20,7 @@ pub(in crate::switchboard) const ENTRY_MAX: Duration = Duration::from_secs(30);
 pub(in crate::switchboard) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
 /// A PIN that is being entered. It is never logged.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PinEntry {
     pub(in crate::switchboard) station: OperatorId,
     pub(in crate::switchboard) number: String,
@@ -33,14 +34,14 @@ impl std::fmt::Debug for PinEntry {
 }
 
 /// Wrong PINs in a row for one operator at one station.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Wrong {
     pub(in crate::switchboard) times: u8,
     pub(in crate::switchboard) locked_until: Option<Instant>,
 }
 
 /// The operator at each station.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Stations {
     /// Operators by station.
     pub(in crate::switchboard) at: BTreeMap<OperatorId, OperatorId>,

@@ -33,7 +33,7 @@ impl Ways {
 }
 
 /// A request to the second address of a phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct SecondRequest {
     pub(in crate::switchboard) flow: Flow,
     pub(in crate::switchboard) branch: String,
@@ -41,7 +41,7 @@ pub(in crate::switchboard) struct SecondRequest {
 }
 
 /// The second INVITE of a leg, to the second address of its phone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum SecondWay {
     #[default]
     None,

@@ -13,7 +13,7 @@ use crate::switchboard::media::MediaPorts;
 use crate::switchboard::step::Step;
 
 /// The media session of one leg.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct MediaSession {
     anchor: AnchorId,
     local: Local,

@@ -106,7 +106,7 @@ use crate::switchboard::wire::clients::Purpose;
 /// | confirmed, asking | no response | confirmed | PeerGone |
 /// | ended | OPTIONS | ended | 200 |
 /// | ended | BYE | ended | 200, HungUp |
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Session {
     route: Route,
     /// The INVITE of the peer, if it is a caller.

@@ -94,7 +94,7 @@ struct World {
 
 impl World {
     fn new(fields: &str, offer: &str) -> Self {
-        let mut settings = Settings::sample();
+        let mut settings = Settings::placeholder();
         settings.session_seconds = Some(1800);
         let settings = Arc::new(settings);
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };

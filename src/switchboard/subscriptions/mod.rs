@@ -10,8 +10,9 @@ use std::sync::Arc;
 use crate::switchboard::settings::Settings;
 
 /// Subscriptions of operators' phones to the state of operators (RFC 6665).
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Subscriptions {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     pub(in crate::switchboard) table: subscription::Subscriptions,
 }

@@ -15,7 +15,7 @@ use crate::sip::transaction::ClientId;
 use crate::switchboard::ids::WatchId;
 
 /// What the next NOTIFY must contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Due {
     /// The changes, as soon as the interval between NOTIFYs has passed.
     Change,
@@ -24,7 +24,7 @@ pub(in crate::switchboard) enum Due {
 }
 
 /// A subscription of one operator's phone to the state of one operator.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Subscription {
     pub(in crate::switchboard) watcher: OperatorId,
     pub(in crate::switchboard) watched: OperatorId,
@@ -49,7 +49,7 @@ pub(in crate::switchboard) struct Subscription {
 }
 
 /// All subscriptions with their indexes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Subscriptions {
     all: BTreeMap<WatchId, Subscription>,
     dialogs: BTreeMap<DialogKey, WatchId>,
@@ -187,7 +187,7 @@ fn leave<K: Ord>(index: &mut BTreeMap<K, BTreeSet<WatchId>>, key: &K, id: WatchI
 }
 
 /// The state of an operator as one event package shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Picture {
     Presence(Presence),
     Dialog(Option<Talk>),
@@ -196,7 +196,7 @@ pub(in crate::switchboard) enum Picture {
 }
 
 /// The call that rings at an operator's phone or that the operator has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Talk {
     pub(in crate::switchboard) call: CallId,
     pub(in crate::switchboard) leg: LegNo,

@@ -19,8 +19,9 @@ use crate::sip::flow::ConnectionId;
 use crate::switchboard::settings::Settings;
 
 /// Trunks: the state, servers and channels of each, and the names that its peers' certificates have verified.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Trunks {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
     /// State of each trunk, with the index of `settings.trunks`.
     pub(in crate::switchboard) states: Vec<trunk::TrunkState>,

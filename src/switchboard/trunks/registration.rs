@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Instant;
 
 /// The state of a registration with a telco.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Binding {
     pub(in crate::switchboard) sip_call_id: String,
     pub(in crate::switchboard) tag: String,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::switchboard::ids::Who;
 
 /// The channels in use.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Seats {
     /// The trunk of each leg, as an index into the settings.
     pub(in crate::switchboard) of: BTreeMap<Who, usize>,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::sip::locate::Target;
 
 /// The servers of one trunk, best first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Targets {
     all: Vec<Target>,
     /// The index of the server in use.

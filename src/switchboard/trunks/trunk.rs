@@ -5,7 +5,7 @@ use crate::switchboard::settings::Trunk;
 use crate::switchboard::trunks::registration::Binding;
 
 /// The next route for a number after a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum NextWay {
     /// The trunk's next server, or the next trunk if no server is left (RFC 3263 §4.3).
     Server,
@@ -25,7 +25,7 @@ pub(in crate::switchboard) fn next_way(outcome: OfferOutcome, sip_status: Option
 }
 
 /// The state of one trunk.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct TrunkState {
     pub(in crate::switchboard) name: String,
     pub(in crate::switchboard) up: Option<bool>,

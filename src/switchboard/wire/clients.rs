@@ -11,7 +11,7 @@ use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
 use crate::switchboard::ids::{BoundPhone, TextId, WatchId, Who};
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Purpose {
     Offer(Who),
     /// A re-INVITE or UPDATE that refreshes a session.
@@ -51,14 +51,14 @@ impl Purpose {
 }
 
 /// The leg or the trunk that a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Owner {
     Leg(Who),
     Trunk(usize),
 }
 
 /// Purposes by client transaction, with an index by leg or trunk.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Clients {
     all: Map<ClientId, Purpose>,
     of: Map<Owner, BTreeSet<ClientId>>,
@@ -186,7 +186,7 @@ fn set_leg(purpose: &mut Purpose, is: Who) {
 }
 
 /// A request that may be repeated after its final response.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Asked {
     /// Credentials for a trunk that may challenge. They stay valid for this request even if the trunk's settings
     /// change.

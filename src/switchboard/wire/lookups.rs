@@ -14,7 +14,7 @@ use crate::switchboard::settings::TrunkHost;
 
 /// Pending lookups by URI, with the legs that wait for each. A leg waits for at most one URI; a URI without a leg is
 /// removed. When the table is full, the oldest lookup is dropped, and its legs keep the source of the INVITE.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Lookups {
     by_uri: BTreeMap<Bytes, Lookup>,
     /// URIs by lookup number, oldest first.
@@ -23,7 +23,7 @@ pub(in crate::switchboard) struct Lookups {
     last_number: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Lookup {
     number: u64,
     legs: BTreeSet<Who>,

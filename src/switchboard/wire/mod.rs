@@ -30,8 +30,9 @@ use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::{Asked, Purpose};
 
 /// SIP transactions, dialogs and connections, with the leg of each.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Wire {
+    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) transactions: Transactions,
     pub(in crate::switchboard) clients: clients::Clients,

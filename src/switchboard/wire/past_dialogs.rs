@@ -7,7 +7,7 @@ use crate::sip::dialog::DialogKey;
 
 /// The dialogs that ended last. When the table is full, the oldest is removed; requests for it are then treated as for
 /// an unknown dialog.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Past {
     pub(in crate::switchboard) known: BTreeSet<DialogKey>,
     order: VecDeque<DialogKey>,

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 pub(in crate::switchboard) type WaysBack = BTreeMap<SocketAddr, BTreeSet<CallId>>;
 
 /// State of a caller whose connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Disconnected {
     pub(in crate::switchboard) way_back: SocketAddr,
     /// True if no connection to this address can be opened.
@@ -21,7 +21,7 @@ pub(in crate::switchboard) struct Disconnected {
 }
 
 /// Closed connections. When the table is full, the connection that was opened first is removed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Closed(BTreeSet<ConnectionId>);
 
 impl Closed {

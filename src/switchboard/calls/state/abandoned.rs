@@ -14,7 +14,7 @@ use crate::switchboard::output::CallBackView;
 type Turn = (u32, Timestamp);
 
 /// One number that waits to be called back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Missed {
     /// The last call of this number.
     of: CallId,
@@ -50,7 +50,7 @@ pub(in crate::switchboard) struct Unanswered {
 }
 
 /// The list of call-backs, at most `limits::CALL_BACKS_MAX` numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Abandoned {
     all: BTreeMap<String, Missed>,
     turns: Set<(Turn, String)>,

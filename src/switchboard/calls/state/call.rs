@@ -16,7 +16,7 @@ use crate::switchboard::trunks::trunk::NextWay;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The stage of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Stage {
     /// The call waits in the queue.
     Queued,
@@ -39,7 +39,7 @@ pub(in crate::switchboard) enum Stage {
 }
 
 /// What operators' phones show of a caller.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Caller {
     /// The number in the From header field of outgoing legs: the asserted number before the presented one.
     pub(in crate::switchboard) number: Option<String>,
@@ -58,7 +58,7 @@ pub(in crate::switchboard) struct Caller {
 }
 
 /// The phone of the centre from which an emergency call comes.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Internal {
     pub(in crate::switchboard) account: OperatorId,
     /// The operator at that phone. None: no operator is logged in at the station.
@@ -66,7 +66,7 @@ pub(in crate::switchboard) struct Internal {
 }
 
 /// One emergency call or placed call.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Call {
     pub(in crate::switchboard) seq: u32,
     pub(in crate::switchboard) received: Now,

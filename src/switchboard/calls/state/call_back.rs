@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(in crate::switchboard) const DIGITS_MIN: [usize; 2] = [7, 8];
 
 /// The call-back that a placed call makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct CallBack {
     /// The unanswered call.
     pub(in crate::switchboard) of: CallId,
@@ -24,7 +24,7 @@ pub(in crate::switchboard) struct CallBack {
 }
 
 /// Numbers with live emergency calls. A call-back would find them busy.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Calling(BTreeMap<String, u32>);
 
 impl Calling {

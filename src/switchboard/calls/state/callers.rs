@@ -18,7 +18,7 @@ pub(in crate::switchboard) struct Known {
 }
 
 /// The history of one number.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::calls) struct Caller {
     /// The time of the last event.
     seen: Timestamp,
@@ -47,7 +47,7 @@ fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
 }
 
 /// All numbers, at most `limits::CALLERS_MAX`. If the table is full, the number without an event for the longest time is removed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Callers {
     pub(in crate::switchboard::calls) all: BTreeMap<String, Caller>,
     by_age: BTreeSet<(Timestamp, String)>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
 
 /// The last emergency call that an operator has had, or still has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Worked {
     pub(in crate::switchboard) call: CallId,
     pub(in crate::switchboard) number: Option<String>,

@@ -4,7 +4,7 @@ use crate::ids::{CallId, OperatorId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes since the start that records of earlier runs must not undo.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Meanwhile {
     /// Numbers with which an operator has spoken. Each collection here has at most `limits::CALL_BACKS_MAX` entries; if
     /// it is full, a number may be called back once too often.

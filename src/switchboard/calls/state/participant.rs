@@ -4,7 +4,7 @@ use crate::cdr::fact::Role;
 use crate::switchboard::ids::Who;
 
 /// The state of a participant, besides its leg.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Guest {
     pub(in crate::switchboard) role: Role,
     /// The dialog of the operator who has invited the participant, until it was notified of the result.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An outgoing INVITE whose leg has ended.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PastInvite {
     pub(in crate::switchboard) who: Who,
     pub(in crate::switchboard) cseq: u32,
@@ -21,7 +21,7 @@ pub(in crate::switchboard) struct PastInvite {
 }
 
 /// Outgoing INVITEs that have ended. When the table is full, the oldest is dropped, and a 2xx to it is ignored.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PastInvites {
     pub(in crate::switchboard) known: BTreeMap<InviteKey, PastInvite>,
     order: VecDeque<(Instant, InviteKey)>,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::switchboard::calls) const OF_ONE_MAX: usize = 2;
 
 /// Calls that operators have placed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PlacedCalls {
     by: Map<CallId, OperatorId>,
     of: BTreeMap<OperatorId, BTreeSet<CallId>>,

@@ -42,7 +42,7 @@ impl Feature {
 }
 
 /// One service call.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PhoneCall {
     pub(in crate::switchboard) session: Session,
     /// The account of the phone; None for a call from a trunk.
@@ -53,7 +53,7 @@ pub(in crate::switchboard) struct PhoneCall {
 }
 
 /// The live service calls of each account.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct ServiceCalls {
     /// The number of the last service call.
     pub(in crate::switchboard::calls) last: u64,

@@ -3,7 +3,7 @@
 use crate::switchboard::output::ChoiceView;
 
 /// The state of a caller who may be unable to speak.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Silent {
     /// The last keys that the caller's operator has pressed.
     pub(in crate::switchboard::calls) typed: String,

@@ -6,7 +6,7 @@ use crate::switchboard::ids::Who;
 use bytes::Bytes;
 
 /// A transfer in progress.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Transfer {
     pub(in crate::switchboard::calls) by: OperatorId,
     pub(in crate::switchboard::calls) to: Destination,

@@ -4,7 +4,7 @@ use crate::acd::Family;
 use bytes::Bytes;
 
 /// The data for lending a port to the caller later. It is kept until the port is permanent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct WithoutPort {
     /// The SDP of the INVITE, if it has one.
     pub(in crate::switchboard::calls) offer: Option<Bytes>,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// Credentials of an outgoing INVITE, which its ACK repeats (RFC 3261 §13.2.2.4). They are never logged.
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Credentials {
     pub(in crate::switchboard::session) cseq: u32,
     pub(in crate::switchboard::session) name: Name,
@@ -37,7 +37,7 @@ pub(in crate::switchboard) enum Bye {
 }
 
 /// How a session ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Closing {
     /// The session has ended.
     pub(in crate::switchboard::session) closed: bool,

@@ -4,7 +4,7 @@ use crate::sip::transaction::ClientId;
 use std::collections::VecDeque;
 
 /// The digits of one leg.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Digits {
     /// The digits for the peer. They are sent one after the other, because an INFO that overtakes another is out of order (RFC 3261
     /// §12.2.2).

@@ -6,7 +6,7 @@ use crate::sip::reliable::Order;
 use std::collections::BTreeMap;
 
 /// One early dialog of a leg to a phone; forks create several.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Early {
     pub(in crate::switchboard::session) dialog: Dialog,
     pub(in crate::switchboard::session) order: Order,

@@ -3,7 +3,7 @@
 use crate::clock::Instant;
 
 /// A BYE that has got its 200 and has not taken effect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct HeldBye {
     pub(in crate::switchboard::session) due: Instant,
     pub(in crate::switchboard::session) cseq: u32,

@@ -27,7 +27,7 @@ pub(in crate::switchboard) enum Description {
 }
 
 /// The state of an INVITE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) enum InviteState {
     /// It has no final response yet.
     Pending(ServerId),
@@ -36,7 +36,7 @@ pub(in crate::switchboard::session) enum InviteState {
 }
 
 /// The INVITE of a caller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct IncomingInvite {
     pub(in crate::switchboard::session) state: InviteState,
     pub(in crate::switchboard::session) cseq: u32,

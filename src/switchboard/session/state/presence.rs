@@ -4,7 +4,7 @@ use crate::clock::Instant;
 use crate::sip::transaction::ClientId;
 
 /// The result of the OPTIONS to a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) enum Found {
     #[default]
     Nothing,
@@ -17,7 +17,7 @@ pub(in crate::switchboard::session) enum Found {
 }
 
 /// An OPTIONS in the dialog of a silent peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Inquiry {
     pub(in crate::switchboard::session) client: ClientId,
     /// The time at which an outgoing leg is treated as lost; None for a caller.
@@ -25,7 +25,7 @@ pub(in crate::switchboard::session) struct Inquiry {
 }
 
 /// How long a peer that may be gone has to respond to OPTIONS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Patience {
     /// Four transmissions over UDP: an outgoing leg or an operator's phone.
     Short,
@@ -34,7 +34,7 @@ pub(in crate::switchboard) enum Patience {
 }
 
 /// What is known about the presence of the peer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Presence {
     /// True if the peer may have lost the dialog.
     pub(in crate::switchboard::session) doubted: bool,

@@ -4,7 +4,7 @@ use crate::clock::Instant;
 use crate::sip::transaction::ClientId;
 
 /// The REFERs of one dialog.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Refers {
     pub(in crate::switchboard::session) taken: u32,
     pub(in crate::switchboard::session) open: Option<Subscription>,
@@ -13,7 +13,7 @@ pub(in crate::switchboard::session) struct Refers {
 }
 
 /// The subscription of one REFER.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Subscription {
     /// The value of the Event header field.
     pub(in crate::switchboard::session) event: String,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// A reliable provisional response that waits for its PRACK.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Unpracked {
     pub(in crate::switchboard::session) rseq: u32,
     pub(in crate::switchboard::session) status: u16,
@@ -28,7 +28,7 @@ impl Unpracked {
 }
 
 /// The reliable provisional responses to one caller's INVITE. Only one is pending: the next waits for its PRACK.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Reliable {
     /// The RSeq of the next response.
     pub(in crate::switchboard::session) next: u32,

@@ -6,7 +6,7 @@ use crate::sip::wire::Method;
 use crate::switchboard::session::state::closing::Credentials;
 
 /// A re-INVITE or UPDATE of siaga that waits for its final response.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct PendingRequest {
     pub(in crate::switchboard::session) client: ClientId,
     pub(in crate::switchboard::session) method: Method,
@@ -14,7 +14,7 @@ pub(in crate::switchboard::session) struct PendingRequest {
 }
 
 /// A re-INVITE of siaga whose transaction has ended without a final response. Its 2xx may still arrive.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Unanswered {
     pub(in crate::switchboard::session) cseq: u32,
     /// True if its SDP no longer applies, because a later request was sent.
@@ -22,7 +22,7 @@ pub(in crate::switchboard::session) struct Unanswered {
 }
 
 /// siaga's own requests in the dialog.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Requests {
     /// True if the peer's Allow contains UPDATE.
     pub(in crate::switchboard::session) allows_update: bool,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where the requests of a session go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Route {
     /// The transport, connection and address of the peer.
     pub(in crate::switchboard::session) flow: Flow,

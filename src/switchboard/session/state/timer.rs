@@ -18,7 +18,7 @@ pub(in crate::switchboard::session) const TRY_AGAIN: Duration = Duration::from_s
 pub(in crate::switchboard::session) const AT_ONCE_MAX: u8 = 3;
 
 /// The session timer of a leg.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct SessionTimer {
     pub(in crate::switchboard::session) terms: Terms,
     /// The next deadline: the next refresh by siaga, or the expiry.
@@ -52,7 +52,7 @@ impl SessionTimer {
 }
 
 /// The session timer in a 2xx.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Agreement(pub(in crate::switchboard::session) Option<Terms>);
 
 /// The header fields of an agreement.

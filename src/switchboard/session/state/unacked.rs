@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// A 2xx to an INVITE that waits for its ACK.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Unacked {
     pub(in crate::switchboard::session) server: ServerId,
     /// The CSeq number of the INVITE and the ACK.
