@@ -7,7 +7,22 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Commands that the script and its stand-ins use themselves.
-const REAL: &[&str] = &["bash", "cat", "chmod", "cp", "cut", "dirname", "head", "mkdir", "mktemp", "rm", "sed", "sha256sum", "sort", "uname"];
+const REAL: &[&str] = &[
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "cut",
+    "dirname",
+    "head",
+    "mkdir",
+    "mktemp",
+    "rm",
+    "sed",
+    "sha256sum",
+    "sort",
+    "uname",
+];
 
 /// Stands in for rustup: it makes a `cargo` of version 1.99.0 and notes its arguments.
 const RUSTUP: &str = "#!/bin/bash\necho \"rustup $*\" >> \"$LOG\"\n\
@@ -49,7 +64,10 @@ impl Machine {
 
     /// The published installer, which puts rustup into the home; `sum` is its published checksum, by default the right one.
     fn publishes(&self, sum: Option<&str>) {
-        let installer = format!("#!/bin/bash\necho \"rustup-init $*\" >> \"$LOG\"\ncp {} \"$CARGO_HOME/bin/rustup\"\n", self.path("rustup").display());
+        let installer = format!(
+            "#!/bin/bash\necho \"rustup-init $*\" >> \"$LOG\"\ncp {} \"$CARGO_HOME/bin/rustup\"\n",
+            self.path("rustup").display()
+        );
         program(self.folder.path(), "rustup", RUSTUP);
         program(self.folder.path(), "rustup-init", &installer);
         let right = Command::new("sha256sum").arg(self.path("rustup-init")).output().unwrap().stdout;
@@ -118,7 +136,10 @@ fn debian_13_has_a_package_of_rustup() {
     let machine = Machine::new();
     machine.publishes(None);
     program(&machine.path("bin"), "apt-cache", "#!/bin/bash\n");
-    let installs = format!("#!/bin/bash\necho \"apt-get $*\" >> \"$LOG\"\ncp {} \"$CARGO_HOME/bin/rustup\"\n", machine.path("rustup").display());
+    let installs = format!(
+        "#!/bin/bash\necho \"apt-get $*\" >> \"$LOG\"\ncp {} \"$CARGO_HOME/bin/rustup\"\n",
+        machine.path("rustup").display()
+    );
     program(&machine.path("bin"), "apt-get", &installs);
     let output = machine.setup();
     assert!(output.status.success(), "{}", text(&output));
