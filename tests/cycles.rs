@@ -1,5 +1,5 @@
-//! No cycle of files in `src`: a file may not depend on itself by way of others. Counted are `use` declarations and paths of `crate::`,
-//! `super::` and `self::`; not a parent's `mod` and `pub use`, and not tests.
+//! Checks that no file in `src` depends on itself through other files. `use` declarations and paths with `crate::`, `super::` and `self::`
+//! count. A parent's `mod` and `pub use` do not, and tests do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

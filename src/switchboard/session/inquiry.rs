@@ -33,7 +33,7 @@ impl Session {
         self.dialog.is_none() || self.presence.found == Found::Gone
     }
 
-    /// Handles the report of media that the peer is silent. A peer that may have lost its dialog is lost, even if it
+    /// Handles the silence of the peer, which media reports. A peer that may have lost its dialog is lost, even if it
     /// need not send media.
     pub(in crate::switchboard) fn fell_silent(
         &mut self,
