@@ -1,5 +1,5 @@
-//! No cycle of files in `src`: a file may not depend on itself by way of others. Counted are `use` declarations and paths of `crate::`,
-//! `super::` and `self::`; not a parent's `mod` and `pub use`, and not tests.
+//! Checks that no file in `src` depends on itself through other files. `use` declarations and paths with `crate::`, `super::` and `self::`
+//! count. A parent's `mod` and `pub use` do not, and tests do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -110,6 +110,15 @@ fn target(path: &str, modules: &Modules, exports: &BTreeMap<(String, String), St
     })
 }
 
+/// The paths in code that begin with `crate::`, `super::` or `self::`.
+fn paths_in(code: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let starts = ["crate::", "super::", "self::"].into_iter().flat_map(|start| code.match_indices(start));
+    let starts = starts.map(|(at, _)| at).filter(|at| !code[..*at].ends_with(is_name));
+    let paths = starts.map(|at| &code[at..]).map(|path| &path[..path.find(|c| !is_name(c)).unwrap_or(path.len())]);
+    paths.map(|path| path.trim_end_matches(':').to_owned()).collect()
+}
+
 /// The dependencies of each module on others.
 fn dependencies(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
     let read: Vec<_> = modules.iter().map(|(module, code)| (module, declarations(code))).collect();
@@ -124,12 +133,7 @@ fn dependencies(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
     }
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, (uses, rest)) in read {
-        let paths = rest.match_indices("crate::").map(|(at, _)| {
-            let path = &rest[at..];
-            path[..path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len())]
-                .trim_end_matches(':')
-                .to_owned()
-        });
+        let paths = paths_in(&rest);
         let uses = uses.into_iter().filter(|(_, exported)| !exported).map(|(path, _)| path);
         for path in uses.chain(paths).filter_map(|path| from_root(&path, module, modules)) {
             let other = target(&path, modules, &exports, 0).filter(|other| other != module && !other.is_empty());
@@ -198,6 +202,8 @@ fn cycles_of_each_kind_are_seen() {
         ("use crate::b::B;\n", "use crate::{a::A};\n"),
         ("use super::b::B;\n", "fn f() { crate::a::g() }\n"),
         ("use crate::b::{self, c::D};\n", "pub struct B(pub(super) crate::a::A);\n"),
+        ("fn f() -> super::b::B { super::b::g() }\n", "fn g() { let a: super::a::A = crate::a::f(); }\n"),
+        ("fn f() { use super::b::g; g() }\n", "pub struct B(super::a::A);\n"),
     ] {
         let found = cycles(&dependencies(&modules(&[root, ("a", a), ("b", b)])));
         assert_eq!(found.len(), 1, "{a:?} {b:?}");

@@ -113,10 +113,23 @@ fn a_machine_without_rust_gets_it_from_rustup() {
     assert!(log.contains("curl https://static.rust-lang.org/rustup/dist/"), "{log}");
     assert!(log.contains("rustup-init -y -q --no-modify-path"), "{log}");
     assert!(log.contains("rustup toolchain install stable"), "{log}");
+    let hint = format!("export PATH=\"{}:$PATH\"", machine.path("home/bin").display());
+    assert!(text(&output).contains(&hint), "cargo is not on the PATH: {}", text(&output));
     // The second call finds everything.
     let again = machine.setup();
     assert!(again.status.success(), "{}", text(&again));
     assert_eq!(machine.log(), log);
+}
+
+#[test]
+fn a_machine_with_a_new_rust_on_its_path_needs_nothing() {
+    let machine = Machine::new();
+    machine.publishes(None);
+    program(&machine.path("bin"), "cargo", "#!/bin/bash\necho \"cargo 1.99.0 (test)\"\n");
+    let output = machine.setup();
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(!text(&output).contains("PATH"), "{}", text(&output));
+    assert_eq!(machine.log(), "");
 }
 
 #[test]

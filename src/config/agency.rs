@@ -8,7 +8,6 @@ use crate::acd::section::is_dialable;
 use crate::limits::AGENCIES_MAX;
 use crate::switchboard::Agency;
 
-use super::section::File;
 use super::source::Source;
 
 /// One `[[agency]]`.
@@ -20,13 +19,13 @@ pub(super) struct Section {
 }
 
 /// The valid agencies; errors of the others are reported.
-pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
+pub(super) fn checked(source: &mut Source, sections: &[Section]) -> Vec<Agency> {
     let mut names = BTreeSet::new();
     let mut agencies = Vec::new();
-    if file.agency.len() > AGENCIES_MAX {
-        source.fault("agency", format!("{} agencies", file.agency.len()), format!("at most {AGENCIES_MAX}"));
+    if sections.len() > AGENCIES_MAX {
+        source.fault("agency", format!("{} agencies", sections.len()), format!("at most {AGENCIES_MAX}"));
     }
-    for (index, Section { name, number }) in file.agency.iter().enumerate() {
+    for (index, Section { name, number }) in sections.iter().enumerate() {
         let key = |name: &str| format!("agency[{index}].{name}");
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if name.is_empty() || !name.bytes().all(letter) || !name.bytes().any(|byte| byte.is_ascii_alphabetic()) {

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use crate::limits::{CALL_BACK_PREFIXES_MAX, CATEGORIES_MAX};
 use crate::switchboard::{CallerTerms, Category, is_prefix};
 
-use super::section::File;
 use super::source::Source;
 
 /// `[callers]`.
@@ -48,8 +47,7 @@ pub(super) struct CategorySection {
 }
 
 /// Checks `[callers]`.
-pub(super) fn checked(source: &mut Source, file: &File) -> CallerTerms {
-    let section = &file.callers;
+pub(super) fn checked(source: &mut Source, section: &Section, short_abandon_seconds: u64) -> CallerTerms {
     let mut within = |key: &str, value: u64, low: u64, high: u64, unit: &str| {
         if !(low..=high).contains(&value) {
             source.fault(&format!("callers.{key}"), value.to_string(), format!("{low} to {high}{unit}"));
@@ -80,7 +78,7 @@ pub(super) fn checked(source: &mut Source, file: &File) -> CallerTerms {
         call_back: hours(section.call_back_hours),
         call_back_prefixes: section.call_back_prefixes.clone(),
         call_back_never: section.call_back_never.clone(),
-        short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
+        short_abandon: Duration::from_secs(short_abandon_seconds),
     }
 }
 
@@ -89,13 +87,13 @@ const fn hours(hours: u64) -> Duration {
 }
 
 /// The valid categories; errors of the others are reported.
-pub(super) fn categories(source: &mut Source, file: &File) -> Vec<Category> {
+pub(super) fn categories(source: &mut Source, sections: &[CategorySection]) -> Vec<Category> {
     let (mut codes, mut names) = (BTreeSet::new(), BTreeSet::new());
     let mut categories = Vec::new();
-    if file.category.len() > CATEGORIES_MAX {
-        source.fault("category", format!("{} categories", file.category.len()), format!("at most {CATEGORIES_MAX}"));
+    if sections.len() > CATEGORIES_MAX {
+        source.fault("category", format!("{} categories", sections.len()), format!("at most {CATEGORIES_MAX}"));
     }
-    for (index, CategorySection { code, name, agency }) in file.category.iter().enumerate() {
+    for (index, CategorySection { code, name, agency }) in sections.iter().enumerate() {
         let key = |name: &str| format!("category[{index}].{name}");
         if !(1..=4).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) {
             source.fault(&key("code"), format!("{code:?} cannot be dialled"), "1 to 4 digits");

@@ -31,13 +31,16 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let desks = desks::checked(source, &file);
     shift_names(source, &file);
     let rostered = roster::load(source, &file, zone.as_ref());
-    let agencies = agency::checked(source, &file);
+    let agencies = agency::checked(source, &file.agency);
     own_number::checked(source, &file);
-    let categories = callers::categories(source, &file);
-    let callers = callers::checked(source, &file);
-    let silent = silent::checked(source, &file);
+    let categories = callers::categories(source, &file.category);
+    let callers = callers::checked(source, &file.callers, file.report.short_abandon_seconds);
+    let silent = {
+        let after = Duration::from_secs(file.queue.silent_prompt_seconds);
+        silent::checked(source, &file.silent_choice, &file.site.language, after)
+    };
     let levels = level::checked(source, &file);
-    let posture = posture::checked(source, &file);
+    let posture = posture::checked(source, &file.posture);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);

@@ -147,7 +147,8 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
         let keep_alive = interval(section.keep_alive_seconds).filter(|_| target.is_some() || host.is_some());
         let over_tls = transport == Transport::Tls || host.iter().any(|host| host.transports.contains(&Transport::Tls));
         let tls_name = tls_name(source, &key("tls_name"), section, over_tls);
-        let terms = super::trunk::terms(source, i, section);
+        let media = networks(source, &key("media"), &section.media);
+        let terms = super::trunk::terms(source, i, section, media);
         trunks.push(Trunk {
             name: section.name.clone(),
             peers,

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::switchboard::PostureTerms;
 
-use super::section::File;
 use super::source::Source;
 
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
@@ -37,8 +36,8 @@ pub struct PostureConfig {
 }
 
 /// Checks `[posture]`.
-pub(super) fn checked(source: &mut Source, file: &File) -> PostureConfig {
-    let Section { hours, incident_wrap_up_seconds, incident_text } = &file.posture;
+pub(super) fn checked(source: &mut Source, section: &Section) -> PostureConfig {
+    let Section { hours, incident_wrap_up_seconds, incident_text } = section;
     if *hours > 168 {
         source.fault("posture.hours", hours.to_string(), "0 to 168 hours, 0: no end");
     }

@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use crate::switchboard::SilentTerms;
 
-use super::section::File;
 use super::source::Source;
 
 /// Characters of one choice's text, which phones must display.
@@ -21,11 +20,12 @@ pub(super) struct Section {
     pub(super) text: String,
 }
 
-/// Checks the choices. Without any, those in the prompt of the site's language are used.
-pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
+/// Checks the choices. Without any, those in the prompt of the site's language are used. `after`: how long a silent caller waits for the
+/// prompt; zero: it is never played automatically.
+pub(super) fn checked(source: &mut Source, sections: &[Section], language: &str, after: Duration) -> SilentTerms {
     let mut choices = Vec::new();
     let mut taken = BTreeSet::new();
-    for (i, Section { digit, text }) in file.silent_choice.iter().enumerate() {
+    for (i, Section { digit, text }) in sections.iter().enumerate() {
         let mut digits = digit.chars();
         match (digits.next(), digits.next()) {
             (Some(one @ ('0'..='9' | '*' | '#')), None) if taken.insert(one) => choices.push((one, text.clone())),
@@ -43,15 +43,10 @@ pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
             source.fault(&format!("silent_choice[{i}].text"), format!("{text:?}"), "1 to 40 characters");
         }
     }
-    if file.silent_choice.is_empty() {
-        choices = usual(&file.site.language);
+    if sections.is_empty() {
+        choices = usual(language);
     }
-    let after = Duration::from_secs(file.queue.silent_prompt_seconds);
-    SilentTerms {
-        after: Some(after).filter(|after| !after.is_zero()),
-        choices,
-        notice: notice(&file.site.language).to_owned(),
-    }
+    SilentTerms { after: Some(after).filter(|after| !after.is_zero()), choices, notice: notice(language).to_owned() }
 }
 
 /// The text about a party that is present and sends no audio.

@@ -8,13 +8,13 @@ use crate::sip::digest::client::Identity;
 use crate::sip::number::NumberFormat;
 use crate::sip::sdp::{AudioCodec, Formats};
 use crate::sip::uri::Uri;
-use crate::switchboard::{Registration, TrunkTerms, is_prefix};
+use crate::switchboard::{Network, Registration, TrunkTerms, is_prefix};
 
 use super::section;
 use super::source::Source;
 
-/// Checks the settings of one trunk.
-pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> TrunkTerms {
+/// Checks the settings of one trunk. `media`: the networks of its media gateways.
+pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk, media: Vec<Network>) -> TrunkTerms {
     let key = |field: &str| format!("trunk[{i}].{field}");
     for (field, value) in [("down_after", section.down_after), ("up_after", section.up_after)] {
         if !(1..=100).contains(&value) {
@@ -44,7 +44,7 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> 
         called: section.called.clone(),
         down_after: section.down_after,
         up_after: section.up_after,
-        media: super::network::networks(source, &key("media"), &section.media),
+        media,
         formats: Formats::new(&codecs(source, &key("codecs"), &section.codecs), dtmf(source, i, section)),
     }
 }

@@ -3,8 +3,10 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use super::pktinfo;
 
 /// ICMP origins of `sock_extended_err`.
 const ORIGINS: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
@@ -13,16 +15,7 @@ const ORIGINS: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) } else { (libc::IPPROTO_IP, libc::IP_RECVERR) };
-    switch_on(socket, level, option)
-}
-
-/// Sets a socket option to 1.
-pub(super) fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
-    // SAFETY: the descriptor is open for the duration of the call, and `on` is `length` readable bytes.
-    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    pktinfo::switch_on(socket, level, option)
 }
 
 /// Takes one error from the queue: the destination of the lost datagram, if that is unreachable, and our address that the datagram was
@@ -44,8 +37,8 @@ pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<(SocketAddr, O
     if got < 0 {
         return None;
     }
-    let to = Some(&header).filter(|header| is_unreachable(header)).and_then(|_| address(&name));
-    Some(to.map(|to| (to, super::pktinfo::destination(&header))))
+    let to = Some(&header).filter(|header| is_unreachable(header)).and_then(|_| pktinfo::address(&name));
+    Some(to.map(|to| (to, pktinfo::destination(&header))))
 }
 
 fn is_unreachable(header: &libc::msghdr) -> bool {
@@ -68,24 +61,6 @@ fn is_unreachable(header: &libc::msghdr) -> bool {
         message = unsafe { libc::CMSG_NXTHDR(header, message) };
     }
     false
-}
-
-pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match i32::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: according to the family, the storage holds a `sockaddr_in`, which is smaller.
-            let v4 = unsafe { (&raw const *name).cast::<libc::sockaddr_in>().read_unaligned() };
-            let ip = Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr));
-            Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: according to the family, the storage holds a `sockaddr_in6`, which is smaller.
-            let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
-            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,10 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use socket2::{SockAddr, SockAddrStorage};
-
-use super::icmp;
 
 /// Room for the control messages of one datagram, with the alignment that the kernel requires.
 const CONTROL_WORDS: usize = 16;
@@ -18,7 +16,16 @@ const CONTROL_WORDS: usize = 16;
 pub(super) fn report_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
-    icmp::switch_on(socket, level, option)
+    switch_on(socket, level, option)
+}
+
+/// Sets a socket option to 1.
+pub(super) fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
+    // SAFETY: the descriptor is open for the duration of the call, and `on` is `length` readable bytes.
+    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Receives one datagram: its length, its source, and its destination, which is one of our addresses.
@@ -36,7 +43,7 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(
     // SAFETY: the descriptor is open; every pointer in `header` is to live memory of the length given next to it.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let length = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-    let from = icmp::address(&name).ok_or(io::ErrorKind::InvalidData)?;
+    let from = address(&name).ok_or(io::ErrorKind::InvalidData)?;
     Ok((length, from, destination(&header)))
 }
 
@@ -128,6 +135,25 @@ fn storage(address: SocketAddr) -> (SockAddrStorage, libc::socklen_t) {
 
 fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+/// The address in a `sockaddr_storage`.
+pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: according to the family, the storage holds a `sockaddr_in`, which is smaller.
+            let v4 = unsafe { (&raw const *name).cast::<libc::sockaddr_in>().read_unaligned() };
+            let ip = Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: according to the family, the storage holds a `sockaddr_in6`, which is smaller.
+            let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

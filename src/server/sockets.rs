@@ -131,9 +131,9 @@ impl SipSockets {
 
 /// A second socket at an address. The first was bound without `SO_REUSEPORT`, so no other process can have the address.
 fn second(local: SocketAddr, first: &UdpSocket) -> io::Result<UdpSocket> {
-    icmp::switch_on(first.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    pktinfo::switch_on(first.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
     let socket = unbound(local)?;
-    icmp::switch_on(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    pktinfo::switch_on(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
     socket.bind(&local.into())?;
     UdpSocket::from_std(socket.into())
 }

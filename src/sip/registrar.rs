@@ -77,7 +77,7 @@ pub struct Registrar {
     hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
-    /// Users one of whose bindings has begun or ceased to count as unreachable since `take_remarked`.
+    /// Users with a binding that was marked as unreachable, or whose mark was removed, since `take_remarked`.
     remarked: BTreeSet<Arc<str>>,
     /// Number of bindings, and number of those that count as unreachable.
     total: usize,
@@ -152,7 +152,7 @@ impl Registrar {
         std::mem::take(&mut self.changed)
     }
 
-    /// Removes and returns the users one of whose bindings has begun or ceased to count as unreachable since the last call.
+    /// Removes and returns the users with a binding that was marked as unreachable, or whose mark was removed, since the last call.
     pub fn take_remarked(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.remarked)
     }

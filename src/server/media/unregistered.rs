@@ -168,8 +168,12 @@ fn read_marker(path: &Path) -> Option<(Option<String>, Option<String>)> {
 pub(super) fn set_aside(recordings: &Path, key: Key, file: &str, event: &Event) {
     let Event::RecordingFailed { why, .. } = event else { return };
     let why: String = why.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
-    let marked = access::create(&recordings.join(FOLDER).join(key.name()))
-        .and_then(|mut marker| marker.write_all(format!("{file}\n{why}\n").as_bytes()));
+    // The name of the file stays in the marker if the disk is full.
+    let marked =
+        fs::OpenOptions::new().append(true).open(recordings.join(FOLDER).join(key.name())).and_then(|mut marker| {
+            let file = if marker.metadata()?.len() == 0 { file } else { "" };
+            marker.write_all(format!("{file}\n{why}\n").as_bytes())
+        });
     if let Err(error) = marked {
         warn!(call = %key.call, leg = key.leg.0, %error, "the failure is reported again by the next start");
     }

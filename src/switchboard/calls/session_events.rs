@@ -109,7 +109,7 @@ impl Calls {
                 | SessionEvent::Acknowledged,
                 Who::Phone(_),
             ) => {}
-            // The call of a called party needs its answer to no re-INVITE.
+            // A called party acknowledges only siaga's 200 to its own re-INVITE or INVITE with Replaces. This changes nothing in the call.
             (SessionEvent::Acknowledged | SessionEvent::NeverAcked { .. }, Who::Offer(..)) => {}
             // Only a caller has an INVITE of its own.
             (SessionEvent::AnswerDue | SessionEvent::ProvisionalDue { .. }, Who::Offer(..) | Who::Phone(_)) => {}

@@ -1,5 +1,5 @@
 //! Legs whose phone or trunk may be gone: its keep-alive got no response, or its phone has registered with a new Call-ID, as after a reboot.
-//! A keep-alive can be lost or forged, so it ends no call. But if the peer's media has stopped or has never arrived, siaga sends OPTIONS in
+//! A keep-alive can be lost, and an error about it forged, so a failed one ends no call. But if the peer's media has stopped or has never arrived, siaga sends OPTIONS in
 //! the leg's dialog at once. The leg is lost if no response arrives, or if the peer does not know the dialog.
 
 use std::net::IpAddr;

@@ -33,7 +33,7 @@ impl Calls {
         for presence in all.values() {
             self.restore_phones(net, step, presence);
         }
-        // Only now is known which binding is the last reachable one.
+        // The last reachable binding is known only when all bindings are restored.
         for presence in all.values() {
             self.restore_marks(net, step, presence);
         }

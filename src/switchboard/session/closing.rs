@@ -124,8 +124,8 @@ impl Session {
         net.trunks.decline_over(&mut net.wire, step, leg, flow, (ack, hangs_up), dialog);
     }
 
-    /// What is kept of the session of an outgoing INVITE that has ended, for a 2xx that arrives late: its flow, the
-    /// credentials that the ACK repeats, and the dialogs that need no BYE. The leg's own dialog is ended by its own BYE.
+    /// The part of the session that is kept after its outgoing INVITE has ended, because a 2xx may arrive late: the flow,
+    /// the credentials that the ACK repeats, and the dialogs that need no BYE. The leg's own dialog gets its own BYE.
     pub(in crate::switchboard) fn remnant(&self) -> Self {
         let mut remnant = Self::new(self.route.flow, self.route.follow_target);
         remnant.requests.credentials.clone_from(&self.requests.credentials);

@@ -14,7 +14,7 @@ const LOST_AFTER: Duration = Duration::from_secs(3);
 impl Session {
     /// True if the peer may have lost the dialog: the leg is lost as soon as its media stops.
     pub(super) fn is_doubted(&self) -> bool {
-        self.presence.doubted
+        self.presence.doubted.is_some()
     }
 
     /// Handles the final response to a re-INVITE or UPDATE.
@@ -41,22 +41,24 @@ impl Session {
 
     /// Marks that the peer may have lost the dialog. The peer counts as lost after `limit` without media.
     pub(in crate::switchboard) fn doubt_for(&mut self, step: &mut Step, limit: Duration) {
-        if self.presence.doubted || self.dialog.is_none() {
+        if self.is_doubted() || self.dialog.is_none() {
             return;
         }
-        self.presence.doubted = true;
-        self.limit_silence(step, Some(limit));
+        self.presence.doubted = Some(limit);
+        self.limit_silence(step);
     }
 
-    /// Removes the mark, because the peer has shown that it knows the dialog.
+    /// Removes the marks that the peer may have lost the dialog or may be gone, because it has shown that it knows the dialog.
     pub(in crate::switchboard) fn trust(&mut self, step: &mut Step) {
-        if std::mem::take(&mut self.presence.doubted) {
-            self.limit_silence(step, None);
+        let (doubted, suspected) = (self.presence.doubted.take(), self.presence.suspected.take());
+        if doubted.is_some() || suspected.is_some() {
+            self.limit_silence(step);
         }
     }
 
-    /// Sets the silence after which media reports it. None: the usual limit.
-    pub(super) fn limit_silence(&self, step: &mut Step, limit: Option<Duration>) {
+    /// Sets the silence after which media reports it, after a change of what is known about the peer.
+    pub(super) fn limit_silence(&self, step: &mut Step) {
+        let limit = self.presence.doubted.or(self.suspect_limit()).or(self.long_call_limit());
         if let Some(anchor) = self.media.as_ref().map(|media| media.anchor()) {
             step.out.media.push(Command::LimitSilence { anchor, limit });
         }

@@ -112,7 +112,7 @@ impl Session {
             Purpose::Refresh(_) => self.refresh_unanswered(step, client),
             Purpose::Referral(_) => self.notify_answered(step.now.mono, client, status),
             Purpose::Digit(_) => self.digit_answered(net, step, leg, client, false),
-            Purpose::Inquiry(_) => return self.inquiry_answered(net, step, leg, 408),
+            Purpose::Inquiry(_) => return self.inquiry_failed(net, step, leg, status),
             Purpose::Offer(_) | Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } => {}
             Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => {}
             Purpose::Notify(_) | Purpose::Text(_) => {}

@@ -33,7 +33,7 @@ impl Session {
         self.dialog.is_none() || self.presence.found == Found::Gone
     }
 
-    /// Handles the report of media that the peer is silent. A peer that may have lost its dialog is lost, even if it
+    /// Handles the silence of the peer, which media reports. A peer that may have lost its dialog is lost, even if it
     /// need not send media.
     pub(in crate::switchboard) fn fell_silent(
         &mut self,
@@ -79,9 +79,18 @@ impl Session {
             return;
         }
         self.presence.found = Found::Awaited;
-        // The limit of a leg that may have lost its dialog is shorter.
+        self.limit_unless_doubted(step);
+    }
+
+    /// The limit of silence in an unusually long call, until the result of the OPTIONS is known.
+    pub(super) fn long_call_limit(&self) -> Option<Duration> {
+        (self.presence.found == Found::Awaited).then_some(LONG_CALL_SILENCE)
+    }
+
+    /// Sets the limit of silence, unless the peer may have lost its dialog: its limit stays.
+    pub(super) fn limit_unless_doubted(&self, step: &mut Step) {
         if !self.is_doubted() {
-            self.limit_silence(step, Some(LONG_CALL_SILENCE));
+            self.limit_silence(step);
         }
     }
 
@@ -153,15 +162,30 @@ impl Session {
         }
     }
 
+    /// Handles the end of an OPTIONS without a response: `status` is 503 if it could not be sent.
+    pub(super) fn inquiry_failed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: Who,
+        status: u16,
+    ) -> Option<SessionEvent> {
+        if status == 503 && self.may_probe_again() {
+            self.stop_inquiry(net, step, leg);
+            // Media reports the silence again, and the next OPTIONS follows.
+            self.aim(net, step, leg);
+            return None;
+        }
+        self.inquiry_answered(net, step, leg, 408)
+    }
+
     /// Stores the result of the OPTIONS in an unusually long call.
-    fn found_in_long_call(&mut self, step: &mut Step, found: Found) -> Option<SessionEvent> {
+    pub(super) fn found_in_long_call(&mut self, step: &mut Step, found: Found) -> Option<SessionEvent> {
         if self.presence.found != Found::Awaited {
             return None;
         }
         self.presence.found = found;
-        if !self.is_doubted() {
-            self.limit_silence(step, None);
-        }
+        self.limit_unless_doubted(step);
         Some(SessionEvent::PresenceKnown)
     }
 

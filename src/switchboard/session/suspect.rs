@@ -8,7 +8,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
-use crate::switchboard::session::state::presence::Patience;
+use crate::switchboard::session::state::presence::{Found, Patience, Suspicion};
 use crate::switchboard::step::Step;
 
 /// The time without media after which the peer gets OPTIONS.
@@ -20,16 +20,21 @@ const RESPONDS_IN: Duration = Duration::from_secs(4);
 impl Session {
     /// Marks that the peer may be gone.
     pub(in crate::switchboard) fn suspect(&mut self, step: &mut Step, patience: Patience) {
-        let is_known = self.presence.suspected.is_some() || self.presence.doubted;
+        let is_known = self.presence.suspected.is_some() || self.is_doubted();
         if !is_known && self.media.is_some() && self.dialog.is_some() {
-            self.limit_silence(step, Some(SILENT_FOR));
-            self.presence.suspected = Some(patience);
+            self.presence.suspected = Some(Suspicion { patience, unsent: 0 });
+            self.limit_silence(step);
         }
+    }
+
+    /// The limit of silence of a suspected peer.
+    pub(super) fn suspect_limit(&self) -> Option<Duration> {
+        self.presence.suspected.map(|_| SILENT_FOR)
     }
 
     /// Handles the silence of a suspected peer: sends OPTIONS and returns true. Returns false if the peer is not suspected.
     pub(super) fn probe_suspect(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> bool {
-        let Some(patience) = self.presence.suspected else { return false };
+        let Some(Suspicion { patience, .. }) = self.presence.suspected else { return false };
         if self.presence.inquiry.is_none() {
             let until = match patience {
                 Patience::Short => Some(step.now.mono + RESPONDS_IN),
@@ -38,6 +43,14 @@ impl Session {
             self.inquire(net, step, leg, until);
         }
         true
+    }
+
+    /// Counts an OPTIONS to a suspected peer that could not be sent. Returns true if another one may follow after 2 s: a closed connection
+    /// does not show that the peer is lost.
+    pub(super) fn may_probe_again(&mut self) -> bool {
+        let Some(suspicion) = &mut self.presence.suspected else { return false };
+        suspicion.unsent += 1;
+        suspicion.unsent < suspicion.patience.attempts()
     }
 
     /// Handles the final response of a suspected peer to OPTIONS; 408 if none arrived. Returns the event if the peer is silent; None if the
@@ -49,18 +62,42 @@ impl Session {
         leg: Who,
         status: u16,
     ) -> Option<Option<SessionEvent>> {
-        self.presence.suspected.take()?;
-        let is_silent = self.media.as_ref()?.is_silent();
-        if is_silent && matches!(status, 408 | 481) {
-            return Some(Some(SessionEvent::Lost));
+        let Suspicion { patience, .. } = self.presence.suspected.take()?;
+        self.limit_unless_doubted(step);
+        if !self.media.as_ref()?.is_silent() {
+            return None;
         }
-        if !self.is_doubted() {
-            self.limit_silence(step, None);
+        let silence_ends = net.wire.settings.silence_ends_call;
+        Some(match (status, patience) {
+            (481, _) | (408, Patience::Short) => Some(SessionEvent::Lost),
+            (408, Patience::TimerF) if silence_ends => Some(SessionEvent::Lost),
+            // The caller's trunk may send no media in silence and drop OPTIONS: only in an unusually long call does this count.
+            (408, Patience::TimerF) => self.found_in_long_call(step, Found::Gone),
+            (_, Patience::Short | Patience::TimerF) => {
+                self.trust(step);
+                // Media measures the silence again, with the configured limit.
+                self.aim(net, step, leg);
+                self.present_after_probe(step, silence_ends)
+            }
+        })
+    }
+
+    /// Stores that a silent peer has responded.
+    fn present_after_probe(&mut self, step: &mut Step, silence_ends: bool) -> Option<SessionEvent> {
+        if silence_ends {
+            self.presence.found = Found::Present;
+            return None;
         }
-        if is_silent {
-            // Media measures the silence again, with the configured limit.
-            self.aim(net, step, leg);
+        self.found_in_long_call(step, Found::Present)
+    }
+}
+
+impl Patience {
+    /// Number of OPTIONS that may fail to be sent until the peer is lost.
+    const fn attempts(self) -> u8 {
+        match self {
+            Self::Short => 3,
+            Self::TimerF => 16,
         }
-        is_silent.then_some(None)
     }
 }

@@ -1,8 +1,10 @@
 //! Legs whose phone or trunk may be gone: a keep-alive got no response, or a phone registers as after a reboot. If their media has
 //! stopped too, they get OPTIONS at once; they are lost only if these show it.
 
-use siaga::switchboard::Settings;
+use siaga::sip::flow::{ConnectionId, Transport};
+use siaga::switchboard::Listener;
 
+use super::super::world::SERVER;
 use super::transfer::is_hung_up;
 use super::*;
 
@@ -279,4 +281,144 @@ fn a_caller_whom_a_fallback_number_had_waits_again_when_the_numbers_trunk_is_gon
     answers(&mut world, BUDI);
     caller.hangs_up(&mut world);
     is_over(world);
+}
+
+#[test]
+fn a_phone_that_sends_a_request_in_its_call_is_no_longer_suspected_until_its_next_keep_alive_fails() {
+    for long_call in [None, Some(50), Some(70)] {
+        let mut settings = asking();
+        if let Some(after) = long_call {
+            (settings.silence_ends_call, settings.long_call) = (false, seconds(after));
+        }
+        let (mut world, caller, invite) = talking(settings, &["budi", "sari"]);
+        world.register("sari", SARI);
+        let (_, operator) = ports(&world);
+        respond(&mut world, 75, &[BUDI]);
+        assert_eq!(limit(&world, operator), Some(seconds(2)), "{long_call:?}");
+        asks(&mut world, BUDI, &invite, "INFO", 1, "", "");
+        world.take(BUDI, "SIP/2.0 200");
+        let usual = long_call.map(|_| seconds(30));
+        assert_eq!(limit(&world, operator), usual, "its silence is measured as before: {long_call:?}");
+        respond(&mut world, 31, &[]);
+        assert_eq!(limit(&world, operator), usual);
+        respond(&mut world, 70, &[BUDI]);
+        assert_eq!(limit(&world, operator), Some(seconds(2)), "{long_call:?}");
+        assert_eq!((lost(&world), endings(&world)), (0, vec![]));
+        caller.hangs_up(&mut world);
+        is_over(world);
+    }
+}
+
+#[test]
+fn a_suspected_phone_that_responds_is_trusted_also_if_it_has_rejected_a_refresh_meanwhile() {
+    let refreshed = "Allow: INVITE, UPDATE\r\nSession-Expires: 200;refresher=uac\r\n";
+    let mut world = World::new(Settings { session_seconds: Some(1_800), ..asking() }, &["budi", "sari"]);
+    world.step(Input::Tick);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    world.receive(BUDI, &answer.replacen("Contact", &format!("{refreshed}Contact"), 1));
+    world.take(BUDI, "ACK");
+    caller.is_answered(&mut world);
+    world.register("sari", SARI);
+    let (_, operator) = ports(&world);
+    world.step(Input::Media(Event::Heard { anchor: operator }));
+    respond(&mut world, 99, &[BUDI]);
+    assert_eq!(limit(&world, operator), Some(seconds(2)));
+    world.step(Input::Media(Event::Silent { anchor: operator }));
+    let probe = is_probed(&mut world, BUDI, &invite);
+    world.pass(seconds(2));
+    let update = world.take(BUDI, "UPDATE");
+    world.receive(BUDI, &response(&update, BUDI, "408 Request Timeout", ""));
+    assert_eq!(limit(&world, operator), Some(seconds(3)));
+    world.receive(BUDI, &response(&probe, BUDI, "200 OK", ""));
+    assert_eq!(limit(&world, operator), None);
+    world.step(Input::Media(Event::Silent { anchor: operator }));
+    assert_eq!((lost(&world), endings(&world)), (0, vec![]));
+    caller.hangs_up(&mut world);
+    is_over(world);
+}
+
+#[test]
+fn where_silence_ends_no_call_a_caller_is_lost_only_if_the_trunk_says_so() {
+    for says_so in [false, true] {
+        let (mut world, caller, _) = talking(Settings { silence_ends_call: false, ..asking() }, &["budi"]);
+        let (port, _) = ports(&world);
+        respond(&mut world, 2, &[]);
+        respond(&mut world, 61, &[TRUNK]);
+        world.step(Input::Media(Event::Silent { anchor: port }));
+        let probe = world.sent.iter().find(|(_, text)| text.starts_with("OPTIONS") && !is_keep_alive(text));
+        let probe = probe.unwrap().1.clone();
+        if says_so {
+            world.receive(TRUNK, &response(&probe, TRUNK, "481 Call/Transaction Does Not Exist", ""));
+            assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        } else {
+            respond(&mut world, 40, &[TRUNK]);
+            assert_eq!((endings(&world), limit(&world, port)), (vec![], None));
+            caller.hangs_up(&mut world);
+        }
+        is_over(world);
+    }
+}
+
+#[test]
+fn a_connection_that_fails_is_no_proof_that_a_silent_caller_is_lost() {
+    let stream = |connection| Flow {
+        transport: Transport::Tcp,
+        local: SERVER.parse().unwrap(),
+        remote: TRUNK.parse().unwrap(),
+        connection: ConnectionId(connection),
+    };
+    for comes_back in [true, false] {
+        let mut settings = asking();
+        let local = SERVER.parse().unwrap();
+        settings.listeners.push(Listener { transport: Transport::Tcp, local, advertised: SERVER.to_owned() });
+        let mut world = World::new(settings, &["budi"]);
+        world.step(Input::Tick);
+        world.register("budi", BUDI);
+        world.streams.insert(TRUNK.parse().unwrap(), stream(4));
+        let mut caller = Caller::dials(&mut world);
+        answers(&mut world, BUDI);
+        caller.is_answered(&mut world);
+        let (port, operator) = ports(&world);
+        for anchor in [port, operator] {
+            world.step(Input::Media(Event::Heard { anchor }));
+        }
+        respond(&mut world, 2, &[]);
+        world.streams.remove(&TRUNK.parse().unwrap());
+        world.step(Input::Unreachable { flow: stream(4) });
+        respond(&mut world, 61, &[TRUNK]);
+        assert_eq!(limit(&world, port), Some(seconds(2)));
+        let fails = |world: &mut World| {
+            world.step(Input::Media(Event::Silent { anchor: port }));
+            world.sent.retain(|(_, text)| !is_keep_alive(text));
+            world.take(TRUNK, "OPTIONS");
+            world.step(Input::Unreachable { flow: stream(0) });
+            world.pass(seconds(2));
+        };
+        fails(&mut world);
+        assert_eq!(endings(&world), []);
+        assert!(world.media.iter().any(|command| matches!(command, Command::Aim { anchor, .. } if *anchor == port)));
+        if comes_back {
+            world.step(Input::Media(Event::Silent { anchor: port }));
+            world.sent.retain(|(_, text)| !is_keep_alive(text));
+            let probe = world.take(TRUNK, "OPTIONS");
+            world.streams.insert(TRUNK.parse().unwrap(), stream(5));
+            world.receive(TRUNK, &response(&probe, TRUNK, "200 OK", ""));
+            assert_eq!((endings(&world), limit(&world, port)), (vec![], None));
+            caller.hangs_up(&mut world);
+        } else {
+            let failed = (0..30).take_while(|_| {
+                let goes_on = endings(&world).is_empty();
+                if goes_on {
+                    fails(&mut world);
+                }
+                goes_on
+            });
+            assert_eq!(failed.count(), 15, "about as long as timer F");
+            assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        }
+        is_over(world);
+    }
 }

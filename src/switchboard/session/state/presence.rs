@@ -2,6 +2,7 @@
 
 use crate::clock::Instant;
 use crate::sip::transaction::ClientId;
+use std::time::Duration;
 
 /// The result of the OPTIONS to a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,13 +34,21 @@ pub(in crate::switchboard) enum Patience {
     TimerF,
 }
 
+/// A peer that may be gone.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard::session) struct Suspicion {
+    pub(in crate::switchboard::session) patience: Patience,
+    /// Number of OPTIONS that could not be sent, because the transport failed.
+    pub(in crate::switchboard::session) unsent: u8,
+}
+
 /// What is known about the presence of the peer.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Presence {
-    /// True if the peer may have lost the dialog.
-    pub(in crate::switchboard::session) doubted: bool,
+    /// Set if the peer may have lost the dialog: it is lost after this time without media.
+    pub(in crate::switchboard::session) doubted: Option<Duration>,
     /// Set if the peer may be gone: it gets OPTIONS as soon as its media stops.
-    pub(in crate::switchboard::session) suspected: Option<Patience>,
+    pub(in crate::switchboard::session) suspected: Option<Suspicion>,
     pub(in crate::switchboard::session) inquiry: Option<Inquiry>,
     pub(in crate::switchboard::session) found: Found,
 }
