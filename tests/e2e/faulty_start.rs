@@ -203,7 +203,7 @@ fn a_reload_of_a_configuration_with_errors_is_an_alarm_until_a_valid_one_is_read
     until("the alarm", || service.shows("siaga_alarm{kind=\"configuration\"} 1").then_some(()));
     assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
     assert!(ready(&service).contains("alarm configuration"), "{}", ready(&service));
-    assert!(service.log().contains("the old configuration stays"), "{}", service.log());
+    until("the line of the log", || service.log().contains("the old configuration stays").then_some(()));
     std::fs::write(&file, valid).unwrap();
     service.running().signal(1);
     until("its end", || service.shows("siaga_alarm{kind=\"configuration\"} 0").then_some(()));
