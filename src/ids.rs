@@ -56,7 +56,19 @@ impl Rng {
 
 /// 64 random bits as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "[u8; 16]")]
 pub struct Token([u8; 16]);
+
+impl TryFrom<[u8; 16]> for Token {
+    type Error = &'static str;
+
+    fn try_from(digits: [u8; 16]) -> Result<Self, Self::Error> {
+        match digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+            true => Ok(Self(digits)),
+            false => Err("a token with other characters than lower-case hexadecimal digits"),
+        }
+    }
+}
 
 impl Token {
     /// The digits.

@@ -35,7 +35,7 @@ pub(in crate::switchboard) enum Patience {
 }
 
 /// A peer that may be gone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Suspicion {
     pub(in crate::switchboard::session) patience: Patience,
     /// Number of OPTIONS that could not be sent, because the transport failed.
