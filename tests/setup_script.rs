@@ -1,6 +1,6 @@
 //! `scripts/setup run` on machines without Rust, with an old Rust and with a damaged installer. Its tools are stand-ins in a folder of
 //! the test: nothing is downloaded or installed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -422,3 +422,20 @@ fn a_connection_that_fails_is_no_proof_that_a_silent_caller_is_lost() {
         is_over(world);
     }
 }
+
+#[test]
+fn a_supervisor_whose_phone_was_rebooted_leaves_and_the_call_goes_on() {
+    let (mut world, caller, _) = conference::staffed();
+    conference::supervises(&mut world, "*21budi");
+    let port = conference::last_guest(&world);
+    world.registers_anew("ani", conference::ANI, "", "after-boot");
+    assert_eq!(limit(&world, port), Some(seconds(2)));
+    world.step(Input::Media(Event::Silent { anchor: port }));
+    let probe = world.take(conference::ANI, "OPTIONS");
+    world.receive(conference::ANI, &response(&probe, conference::ANI, "481 Call/Transaction Does Not Exist", ""));
+    assert!(conference::is_bridged(&world));
+    assert_eq!((lost(&world), endings(&world)), (0, vec![]));
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    is_over(world);
+}
