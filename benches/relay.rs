@@ -50,7 +50,7 @@ fn bridge(codecs: [Codec; 2], keys: [Option<Keys>; 2]) -> (Relay, Out, Packet) {
             srtp,
         };
         relay.command(Instant::default(), Command::Open { anchor }, &mut out);
-        relay.command(Instant::default(), Command::Aim { anchor, remote }, &mut out);
+        relay.command(Instant::default(), Command::SetRemote { anchor, remote }, &mut out);
     }
     relay.command(Instant::default(), Command::Bridge { a: CALLER, b: OPERATOR }, &mut out);
     let mut packet = [0x55; PLAIN + RTP_OVERHEAD_MAX];

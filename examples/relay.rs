@@ -57,7 +57,7 @@ fn main() -> anyhow::Result<()> {
                 srtp: None,
             };
             media.command(Command::Open { anchor });
-            media.command(Command::Aim { anchor, remote });
+            media.command(Command::SetRemote { anchor, remote });
         }
         let [caller, operator] = anchors;
         media.command(Command::Bridge { a: caller, b: operator });

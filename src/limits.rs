@@ -109,7 +109,7 @@ pub const RTP_PAIRS_RESERVED_MIN: usize = 8;
 /// Calls that are searched for one that the last free port pair is enough for. More: they wait for the next pair.
 pub const WAITING_CALLS_SEARCHED_MAX: usize = 64;
 /// Parties of one room: the caller, his operator and their guests. Full: who would join gets 486.
-pub const ROOM_PARTIES_MAX: usize = 8;
+pub const CONFERENCE_PARTIES_MAX: usize = 8;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.
 pub const SRTP_SOURCES_MAX: usize = 4;
 /// `a=crypto` lines looked at in one audio stream. More are ignored.

@@ -20,7 +20,7 @@ use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::Command;
 use siaga::server::clock::Clock;
-use siaga::server::signalling::{Hands, Inbound, Signalling, Tally, bind};
+use siaga::server::signalling::{Inbound, OutputSink, Signalling, Tally, bind};
 use siaga::sip::digest::Ha1;
 use siaga::switchboard::{Account, Actor, ConsoleCommand, ConsoleReply, Listener, Network, Switchboard};
 use text::{credentials, header, response, sdp};
@@ -28,7 +28,7 @@ use text::{credentials, header, response, sdp};
 /// Hands that note what they are given.
 struct Notes(mpsc::SyncSender<Fact>, mpsc::SyncSender<Command>);
 
-impl Hands for Notes {
+impl OutputSink for Notes {
     fn presence(&mut self, _presence: siaga::switchboard::Presence) {}
 
     fn media(&mut self, command: Command) {

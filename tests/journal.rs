@@ -198,7 +198,7 @@ fn what_a_killed_run_left_in_memory_is_taken_over_before_the_next_run_and_shows_
         [&facts[..3], &facts[2..5]].concat(),
         "what was on the disk already comes twice: it is stored once"
     );
-    let lives = journal::lives_before(dir.path(), second.first_segment()).unwrap();
+    let lives = journal::runs_before(dir.path(), second.first_segment()).unwrap();
     assert_eq!(lives.len(), 1);
     assert!(Files::of(dir.path()).unwrap().left_beside(at(60_000)).unwrap().is_empty(), "it is taken over once");
     drop(second);
@@ -228,7 +228,7 @@ fn many_small_segments_are_looked_through_once() {
         work();
         visits() - before
     };
-    let lives = || assert_eq!(journal::lives_before(dir.path(), i64::MAX).unwrap().len(), 1);
+    let lives = || assert_eq!(journal::runs_before(dir.path(), i64::MAX).unwrap().len(), 1);
     assert_eq!(looked_at(&lives), folder, "each file's name is read once");
     let count = || assert_eq!(segments::count(dir.path(), Place::default(), ALL).unwrap(), 1_001);
     assert_eq!(looked_at(&count), folder);
@@ -368,7 +368,7 @@ fn each_run_has_its_own_last_sign_of_life() {
         journal
     };
     let mut first = begin(0);
-    assert_eq!(journal::lives_before(dir.path(), first.first_segment()).unwrap(), []);
+    assert_eq!(journal::runs_before(dir.path(), first.first_segment()).unwrap(), []);
     first.beat(at(65_432)).unwrap();
     drop(first);
     // Killed before it had written anything: no life.
@@ -382,7 +382,7 @@ fn each_run_has_its_own_last_sign_of_life() {
     second.beat(at(99_000)).unwrap();
     drop(second);
     let third = Journal::open(dir.path(), at(100_000)).unwrap();
-    let lives = journal::lives_before(dir.path(), third.first_segment()).unwrap();
+    let lives = journal::runs_before(dir.path(), third.first_segment()).unwrap();
     assert_eq!(lives, [life(0, 65_432), life(90_000, 99_000)]);
 }
 

@@ -125,7 +125,7 @@ impl House {
         let phones = [0, 1].map(|i| Phone::new(codecs[i], house.ports[i]));
         for (phone, anchor) in phones.iter().zip([CALLER, OPERATOR]) {
             assert!(house.media.command(Command::Open { anchor }));
-            assert!(house.media.command(Command::Aim { anchor, remote: phone.remote() }));
+            assert!(house.media.command(Command::SetRemote { anchor, remote: phone.remote() }));
         }
         let [caller, operator] = phones;
         (house, caller, operator)
@@ -215,7 +215,7 @@ fn three_in_a_room_hear_each_other_wherever_their_ports_live() {
             let (room, guest) = (a_call(), Phone::new(Codec::Pcma, house.ports[2]));
             house.media.command(Command::Bridge { a: CALLER, b: OPERATOR });
             house.media.command(Command::Open { anchor: GUEST });
-            house.media.command(Command::Aim { anchor: GUEST, remote: guest.remote() });
+            house.media.command(Command::SetRemote { anchor: GUEST, remote: guest.remote() });
             let party = |(anchor, hears)| Party { anchor, hears, taped: true };
             let parties = [(CALLER, 0b110), (OPERATOR, 0b101), (GUEST, 0b011)].map(party).to_vec();
             assert!(house.media.command(Command::Mix { room, parties }));
@@ -340,7 +340,7 @@ fn what_waits_at_a_port_before_it_opens_belongs_to_nobody() {
         let mut early = Phone::new(Codec::Pcma, house.ports[0]);
         (0..5).for_each(|frame| early.say(&tone(440.0, 800), frame));
         house.media.command(Command::Open { anchor: CALLER });
-        house.media.command(Command::Aim { anchor: CALLER, remote: early.remote() });
+        house.media.command(Command::SetRemote { anchor: CALLER, remote: early.remote() });
         house.media.command(Command::Stop { anchor: CALLER });
         assert_eq!(house.closed(CALLER).packets_in, 0);
     });

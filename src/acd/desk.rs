@@ -152,7 +152,7 @@ impl DeskSet {
 
 /// The values of one operator that strategies compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Merits {
+pub(super) struct RoutingStats {
     pub(super) idle_since: Instant,
     /// Number of the operator's last ring attempt, counted over all operators; 0: none yet.
     pub(super) last_offer: u64,
@@ -163,7 +163,7 @@ pub(super) struct Merits {
 /// The order of ready operators: lower ranks are rung first.
 pub(super) type Rank = (u8, u64, u64);
 
-impl Merits {
+impl RoutingStats {
     /// The rank of an operator with these values at a desk.
     pub(super) fn rank(&self, strategy: Strategy, level: u8) -> Rank {
         let idle = self.idle_since.as_nanos();
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn a_level_comes_before_all_merits() {
         let fresh =
-            Merits { idle_since: Instant::from_nanos(9), last_offer: 7, calls: 5, talk: Duration::from_secs(3) };
-        let tired = Merits { idle_since: Instant::from_nanos(1), last_offer: 1, calls: 1, talk: Duration::ZERO };
+            RoutingStats { idle_since: Instant::from_nanos(9), last_offer: 7, calls: 5, talk: Duration::from_secs(3) };
+        let tired = RoutingStats { idle_since: Instant::from_nanos(1), last_offer: 1, calls: 1, talk: Duration::ZERO };
         for strategy in [
             Strategy::LongestIdle,
             Strategy::RoundRobin,

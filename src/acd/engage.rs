@@ -33,20 +33,20 @@ impl Acd {
     /// The placed call in which an operator talks, if any.
     pub fn direct_call_of(&self, operator: &OperatorId) -> Option<CallId> {
         let Work::Talking { call } = self.floor.get(operator)?.work else { return None };
-        matches!(self.queue.status(call), Some(Status::Direct { .. })).then_some(call)
+        matches!(self.queue.status(call), Some(Status::Placed { .. })).then_some(call)
     }
 
     /// The operator who talks starts a transfer of the caller. Ignored if no operator talks in the call.
     pub fn pass_on(&mut self, call: CallId) {
         if let Some(Status::Talking(operator)) = self.queue.status(call) {
             let engaged = BTreeSet::from([operator.clone()]);
-            self.queue.set(call, Status::Moving(engaged));
+            self.queue.set(call, Status::Transferring(engaged));
         }
     }
 
     /// Ends a transfer without a result: the caller stays with the transferring operator.
     pub fn keep(&mut self, call: CallId) {
-        let Some(Status::Moving(engaged)) = self.queue.status(call) else { return };
+        let Some(Status::Transferring(engaged)) = self.queue.status(call) else { return };
         let talks = |operator: &&OperatorId| {
             self.floor.get(operator).is_some_and(|facts| matches!(facts.work, Work::Talking { .. }))
         };
@@ -66,7 +66,7 @@ impl Acd {
     /// begins the wrap-up.
     pub fn requeue(&mut self, now: Now, call: CallId) {
         self.pass_on(call);
-        let Some(Status::Moving(engaged)) = self.queue.status(call) else { return };
+        let Some(Status::Transferring(engaged)) = self.queue.status(call) else { return };
         let engaged = engaged.clone();
         self.queue.set(call, Status::Waiting);
         engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true));
@@ -80,7 +80,7 @@ impl Acd {
                 facts.work == Work::Free || matches!(facts.work, Work::WrapUp { call: his, .. } if his == call);
             had_him && facts.own_calls.is_empty() && facts.is_staffed() && facts.paused.is_none()
         });
-        if !free || !matches!(self.queue.status(call), Some(Status::Moving(engaged)) if engaged.is_empty()) {
+        if !free || !matches!(self.queue.status(call), Some(Status::Transferring(engaged)) if engaged.is_empty()) {
             return false;
         }
         let to = BTreeSet::from([operator.clone()]);
@@ -137,18 +137,18 @@ impl Acd {
     /// Ends a placed call before its answer. There is no wrap-up.
     pub fn give_up(&mut self, now: Now, call: CallId) {
         match self.queue.status(call) {
-            Some(Status::Direct { engaged, .. }) => {
+            Some(Status::Placed { engaged, .. }) => {
                 let engaged = engaged.clone();
                 self.queue.remove(call);
                 engaged.iter().for_each(|operator| self.release(operator));
             }
             Some(
                 Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Offered { .. }
                 | Status::Fallback { .. }
                 | Status::Talking(_)
-                | Status::Moving(_),
+                | Status::Transferring(_),
             )
             | None => self.leave(now, call),
         }
@@ -178,7 +178,7 @@ impl Acd {
 
     /// The operator has answered the call that the console placed for them, and talks in it. Ignored unless the operator rings for it.
     pub fn comes(&mut self, now: Now, call: CallId, by: &OperatorId) {
-        if !matches!(self.queue.status(call), Some(Status::Direct { engaged, .. }) if engaged.contains(by)) {
+        if !matches!(self.queue.status(call), Some(Status::Placed { engaged, .. }) if engaged.contains(by)) {
             return;
         }
         self.withdrawals.remove(by);
@@ -200,7 +200,7 @@ impl Acd {
 
     /// The operator who placed a call talks in it, unless they have another call. A wrap-up ends.
     pub fn occupy(&mut self, now: Now, call: CallId) {
-        let Some(Status::Direct { by, .. }) = self.queue.status(call) else { return };
+        let Some(Status::Placed { by, .. }) = self.queue.status(call) else { return };
         let by = by.clone();
         let free = self.floor.get(&by).is_some_and(|facts| matches!(facts.work, Work::Free | Work::WrapUp { .. }));
         if !free {
@@ -218,7 +218,7 @@ impl Acd {
 
     /// Moves an operator from a placed call into a transferred call. The operator's state (rung or talking) is kept.
     pub fn join(&mut self, now: Now, call: CallId, from: CallId, operator: &OperatorId) {
-        if !matches!(self.queue.status(call), Some(Status::Moving(_))) || !self.queue.disengage(from, operator) {
+        if !matches!(self.queue.status(call), Some(Status::Transferring(_))) || !self.queue.disengage(from, operator) {
             return;
         }
         if let Some(engaged) = self.queue.engaged_mut(call) {
@@ -257,11 +257,11 @@ impl Acd {
                 others.iter().for_each(|other| self.release(other));
             }
             Some(Status::Talking(other)) => self.hang_up(now, call, &other),
-            Some(Status::Moving(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
-            Some(Status::Waiting | Status::Held { .. }) => {}
+            Some(Status::Transferring(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
+            Some(Status::Waiting | Status::FallbackBackoff { .. }) => {}
             // An agency has the call, or the queue does not know it.
             None => self.enter(now, call, entry),
-            Some(Status::Direct { .. }) => return false,
+            Some(Status::Placed { .. }) => return false,
         }
         self.queue.set(call, Status::Talking(operator.clone()));
         self.floor.change(operator, |facts| {
@@ -274,7 +274,7 @@ impl Acd {
     /// An operator who was rung talks now. In a transferred call, this operator is the only one left.
     pub(super) fn engaged_answers(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         self.withdrawals.remove(operator);
-        if let Some(Status::Moving(engaged)) = self.queue.status(call) {
+        if let Some(Status::Transferring(engaged)) = self.queue.status(call) {
             let others: Vec<OperatorId> = engaged.iter().filter(|other| *other != operator).cloned().collect();
             self.queue.set(call, Status::Talking(operator.clone()));
             others.iter().for_each(|other| self.dismiss(now, call, other, true));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::desk::{Desk, DeskNo, Merits, Rank, Strategy};
+use super::desk::{Desk, DeskNo, Rank, RoutingStats, Strategy};
 use super::operator::{Operator, Work};
 use super::view::{Change, State};
 use crate::clock::{Deadlines, Instant, Timestamp};
@@ -14,8 +14,8 @@ use crate::ids::{CallId, OperatorId, Rng};
 /// The index entries of one operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Keys {
-    eligible: Option<Merits>,
-    recallable: Option<Merits>,
+    eligible: Option<RoutingStats>,
+    recallable: Option<RoutingStats>,
     alert: bool,
     busy: bool,
     callable: Option<(bool, Instant)>,
@@ -324,7 +324,7 @@ impl Floor {
             let indexes = self.eligible.iter_mut().zip(&mut self.recallable).zip(&mut self.counts);
             for (desk, ((ready, recallable), counts)) in self.desks.iter().zip(indexes) {
                 let Some(level) = desk.level(operator) else { continue };
-                let key = |merits: Merits| (merits.rank(desk.strategy, level), operator.clone());
+                let key = |merits: RoutingStats| (merits.rank(desk.strategy, level), operator.clone());
                 replace(ready, before.eligible.map(key), after.eligible.map(key));
                 replace(recallable, before.recallable.map(key), after.recallable.map(key));
                 count(&mut counts.staffed, before.staffed, after.staffed);

@@ -20,7 +20,7 @@ impl Acd {
     /// An operator joins a call as a participant. Returns false, and changes nothing, if the operator is neither free nor rung for this
     /// call.
     pub fn attend(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        let rings = self.guest_of(operator) == Some(call);
+        let rings = self.participant_call_of(operator) == Some(call);
         if !rings && self.standing(operator) != Standing::Free {
             return false;
         }
@@ -33,8 +33,8 @@ impl Acd {
     }
 
     /// A participant leaves the call, or does not join it, and is free. Ignored unless the operator is a participant of this call.
-    pub fn dismiss_guest(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        if self.guest_of(operator) != Some(call) {
+    pub fn release_participant(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        if self.participant_call_of(operator) != Some(call) {
             return;
         }
         self.withdrawals.remove(operator);
@@ -46,9 +46,9 @@ impl Acd {
 
     /// A participant takes over the caller, and the former operator begins the wrap-up. Ignored unless the operator is a participant who
     /// talks. `entry`: the place of the call in the queue if an agency had it.
-    pub fn guest_leads(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) {
+    pub fn participant_takes_over(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) {
         let talks = self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call });
-        if !talks || self.guest_of(operator) != Some(call) {
+        if !talks || self.participant_call_of(operator) != Some(call) {
             return;
         }
         let former = match self.queue.status(call).cloned() {
@@ -60,11 +60,11 @@ impl Acd {
             }
             Some(
                 Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Offered { .. }
                 | Status::Fallback { .. }
-                | Status::Moving(_)
-                | Status::Direct { .. },
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             ) => return,
         };
         self.queue.set(call, Status::Talking(operator.clone()));
@@ -81,7 +81,9 @@ impl Acd {
     /// An invited operator whose phone rings gets the caller by transfer instead. Ignored unless the operator is a participant of this
     /// call and the call is in transfer.
     pub fn guest_is_passed(&mut self, call: CallId, operator: &OperatorId) {
-        if self.guest_of(operator) != Some(call) || !matches!(self.queue.status(call), Some(Status::Moving(_))) {
+        if self.participant_call_of(operator) != Some(call)
+            || !matches!(self.queue.status(call), Some(Status::Transferring(_)))
+        {
             return;
         }
         if let Some(engaged) = self.queue.engaged_mut(call) {
@@ -109,7 +111,7 @@ impl Acd {
     }
 
     /// The call in which an operator is a participant, rung or talking.
-    pub fn guest_of(&self, operator: &OperatorId) -> Option<CallId> {
+    pub fn participant_call_of(&self, operator: &OperatorId) -> Option<CallId> {
         self.floor.get(operator).filter(|facts| facts.guest)?.call()
     }
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet};
 use super::pairs::Family;
-use super::posture::Service;
+use super::posture::QueueMode;
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits;
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Call {
+pub(super) struct QueuedCall {
     pub(super) place: Place,
     /// The desk of the call.
     pub(super) home: DeskNo,
     /// The desks to which it can be offered, in this order of preference: its own, then by number.
     pub(super) desks: DeskSet,
     /// When it is offered to which additional desks; the last step comes first.
-    pub(super) widens: Vec<Widening>,
+    pub(super) widens: Vec<OverflowStep>,
     /// Ring attempts made so far.
     pub(super) offers: usize,
     /// The time at which it will have waited for `none_ready`; None: it already has.
@@ -31,17 +31,17 @@ pub(super) struct Call {
     pub(super) status: Status,
 }
 
-impl Call {
+impl QueuedCall {
     /// True if none of these operators, who ring for the call, was ready when the ring attempt began.
     fn rings_no_ready(&self, rung: &BTreeSet<OperatorId>) -> bool {
         rung.is_subset(&self.recalled)
     }
 
     /// The desks to which it can be offered in the current operating mode.
-    pub(super) fn desks(&self, service: Service) -> DeskSet {
+    pub(super) fn desks(&self, service: QueueMode) -> DeskSet {
         match service {
-            Service::AsDesksSay | Service::FallbackFirst => self.desks,
-            Service::Everybody(desk) => self.desks.and(DeskSet::of(desk)),
+            QueueMode::Normal | QueueMode::FallbackFirst => self.desks,
+            QueueMode::AllOperators(desk) => self.desks.and(DeskSet::of(desk)),
         }
     }
 }
@@ -68,12 +68,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(call: &Call, service: Service) -> Self {
+    pub(super) fn of(call: &QueuedCall, service: QueueMode) -> Self {
         let (spent, desks, overdue) = (call.offers >= OFFERS_MAX, call.desks(service), call.overdue_at.is_none());
         let (all_at_once, fallback_first) = match service {
-            Service::AsDesksSay => (false, false),
-            Service::Everybody(_) => (true, false),
-            Service::FallbackFirst => (false, true),
+            QueueMode::Normal => (false, false),
+            QueueMode::AllOperators(_) => (true, false),
+            QueueMode::FallbackFirst => (false, true),
         };
         let (waits, unanswered) = (Some(call.home), Some(desks));
         let pending = Self { unanswered, ..Self::default() };
@@ -92,8 +92,8 @@ impl Keys {
                 stranded: unanswered.filter(|_| overdue),
                 ..waiting
             },
-            Status::Held { until } if spent => Self { retry: Some(*until), ..waiting },
-            Status::Held { until } => {
+            Status::FallbackBackoff { until } if spent => Self { retry: Some(*until), ..waiting },
+            Status::FallbackBackoff { until } => {
                 Self { offerable: desks, retry: Some(*until), recallable: recallable(false), ..waiting }
             }
             Status::Offered { to, .. } if spent || to.len() >= RING_MAX => pending,
@@ -112,7 +112,7 @@ impl Keys {
             }
             Status::Offered { more: More::Now | More::Never, .. }
             | Status::Fallback { more: More::Now | More::Never, .. } => pending,
-            Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => Self::default(),
+            Status::Talking(_) | Status::Transferring(_) | Status::Placed { .. } => Self::default(),
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 pub type Place = (u8, u64);
 
 /// The time at which a call is also offered to these desks.
-pub(super) type Widening = (Instant, DeskSet);
+pub(super) type OverflowStep = (Instant, DeskSet);
 
 /// The state of a call in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -135,7 +135,7 @@ pub(super) enum Status {
     /// Waits for an operator or for the fallback.
     Waiting,
     /// The fallback has failed. The call waits for an operator; the fallback may start again at `until`.
-    Held {
+    FallbackBackoff {
         until: Instant,
     },
     /// These operators (at least one) are rung.
@@ -152,9 +152,9 @@ pub(super) enum Status {
     },
     Talking(OperatorId),
     /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
-    Moving(BTreeSet<OperatorId>),
+    Transferring(BTreeSet<OperatorId>),
     /// A placed call: the operators who ring or talk in it.
-    Direct {
+    Placed {
         by: OperatorId,
         engaged: BTreeSet<OperatorId>,
     },

@@ -43,7 +43,7 @@ use desk::{Desk, DeskNo, DeskSet};
 pub use engage::Standing;
 use floor::Floor;
 pub use keys::Place;
-use keys::{Status, Widening};
+use keys::{OverflowStep, Status};
 use operator::{Operator, Work};
 pub use pairs::{Family, FreePairs};
 pub use posture::Posture;
@@ -349,7 +349,7 @@ impl Acd {
     }
 
     /// The desk for a call that enters the queue, and when the call is offered to which additional desks.
-    fn enters(&self, now: Now, desk: DeskNo) -> (DeskNo, Vec<Widening>) {
+    fn enters(&self, now: Now, desk: DeskNo) -> (DeskNo, Vec<OverflowStep>) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
         let widens = self.floor.desk(home).map(|desk| {
             let many = desk.overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
@@ -369,13 +369,13 @@ impl Acd {
                 operators.iter().for_each(|operator| self.release(operator));
             }
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
-            Some(Status::Moving(engaged)) => {
+            Some(Status::Transferring(engaged)) => {
                 engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true))
             }
-            Some(Status::Direct { by, engaged }) => {
+            Some(Status::Placed { by, engaged }) => {
                 engaged.iter().for_each(|operator| self.dismiss(now, call, operator, *operator == by));
             }
-            Some(Status::Waiting | Status::Held { .. }) | None => {}
+            Some(Status::Waiting | Status::FallbackBackoff { .. }) | None => {}
         }
     }
 

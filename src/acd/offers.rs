@@ -10,10 +10,10 @@ impl Acd {
     /// A ring attempt, also of a fallback, ended without an answer. The call keeps its place, and other operators continue to ring for it.
     /// The operator rests, unless the failure is `blameless`. From the third blameless failure in a row on, the operator rests too.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
-        if !self.leave_ring(now, call, operator) && !self.queue.disengage(call, operator) {
+        if !self.stop_ringing(now, call, operator) && !self.queue.disengage(call, operator) {
             return;
         }
-        if matches!(self.queue.status(call), Some(Status::Direct { .. })) {
+        if matches!(self.queue.status(call), Some(Status::Placed { .. })) {
             return self.release(operator);
         }
         self.withdrawals.remove(operator);
@@ -29,11 +29,11 @@ impl Acd {
     }
 
     /// Removes a reserved operator from those who ring for a waiting call. Returns false if the operator does not ring for it.
-    pub(super) fn leave_ring(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+    pub(super) fn stop_ringing(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         if !self.rings_for(call, operator) {
             return false;
         }
-        self.queue.leave_ring(call, operator, self.retry_at(now));
+        self.queue.stop_ringing(call, operator, self.retry_at(now));
         self.withdrawals.remove(operator);
         true
     }
@@ -43,7 +43,11 @@ impl Acd {
         let reserved = match self.queue.status(call) {
             Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) => Some(to),
             Some(
-                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+                Status::Waiting
+                | Status::FallbackBackoff { .. }
+                | Status::Talking(_)
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             )
             | None => None,
         };
@@ -63,17 +67,17 @@ impl Acd {
             {
                 reserved.clone()
             }
-            Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+            Some(Status::Transferring(engaged) | Status::Placed { engaged, .. }) if engaged.contains(operator) => {
                 return self.engaged_answers(now, call, operator);
             }
             Some(
                 Status::Offered { .. }
                 | Status::Fallback { .. }
                 | Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             )
             | None => return,
         };
@@ -108,11 +112,11 @@ impl Acd {
             Some(Status::Fallback { in_turn, .. }) => in_turn.contains(operator) && facts.is_at_work(),
             Some(
                 Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Offered { .. }
                 | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             )
             | None => facts.is_staffed(),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::desk::Merits;
+use super::desk::RoutingStats;
 use super::view::{State, View};
 use crate::clock::{Instant, Timestamp};
 use crate::ids::{CallId, OperatorId};
@@ -13,7 +13,7 @@ const BLAMELESS_MAX: u8 = 3;
 
 /// Whether an operator's phones responded when they were rung last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Hearing {
+pub(super) enum Responsiveness {
     #[default]
     Heard,
     /// No phone has. The operator is rung all the same, but does not count as ready.
@@ -53,7 +53,7 @@ pub(super) struct Operator {
     pub(super) logged_in: bool,
     pub(super) registered: bool,
     pub(super) reachable: bool,
-    pub(super) hearing: Hearing,
+    pub(super) hearing: Responsiveness,
     /// No RTP port pair was free for the operator's phone: no call rings it until one is free.
     pub(super) lacks_pair: bool,
     pub(super) paused: Option<String>,
@@ -67,7 +67,7 @@ pub(super) struct Operator {
     pub(super) rest_until: Option<Instant>,
     /// The values that the desks' strategies compare. `idle_since` is the end of the last call's wrap-up, or of the last failed ring
     /// attempt.
-    pub(super) merits: Merits,
+    pub(super) merits: RoutingStats,
     talking_since: Instant,
     blameless: u8,
     /// Number of consecutive ring attempts that the operator did not answer or rejected.
@@ -84,7 +84,7 @@ impl Operator {
             logged_in: false,
             registered: false,
             reachable: true,
-            hearing: Hearing::Heard,
+            hearing: Responsiveness::Heard,
             lacks_pair: false,
             paused: None,
             work: Work::Free,
@@ -92,7 +92,7 @@ impl Operator {
             guest: false,
             recalled: false,
             rest_until: None,
-            merits: Merits { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
+            merits: RoutingStats { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
             talking_since: now,
             blameless: 0,
             unanswered: 0,
@@ -237,12 +237,12 @@ impl Operator {
     }
 
     fn can_be_rung(&self) -> bool {
-        self.rest_until.is_none() && self.hearing != Hearing::Pending && !self.lacks_pair
+        self.rest_until.is_none() && self.hearing != Responsiveness::Pending && !self.lacks_pair
     }
 
     /// True if the operator is ready, or was ready until a ring attempt began, and a phone of theirs responds.
     pub(super) fn is_alert(&self) -> bool {
-        if self.hearing != Hearing::Heard {
+        if self.hearing != Responsiveness::Heard {
             return false;
         }
         match self.state() {

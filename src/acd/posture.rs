@@ -47,11 +47,11 @@ impl Posture {
 
 /// The effect of an operating mode on the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Service {
+pub(super) enum QueueMode {
     #[default]
-    AsDesksSay,
+    Normal,
     /// Every call may ring all operators of this desk at once.
-    Everybody(DeskNo),
+    AllOperators(DeskNo),
     /// Waiting calls go to the fallback first, until it has failed.
     FallbackFirst,
 }

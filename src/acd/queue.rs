@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet, Ring};
-use super::keys::{Call, Keys, More, OFFERS_MAX, Place, RING_MAX, Status, Widening};
+use super::keys::{Keys, More, OFFERS_MAX, OverflowStep, Place, QueuedCall, RING_MAX, Status};
 use super::pairs::FreePairs;
-use super::posture::Service;
+use super::posture::QueueMode;
 use super::sets::CallsBySet;
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::counted::Map;
@@ -19,7 +19,7 @@ mod verify;
 /// All calls, with indexes.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Queue {
-    calls: Map<CallId, Call>,
+    calls: Map<CallId, QueuedCall>,
     /// Waiting calls.
     waiting: Map<Place, CallId>,
     /// Number of waiting calls of each desk.
@@ -50,7 +50,7 @@ pub(super) struct Queue {
     /// The one call whose fallback rings all phones.
     ringing: Option<CallId>,
     arrivals: u64,
-    service: Service,
+    service: QueueMode,
     /// Port pairs that ring attempts may take.
     pub(super) free: FreePairs,
 }
@@ -61,7 +61,7 @@ impl Queue {
     pub(super) fn set_desks(&mut self, rings: Vec<Ring>, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
         let old = std::mem::replace(self, Self::with_desks(rings));
         (self.ringing, self.arrivals, self.service, self.free) = (old.ringing, old.arrivals, old.service, old.free);
-        if let Service::Everybody(desk) = &mut self.service {
+        if let QueueMode::AllOperators(desk) = &mut self.service {
             *desk = everybody;
         }
         for (call, mut entry) in old.calls {
@@ -87,7 +87,7 @@ impl Queue {
         &mut self,
         call: CallId,
         (priority, home): (u8, DeskNo),
-        widens: Vec<Widening>,
+        widens: Vec<OverflowStep>,
         overdue_at: Option<Instant>,
     ) {
         let place = (priority, self.arrivals);
@@ -101,7 +101,7 @@ impl Queue {
         &mut self,
         call: CallId,
         (place, home): (Place, DeskNo),
-        mut widens: Vec<Widening>,
+        mut widens: Vec<OverflowStep>,
         overdue_at: Option<Instant>,
     ) {
         if self.calls.contains_key(&call) {
@@ -112,11 +112,11 @@ impl Queue {
         let (status, phones_turn, lacks, recalled) = (Status::Waiting, false, None, BTreeSet::new());
         self.put(
             call,
-            Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, recalled, status },
+            QueuedCall { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, recalled, status },
         );
     }
 
-    fn put(&mut self, call: CallId, entry: Call) {
+    fn put(&mut self, call: CallId, entry: QueuedCall) {
         self.index(call, entry.place, Keys::default(), Keys::of(&entry, self.service));
         if let Some((at, _)) = entry.widens.last() {
             self.widenings.insert(*at, call);
@@ -133,10 +133,10 @@ impl Queue {
             entry.offers += match &status {
                 Status::Offered { to, .. } | Status::Fallback { to, .. } => to.len(),
                 Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. } => 0,
+                | Status::Transferring(_)
+                | Status::Placed { .. } => 0,
             };
             entry.status = status;
             entry.recalled.clear();
@@ -177,18 +177,19 @@ impl Queue {
     /// True if one more operator may ring for this call. Does not check port pairs.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
         self.status(call).is_some_and(|status| match status {
-            Status::Waiting | Status::Held { .. } => true,
+            Status::Waiting | Status::FallbackBackoff { .. } => true,
             Status::Offered { to, .. } => to.len() < RING_MAX,
-            Status::Fallback { to, .. } => self.service != Service::FallbackFirst && to.len() < RING_MAX,
-            Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
+            Status::Fallback { to, .. } => self.service != QueueMode::FallbackFirst && to.len() < RING_MAX,
+            Status::Talking(_) | Status::Transferring(_) | Status::Placed { .. } => false,
         })
     }
 
     /// Applies an operating mode. Calls keep their places.
-    pub(super) fn serve(&mut self, service: Service) {
+    pub(super) fn serve(&mut self, service: QueueMode) {
         let was = std::mem::replace(&mut self.service, service);
-        let keys =
-            |(call, entry): (&CallId, &Call)| (*call, entry.place, Keys::of(entry, was), Keys::of(entry, service));
+        let keys = |(call, entry): (&CallId, &QueuedCall)| {
+            (*call, entry.place, Keys::of(entry, was), Keys::of(entry, service))
+        };
         let changes: Vec<_> = self.calls.iter().map(keys).collect();
         for (call, place, before, after) in changes {
             self.index(call, place, before, after);
@@ -208,7 +209,7 @@ impl Queue {
 
     /// Removes one operator from those who ring, for a ring attempt or a fallback. After the last one the call waits; if it has used its
     /// attempts, no phone rings for it before `retry`.
-    pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
+    pub(super) fn stop_ringing(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
         self.change(call, |entry| {
             entry.recalled.remove(operator);
             match &mut entry.status {
@@ -216,7 +217,7 @@ impl Queue {
                     to.remove(operator);
                     if to.is_empty() {
                         let spent = entry.offers >= OFFERS_MAX;
-                        entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
+                        entry.status = if spent { Status::FallbackBackoff { until: retry } } else { Status::Waiting };
                     }
                 }
                 Status::Fallback { to, in_turn, .. } => {
@@ -224,21 +225,21 @@ impl Queue {
                     in_turn.remove(operator);
                 }
                 Status::Waiting
-                | Status::Held { .. }
+                | Status::FallbackBackoff { .. }
                 | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. } => {}
+                | Status::Transferring(_)
+                | Status::Placed { .. } => {}
             }
         });
     }
 
-    /// Like `leave_ring`, for an operator whose phone was not rung: the ring attempt does not count.
+    /// Like `stop_ringing`, for an operator whose phone was not rung: the ring attempt does not count.
     pub(super) fn leave_unrung(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
         self.change(call, |entry| entry.offers = entry.offers.saturating_sub(1));
-        self.leave_ring(call, operator, retry);
+        self.stop_ringing(call, operator, retry);
     }
 
-    fn change(&mut self, call: CallId, apply: impl FnOnce(&mut Call)) {
+    fn change(&mut self, call: CallId, apply: impl FnOnce(&mut QueuedCall)) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         let (before, place) = (Keys::of(entry, self.service), entry.place);
         apply(entry);
@@ -251,15 +252,15 @@ impl Queue {
     /// Adds a placed call. It never waits.
     pub(super) fn add_direct(&mut self, call: CallId, by: OperatorId) {
         self.add(call, (u8::MAX, DeskNo(0)), Vec::new(), None);
-        self.set(call, Status::Direct { by, engaged: BTreeSet::new() });
+        self.set(call, Status::Placed { by, engaged: BTreeSet::new() });
     }
 
     /// The operators who take part in a transfer or in a placed call.
     pub(super) fn engaged_mut(&mut self, call: CallId) -> Option<&mut BTreeSet<OperatorId>> {
         match &mut self.calls.get_mut(&call)?.status {
-            Status::Moving(engaged) | Status::Direct { engaged, .. } => Some(engaged),
+            Status::Transferring(engaged) | Status::Placed { engaged, .. } => Some(engaged),
             Status::Waiting
-            | Status::Held { .. }
+            | Status::FallbackBackoff { .. }
             | Status::Offered { .. }
             | Status::Fallback { .. }
             | Status::Talking(_) => None,

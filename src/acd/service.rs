@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Acd;
 use super::keys::Status;
-use super::posture::{Posture, Service};
+use super::posture::{Posture, QueueMode};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -35,10 +35,10 @@ impl Acd {
                 let offered = |(_, status): (CallId, &Status)| match status {
                     Status::Offered { to, .. } | Status::Fallback { in_turn: to, .. } => to.iter().cloned().collect(),
                     Status::Waiting
-                    | Status::Held { .. }
+                    | Status::FallbackBackoff { .. }
                     | Status::Talking(_)
-                    | Status::Moving(_)
-                    | Status::Direct { .. } => Vec::new(),
+                    | Status::Transferring(_)
+                    | Status::Placed { .. } => Vec::new(),
                 };
                 let rung: Vec<OperatorId> = self.queue.iter().flat_map(offered).collect();
                 rung.iter().for_each(|operator| self.withdraw(operator));
@@ -50,9 +50,9 @@ impl Acd {
     /// Applies the operating mode to the queue; also needed after a change of the desks.
     pub(super) fn serve_by_posture(&mut self) {
         self.queue.serve(match self.posture {
-            Posture::Normal | Posture::Drill => Service::AsDesksSay,
-            Posture::MajorIncident => Service::Everybody(self.everybody),
-            Posture::Fallback => Service::FallbackFirst,
+            Posture::Normal | Posture::Drill => QueueMode::Normal,
+            Posture::MajorIncident => QueueMode::AllOperators(self.everybody),
+            Posture::Fallback => QueueMode::FallbackFirst,
         });
     }
 
@@ -73,7 +73,7 @@ impl Acd {
             && self.queue.is_phones_turn(call);
         match phones_next {
             true => Status::Waiting,
-            false => Status::Held { until: self.retry_at(now) },
+            false => Status::FallbackBackoff { until: self.retry_at(now) },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Operators whose phones do not respond to a ring attempt: they are free for other calls, and the failure does not count against them.
 
-use super::operator::{Hearing, Operator};
+use super::operator::{Operator, Responsiveness};
 use super::queue::Queue;
 use super::{Acd, Standing, State, Status, Work};
 use crate::clock::{Instant, Now};
@@ -22,12 +22,12 @@ impl Acd {
     /// the call keeps its place. `pending`: there is no other phone to ring, so the operator is not rung again before `stops_trying` or
     /// `hear`.
     pub fn unheard(&mut self, now: Now, call: CallId, operator: &OperatorId, pending: bool) {
-        if !self.leave_ring(now, call, operator) {
+        if !self.stop_ringing(now, call, operator) {
             return;
         }
         self.floor.change(operator, |facts| {
             facts.work = Work::Free;
-            facts.hearing = if pending { Hearing::Pending } else { Hearing::Unheard };
+            facts.hearing = if pending { Responsiveness::Pending } else { Responsiveness::Unheard };
             None
         });
     }
@@ -35,8 +35,8 @@ impl Acd {
     /// The INVITEs to which no phone of an operator responded have ended: the operator can be rung again.
     pub fn stops_trying(&mut self, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
-            if facts.hearing == Hearing::Pending {
-                facts.hearing = Hearing::Unheard;
+            if facts.hearing == Responsiveness::Pending {
+                facts.hearing = Responsiveness::Unheard;
             }
             None
         });
@@ -45,8 +45,8 @@ impl Acd {
     /// No phone of an operator has responded before its ring attempt ended.
     pub fn was_unheard(&mut self, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
-            if facts.hearing == Hearing::Heard {
-                facts.hearing = Hearing::Unheard;
+            if facts.hearing == Responsiveness::Heard {
+                facts.hearing = Responsiveness::Unheard;
             }
             None
         });
@@ -55,9 +55,9 @@ impl Acd {
     /// A phone of an operator has responded or registered.
     pub fn hear(&mut self, operator: &OperatorId) {
         self.may_have_pair(operator);
-        if self.floor.get(operator).is_some_and(|facts| facts.hearing != Hearing::Heard) {
+        if self.floor.get(operator).is_some_and(|facts| facts.hearing != Responsiveness::Heard) {
             self.floor.change(operator, |facts| {
-                facts.hearing = Hearing::Heard;
+                facts.hearing = Responsiveness::Heard;
                 None
             });
         }

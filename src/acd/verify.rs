@@ -34,9 +34,9 @@ impl Acd {
                 (Work::Talking { .. }, Some(Status::Talking(talking))) => talking == operator,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
-                    Some(Status::Moving(engaged) | Status::Direct { engaged, .. }),
+                    Some(Status::Transferring(engaged) | Status::Placed { engaged, .. }),
                 ) => engaged.contains(operator),
-                (Work::WrapUp { .. }, Some(Status::Moving(engaged) | Status::Direct { engaged, .. })) => {
+                (Work::WrapUp { .. }, Some(Status::Transferring(engaged) | Status::Placed { engaged, .. })) => {
                     !engaged.contains(operator)
                 }
                 // A call whose operator was lost continues while the operator is in wrap-up.
@@ -45,12 +45,12 @@ impl Acd {
                     Work::WrapUp { .. },
                     Some(Status::Offered { to: reserved, .. } | Status::Fallback { to: reserved, .. }),
                 ) => !reserved.contains(operator),
-                (Work::WrapUp { .. }, Some(Status::Waiting | Status::Held { .. }) | None) => true,
+                (Work::WrapUp { .. }, Some(Status::Waiting | Status::FallbackBackoff { .. }) | None) => true,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
                     Some(
                         Status::Waiting
-                        | Status::Held { .. }
+                        | Status::FallbackBackoff { .. }
                         | Status::Offered { .. }
                         | Status::Fallback { .. }
                         | Status::Talking(_),
@@ -78,14 +78,14 @@ impl Acd {
     fn verify_calls(&self) -> Result<(), String> {
         for (call, status) in self.queue.iter() {
             let right = match status {
-                Status::Waiting | Status::Held { .. } => true,
+                Status::Waiting | Status::FallbackBackoff { .. } => true,
                 Status::Offered { to: operators, .. } | Status::Fallback { to: operators, .. } => {
                     operators.iter().all(|operator| self.is_offered(operator, call))
                 }
                 Status::Talking(operator) => {
                     self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call })
                 }
-                Status::Moving(engaged) | Status::Direct { engaged, .. } => engaged.iter().all(|operator| {
+                Status::Transferring(engaged) | Status::Placed { engaged, .. } => engaged.iter().all(|operator| {
                     self.floor.get(operator).is_some_and(|facts| match facts.work {
                         Work::Offered { call: his, .. } | Work::Talking { call: his } => his == call,
                         Work::Free | Work::WrapUp { .. } => false,

@@ -18,10 +18,11 @@ impl Acd {
     /// Operators who are reserved for a ringing call: by a ring attempt, by its fallback, or because it is a placed call of theirs.
     pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
         let rung = match self.queue.status(call) {
-            Some(Status::Offered { to, .. } | Status::Fallback { to, .. } | Status::Direct { engaged: to, .. }) => {
+            Some(Status::Offered { to, .. } | Status::Fallback { to, .. } | Status::Placed { engaged: to, .. }) => {
                 Some(to)
             }
-            Some(Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_)) | None => None,
+            Some(Status::Waiting | Status::FallbackBackoff { .. } | Status::Talking(_) | Status::Transferring(_))
+            | None => None,
         };
         let rings = |operator: &&OperatorId| {
             self.floor.get(operator).is_some_and(|facts| matches!(facts.work, Work::Offered { .. }))

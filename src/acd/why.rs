@@ -71,7 +71,11 @@ impl Acd {
                 to.iter().filter(at_desk).filter(|name| self.is_staffed(name)).count()
             }
             Some(
-                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+                Status::Waiting
+                | Status::FallbackBackoff { .. }
+                | Status::Talking(_)
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             )
             | None => 0,
         };

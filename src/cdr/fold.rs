@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
 use super::fact::{Callee, Fact, FactId, FactKind, Uptime};
-use super::guests::Guests;
+use super::guests::Participants;
 use super::transfers::Transfers;
 use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
 
@@ -30,7 +30,7 @@ impl Cdr {
         let ordered = timed(&ordered);
         let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
         let mut talking: Talking = None;
-        let (mut holds, mut transfers, mut guests) = (Holds::default(), Transfers::default(), Guests::default());
+        let (mut holds, mut transfers, mut guests) = (Holds::default(), Transfers::default(), Participants::default());
         for fact in &ordered {
             guests.take(fact, &mut cdr);
             cdr.take(fact, &mut talking);

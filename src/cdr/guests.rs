@@ -11,11 +11,11 @@ use super::{Cdr, Talk, Visit};
 
 /// The current participants.
 #[derive(Default)]
-pub(super) struct Guests {
+pub(super) struct Participants {
     open: BTreeMap<LegNo, (Callee, Role, Timestamp)>,
 }
 
-impl Guests {
+impl Participants {
     /// Applies one fact, before the talk itself does, so that participants' talks come before it. Other facts are ignored.
     pub(super) fn take(&mut self, fact: &Step<'_>, cdr: &mut Cdr) {
         if let FactKind::GuestJoined { leg, who, role } = fact.kind {

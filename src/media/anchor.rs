@@ -15,7 +15,7 @@ use super::latch::{Latch, Verdict};
 use super::mixer;
 use super::prompt::{Playing, Sounds};
 use super::quality::Reception;
-use super::recording::{Side, TapeId};
+use super::recording::{RecordingId, Side};
 use super::rtcp;
 use super::rtp::{self, FRAME_BYTES, FRAME_SAMPLES, Header};
 use super::srtp::{RTP_OVERHEAD_MAX, Refusal, Session};
@@ -54,7 +54,7 @@ pub struct Anchor {
     pub(super) partner: Option<u32>,
     /// The conference, and the party's index in it.
     pub(super) room: Option<(CallId, usize)>,
-    pub(super) tape: Option<(TapeId, Side)>,
+    pub(super) tape: Option<(RecordingId, Side)>,
 }
 
 #[derive(Clone, Debug)]

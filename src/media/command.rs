@@ -134,7 +134,7 @@ impl Prompt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     pub anchor: AnchorId,
-    /// The parties that this party hears: bit i is the i-th party of the list (`limits::ROOM_PARTIES_MAX`).
+    /// The parties that this party hears: bit i is the i-th party of the list (`limits::CONFERENCE_PARTIES_MAX`).
     pub hears: u8,
     /// The party's voice is part of the call's recording.
     pub taped: bool,
@@ -147,7 +147,7 @@ pub enum Command {
     /// Opens the slot's ports.
     Open { anchor: AnchorId },
     /// Sets where and how it sends (after offer and answer, and after each re-negotiation).
-    Aim { anchor: AnchorId, remote: Remote },
+    SetRemote { anchor: AnchorId, remote: Remote },
     /// Relays between two anchors, both ways, until `Unbridge` or `Close` of either. Ends `Play` on both.
     Bridge { a: AnchorId, b: AnchorId },
     /// Ends the relay of this anchor (and its partner's).

@@ -1,7 +1,7 @@
 //! The mixer of a conference: each party hears the sum of the parties that it may hear, in frames of 20 ms. Does not depend on packets or
 //! a clock, and allocates no memory once it is created.
 
-use crate::limits::ROOM_PARTIES_MAX;
+use crate::limits::CONFERENCE_PARTIES_MAX;
 
 use super::command::Codec;
 use super::g711;
@@ -23,16 +23,16 @@ pub type Frame = [i16; FRAME_SAMPLES];
 /// Parties as bits: bit i is the party with index i.
 pub type Seats = u8;
 
-const _: () = assert!(ROOM_PARTIES_MAX <= Seats::BITS as usize);
+const _: () = assert!(CONFERENCE_PARTIES_MAX <= Seats::BITS as usize);
 
 /// The mixer of one conference.
 #[derive(Debug)]
 pub struct Mixer {
-    seats: [Seat; ROOM_PARTIES_MAX],
+    seats: [PartyInput; CONFERENCE_PARTIES_MAX],
 }
 
 #[derive(Debug)]
-struct Seat {
+struct PartyInput {
     hears: Seats,
     store: Store,
     /// The party's audio in the current frame.
@@ -41,7 +41,7 @@ struct Seat {
 
 impl Default for Mixer {
     fn default() -> Self {
-        let seat = |_| Seat { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
+        let seat = |_| PartyInput { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
         Self { seats: std::array::from_fn(seat) }
     }
 }
@@ -57,7 +57,7 @@ impl Mixer {
     /// Removes a party: its audio is no longer mixed.
     pub fn clear(&mut self, seat: usize) {
         if let Some(found) = self.seats.get_mut(seat) {
-            *found = Seat { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
+            *found = PartyInput { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
         }
     }
 
@@ -96,7 +96,7 @@ impl Mixer {
 
 /// The bit of a party; 0 if the index is out of range.
 pub const fn bit(seat: usize) -> Seats {
-    if seat < ROOM_PARTIES_MAX { 1 << seat } else { 0 }
+    if seat < CONFERENCE_PARTIES_MAX { 1 << seat } else { 0 }
 }
 
 /// Encodes a frame.

@@ -24,12 +24,12 @@ pub enum Side {
 
 /// Identifies a running recording among the media threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TapeId(pub u64);
+pub struct RecordingId(pub u64);
 
 /// The audio of one packet, of fixed size, so that it passes through a queue without allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    pub tape: TapeId,
+    pub tape: RecordingId,
     pub side: Side,
     pub codec: Codec,
     pub at: Instant,
@@ -159,7 +159,7 @@ mod tests {
 
     fn frame(side: Side, ms: u64, timestamp: u32, value: i16) -> Frame {
         Frame {
-            tape: TapeId(1),
+            tape: RecordingId(1),
             side,
             codec: Codec::Pcma,
             at: Instant::from_nanos(ms * 1_000_000),

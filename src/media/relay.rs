@@ -15,7 +15,7 @@ use super::command::{AnchorId, Command, Event, Quality};
 use super::datagram::Datagram;
 use super::latch::Verdict;
 use super::prompt::{Playing, Sounds};
-use super::recording::{Frame, Side, TapeId};
+use super::recording::{Frame, RecordingId, Side};
 use super::rtcp::{self, REPORT_BYTES_MAX};
 use super::rtp::{FRAME_SAMPLES, Header};
 use super::stream::Stream;
@@ -57,7 +57,7 @@ pub enum Fate {
 }
 
 #[derive(Debug)]
-struct Tape {
+struct ActiveRecording {
     call: CallId,
     leg: LegNo,
     anchors: [AnchorId; 2],
@@ -70,7 +70,7 @@ pub struct Relay {
     /// Slots that are open, and slots with a prompt or digit, for the timers.
     open: Vec<u32>,
     playing: Vec<u32>,
-    tapes: BTreeMap<TapeId, Tape>,
+    tapes: BTreeMap<RecordingId, ActiveRecording>,
     next_tape: u64,
     rooms: BTreeMap<CallId, Room>,
     sounds: Arc<Sounds>,
@@ -100,7 +100,7 @@ impl Relay {
     pub fn command(&mut self, now: Instant, command: Command, out: &mut Out) {
         match command {
             Command::Open { anchor } => self.open(now, anchor, out),
-            Command::Aim { anchor, remote } => {
+            Command::SetRemote { anchor, remote } => {
                 if let Some(anchor) = self.current(anchor) {
                     anchor.aim(now, remote);
                 }
@@ -161,7 +161,7 @@ impl Relay {
 
     /// Sends the next frame of all prompts and conferences; due every 20 ms. Returns the number of packets.
     pub fn play(&mut self, now: Instant, send: &mut impl FnMut(u32, SocketAddr, &[u8]), out: &mut Out) -> u64 {
-        let mixed = self.play_rooms(now, send, out);
+        let mixed = self.play_conferences(now, send, out);
         let Self { anchors, playing, sounds, .. } = self;
         let mut buffer = [0; PLAYED_BYTES_MAX];
         let mut sent = 0;
@@ -173,7 +173,7 @@ impl Relay {
                     sent += 1;
                 }
                 Ok(None) => {}
-                Err(_over) => out.effects.push(Effect::Tell(Event::Played { anchor: anchor.id() })),
+                Err(_over) => out.effects.push(Effect::Report(Event::Played { anchor: anchor.id() })),
             }
             anchor.is_busy()
         });
@@ -185,10 +185,10 @@ impl Relay {
         for slot in &self.open {
             let Some(anchor) = at(&mut self.anchors, *slot) else { continue };
             if anchor.has_no_voice(now) {
-                out.effects.push(Effect::Tell(Event::NoVoice { anchor: anchor.id() }));
+                out.effects.push(Effect::Report(Event::NoVoice { anchor: anchor.id() }));
             }
             if anchor.falls_silent(now, self.silence) {
-                out.effects.push(Effect::Tell(Event::Silent { anchor: anchor.id() }));
+                out.effects.push(Effect::Report(Event::Silent { anchor: anchor.id() }));
             }
         }
     }
@@ -224,7 +224,7 @@ impl Relay {
     }
 
     /// Closes all recordings, at the end of the thread.
-    pub fn stop_tapes(&mut self, out: &mut Out) {
+    pub fn stop_recordings(&mut self, out: &mut Out) {
         while let Some((tape, _)) = self.tapes.first_key_value() {
             let tape = *tape;
             self.stop_tape(tape, out);
@@ -249,12 +249,12 @@ impl Relay {
         let partner = anchor.partner;
         match anchor.receive(now, from, packet) {
             Arrival::Foreign => {
-                out.effects.extend(anchor.misses(now, from).map(Effect::Tell));
+                out.effects.extend(anchor.misses(now, from).map(Effect::Report));
                 Fate::Foreign
             }
             Arrival::Ignored(header) => {
                 if header.is_some() {
-                    out.effects.extend(anchor.heard_anew().map(Effect::Tell));
+                    out.effects.extend(anchor.heard_anew().map(Effect::Report));
                 }
                 if let (Some(header), Some(other)) = (header, partner.and_then(|slot| at(&mut self.anchors, slot))) {
                     other.skip(&header);
@@ -262,9 +262,9 @@ impl Relay {
                 Fate::Ignored
             }
             Arrival::Taken { header, content, digit } => {
-                out.effects.extend(anchor.heard_anew().map(Effect::Tell));
+                out.effects.extend(anchor.heard_anew().map(Effect::Report));
                 if let Some(digit) = digit {
-                    out.effects.push(Effect::Tell(Event::Digit { anchor: anchor.id(), digit }));
+                    out.effects.push(Effect::Report(Event::Digit { anchor: anchor.id(), digit }));
                 }
                 if let Some((room, seat)) = anchor.room {
                     let room = self.rooms.get_mut(&room);
@@ -290,7 +290,7 @@ impl Relay {
         };
         match anchor.receive_report(now, from, packet) {
             Some((Verdict::Peer, length)) => {
-                out.effects.extend(anchor.heard_anew().map(Effect::Tell));
+                out.effects.extend(anchor.heard_anew().map(Effect::Report));
                 self.forward_report(slot, room, length).map_or(Fate::Taken, Fate::Passed)
             }
             Some((Verdict::Foreign, _)) => Fate::Foreign,
@@ -330,7 +330,7 @@ impl Relay {
     fn close(&mut self, id: AnchorId, out: &mut Out) {
         let Some(present) = self.slot(id.slot).map(|anchor| anchor.id()) else {
             // The anchor never opened, or is already closed: the event releases its ports in the switchboard.
-            out.effects.push(Effect::Tell(Event::Closed { anchor: id, quality: Quality::default() }));
+            out.effects.push(Effect::Report(Event::Closed { anchor: id, quality: Quality::default() }));
             return;
         };
         if present != id {
@@ -339,7 +339,7 @@ impl Relay {
         let taken = usize::try_from(id.slot).ok().and_then(|slot| self.anchors.get_mut(slot)).and_then(Option::take);
         if let Some(mut anchor) = taken {
             self.anchors_gone(id.slot, &mut anchor, out);
-            out.effects.push(Effect::Tell(Event::Closed { anchor: id, quality: anchor.quality() }));
+            out.effects.push(Effect::Report(Event::Closed { anchor: id, quality: anchor.quality() }));
         }
     }
 
@@ -350,7 +350,7 @@ impl Relay {
             other.switch();
         }
         if let Some((room, seat)) = anchor.room.take() {
-            self.seat_empties(room, seat);
+            self.remove_party(room, seat);
         }
         if let Some((tape, _)) = anchor.tape.take() {
             self.stop_tape(tape, out);
@@ -371,7 +371,7 @@ impl Relay {
         }
         for (this, other) in [(a, b), (b, a)] {
             self.unbridge(this.slot);
-            self.leave_room(this.slot);
+            self.leave_conference(this.slot);
             if let Some(anchor) = self.slot(this.slot) {
                 anchor.switch();
                 anchor.partner = Some(other.slot);
@@ -417,10 +417,10 @@ impl Relay {
         }
         if anchors.iter().any(|id| self.current(*id).is_none()) {
             let why = "a leg was closed before its recording began".to_owned();
-            out.effects.push(Effect::Tell(Event::RecordingFailed { call, leg, why }));
+            out.effects.push(Effect::Report(Event::RecordingFailed { call, leg, why }));
             return;
         }
-        let tape = TapeId(self.next_tape);
+        let tape = RecordingId(self.next_tape);
         self.next_tape += 1;
         for (id, side) in anchors.into_iter().zip([Side::Caller, Side::Operator]) {
             // A voice can be in one recording only: a new recording ends the old one.
@@ -431,18 +431,18 @@ impl Relay {
                 anchor.tape = Some((tape, side));
             }
         }
-        self.tapes.insert(tape, Tape { call, leg, anchors });
-        out.effects.push(Effect::StartTape { tape, call, leg });
+        self.tapes.insert(tape, ActiveRecording { call, leg, anchors });
+        out.effects.push(Effect::StartRecording { tape, call, leg });
     }
 
-    fn stop_tape(&mut self, id: TapeId, out: &mut Out) {
+    fn stop_tape(&mut self, id: RecordingId, out: &mut Out) {
         let Some(tape) = self.tapes.remove(&id) else { return };
         for anchor in tape.anchors {
             if let Some(anchor) = self.current(anchor) {
                 anchor.tape = anchor.tape.filter(|(tape, _)| *tape != id);
             }
         }
-        out.effects.push(Effect::StopTape(id));
+        out.effects.push(Effect::StopRecording(id));
     }
 
     fn slot(&mut self, slot: u32) -> Option<&mut Anchor> {
@@ -460,7 +460,15 @@ fn at(anchors: &mut [Option<Box<Anchor>>], slot: u32) -> Option<&mut Anchor> {
 }
 
 /// Splits an audio packet into frames for the recorder.
-fn tape_packet(at: Instant, tape: TapeId, side: Side, header: &Header, content: Content, packet: &[u8], out: &mut Out) {
+fn tape_packet(
+    at: Instant,
+    tape: RecordingId,
+    side: Side,
+    header: &Header,
+    content: Content,
+    packet: &[u8],
+    out: &mut Out,
+) {
     let Content::Sound(codec) = content else { return };
     let sound = packet.get(header.payload.clone()).unwrap_or_default();
     let mut timestamp = header.timestamp;

@@ -20,7 +20,7 @@ use super::clock::Clock;
 use super::media::Journaled;
 
 /// How long facts are gathered before they are written to the disk with one fsync.
-const GATHER: Duration = Duration::from_millis(50);
+const BATCH_DELAY: Duration = Duration::from_millis(50);
 /// Time between two attempts while the disk cannot be written or the folder cannot be used.
 const RETRY: Duration = Duration::from_secs(1);
 /// Remaining attempts when the service ends.
@@ -231,7 +231,7 @@ impl Desk {
             }
             if !inbox.is_closed() {
                 // Facts that arrive in the meantime go to the disk with the same fsync.
-                tokio::time::sleep(GATHER).await;
+                tokio::time::sleep(BATCH_DELAY).await;
             }
             while group.facts < FACTS_GROUP_MAX as u64
                 && let Ok(step) = inbox.try_recv()

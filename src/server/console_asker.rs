@@ -22,7 +22,7 @@ use super::console_reply::fault;
 use super::console_state::Console;
 
 /// Characters of the name or number of another party.
-const WHOM_MAX: usize = 64;
+const PARTY_NAME_MAX: usize = 64;
 
 /// The user of a request, whose token has been checked.
 pub(super) struct Asker {
@@ -87,13 +87,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
 /// The name or number of another party.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Whom(pub(super) String);
+pub(super) struct PartyName(pub(super) String);
 
-impl TryFrom<String> for Whom {
+impl TryFrom<String> for PartyName {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = (1..=WHOM_MAX).contains(&text.len());
+        let fits = (1..=PARTY_NAME_MAX).contains(&text.len());
         if fits { Ok(Self(text)) } else { Err("expected: a name or a number of at most 64 characters") }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
         #[serde(deny_unknown_fields)]
         struct Wanted {
             #[expect(dead_code, reason = "only read")]
-            to: Whom,
+            to: PartyName,
         }
         let wrong = |body: &str| wrong_body(&serde_json::from_str::<Wanted>(body).unwrap_err());
         for (body, expected) in [
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn whom_has_one_to_sixty_four_characters() {
-        let read = |text: &str| serde_json::from_str::<Whom>(&format!("\"{text}\"")).map(|whom| whom.0);
+        let read = |text: &str| serde_json::from_str::<PartyName>(&format!("\"{text}\"")).map(|whom| whom.0);
         assert_eq!(read("sari").unwrap(), "sari");
         assert_eq!(read(&"x".repeat(64)).unwrap().len(), 64);
         for wrong in [String::new(), "x".repeat(65)] {

@@ -14,7 +14,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::store::Store;
 use crate::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
 
-use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
+use super::console_asker::{Asker, Body, Called, Named, PartyName, call_id};
 use super::console_look_ups::NoResult;
 use super::console_reply::{Fault, Malformed, Usual, fault};
 use super::console_state::{Console, WORDS_MAX};
@@ -179,7 +179,7 @@ async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), R
 struct TransferBody {
     /// An operator, the name or number of an agency, or the emergency number for the queue.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
-    to: Whom,
+    to: PartyName,
 }
 
 #[utoipa::path(
@@ -226,7 +226,7 @@ async fn silent_prompt(asker: Asker, Called(call): Called) -> Response {
 struct GuestBody {
     /// An operator, or the name or number of an agency.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
-    whom: Whom,
+    whom: PartyName,
 }
 
 #[utoipa::path(
@@ -246,7 +246,7 @@ struct GuestBody {
     ),
 )]
 async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Body<GuestBody>) -> Response {
-    asker.asks(ConsoleCommand::AskIn { call, whom: whom.0 }).await
+    asker.asks(ConsoleCommand::InviteParticipant { call, whom: whom.0 }).await
 }
 
 #[utoipa::path(
@@ -269,7 +269,7 @@ async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Bo
 )]
 async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> Response {
     match (call_id(&call), leg.parse()) {
-        (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
+        (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::DisconnectParticipant { call, leg: LegNo(leg) }).await,
         (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
         (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "not a leg; expected: its number in the list of calls"),
     }
@@ -340,7 +340,7 @@ async fn offer(asker: Asker, Called(call): Called, Body(OfferBody { operator }):
 struct PlaceBody {
     /// A colleague, the name or number of an agency, or a number of the list of call-backs.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
-    to: Whom,
+    to: PartyName,
 }
 
 #[utoipa::path(

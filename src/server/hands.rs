@@ -23,11 +23,11 @@ use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;
 use super::rejections::Rejections;
-use super::signalling::Hands;
+use super::signalling::OutputSink;
 
-/// The `Hands` of the running service.
+/// The `OutputSink` of the running service.
 #[derive(Debug)]
-pub(super) struct ServiceHands {
+pub(super) struct ServiceOutputs {
     /// None after the last command.
     pub(super) media: Option<Arc<Media>>,
     /// Notifies the thread that stops media when the calls have ended. None after that.
@@ -42,7 +42,7 @@ pub(super) struct ServiceHands {
     pub(super) names: Names,
 }
 
-impl ServiceHands {
+impl ServiceOutputs {
     /// Also returns the receiver that is notified when the calls have ended: then media may be stopped.
     pub(super) fn new(
         media: &Arc<Media>,
@@ -70,7 +70,7 @@ impl ServiceHands {
     }
 }
 
-impl Hands for ServiceHands {
+impl OutputSink for ServiceOutputs {
     fn media(&mut self, command: Command) {
         if let Some(media) = &self.media {
             // Media counts commands that a full queue drops.

@@ -28,7 +28,7 @@ use super::desk::{Desk, desk};
 use super::dns::{Followers, Names};
 use super::events::Events;
 use super::finish::finish;
-use super::hands::ServiceHands;
+use super::hands::ServiceOutputs;
 use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
 use super::media::{Engine, Journaled, Media, MediaSettings, own_addresses};
@@ -94,7 +94,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let (tell_users, users) = watch::channel(Users::default());
     let known = restore(&desk, records.accounts(), restored, &tell_users).await;
     let asked = Names::new(&config.sip.name_servers, &desk);
-    let (hands, calls_over) = ServiceHands::new(&media, ledger, keeper, &metrics, &alarms, &events, asked);
+    let (hands, calls_over) = ServiceOutputs::new(&media, ledger, keeper, &metrics, &alarms, &events, asked);
     let terms = config.sip.connections;
     let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;
@@ -238,7 +238,7 @@ fn start_loop(
     sockets: Vec<std::net::UdpSocket>,
     streams: Streams,
     inbox: tokio::sync::mpsc::Receiver<Inbound>,
-    hands: ServiceHands,
+    hands: ServiceOutputs,
 ) -> anyhow::Result<oneshot::Receiver<Ledger>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
@@ -257,7 +257,7 @@ fn start_loop(
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
         let (_, hands) = runtime.block_on(signalling.run_out());
-        let ServiceHands { ledger, keeper, .. } = hands;
+        let ServiceOutputs { ledger, keeper, .. } = hands;
         drop(keeper);
         if tell.send(ledger).is_err() {
             error!("no part waited for the end of the signalling loop");

@@ -1,5 +1,5 @@
 //! The signalling loop: owns the switchboard and the SIP sockets, reads the clock, and carries out outputs. It waits only for its inputs:
-//! everything that can block is behind `Hands`.
+//! everything that can block is behind `OutputSink`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -79,7 +79,7 @@ pub enum Inbound {
 }
 
 /// Carries out the outputs other than datagrams and replies. No method may block.
-pub trait Hands {
+pub trait OutputSink {
     /// Sends a command to media.
     fn media(&mut self, command: Command);
     /// Records a fact.
@@ -147,7 +147,7 @@ pub struct Figures {
 }
 
 /// The loop and its state.
-pub struct Signalling<H: Hands> {
+pub struct Signalling<H: OutputSink> {
     switchboard: Switchboard,
     clock: Clock,
     sockets: SipSockets,
@@ -163,7 +163,7 @@ pub struct Signalling<H: Hands> {
     drained: bool,
 }
 
-impl<H: Hands> Signalling<H> {
+impl<H: OutputSink> Signalling<H> {
     /// Creates the loop; `run` starts it.
     pub fn new(
         switchboard: Switchboard,

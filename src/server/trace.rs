@@ -19,7 +19,7 @@ use crate::config::{Log, LogFormat};
 /// Maximum bytes that wait for the output.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 /// Time for which lines are collected before one write.
-const GATHER: Duration = Duration::from_millis(20);
+const BATCH_DELAY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -111,7 +111,7 @@ fn write_out(shared: &Shared) {
         };
         if !closed {
             // On the log's own thread: lines that arrive in the meantime are part of the same write.
-            std::thread::sleep(GATHER);
+            std::thread::sleep(BATCH_DELAY);
         }
         std::mem::swap(&mut lines, &mut shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes);
         // An error of the output cannot be reported anywhere.

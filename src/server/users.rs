@@ -77,8 +77,8 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Place { operator, .. }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         // The switchboard checks whose call it is.
-        ConsoleCommand::AskIn { .. }
-        | ConsoleCommand::SendAway { .. }
+        ConsoleCommand::InviteParticipant { .. }
+        | ConsoleCommand::DisconnectParticipant { .. }
         | ConsoleCommand::Transfer { .. }
         | ConsoleCommand::SilentPrompt { .. } => commands_all || actor.role == ConsoleRole::Operator,
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
@@ -136,8 +136,8 @@ mod tests {
             (ConsoleCommand::Message { operator: Some(budi), text }, [false, false, true, true, false]),
             (ConsoleCommand::SetPosture { posture: Posture::Drill, hours: None }, [false, false, true, true, false]),
             (ConsoleCommand::Posture, [true; 5]),
-            (ConsoleCommand::AskIn { call, whom: "siti".to_owned() }, [true, true, true, true, false]),
-            (ConsoleCommand::SendAway { call, leg: LegNo(2) }, [true, true, true, true, false]),
+            (ConsoleCommand::InviteParticipant { call, whom: "siti".to_owned() }, [true, true, true, true, false]),
+            (ConsoleCommand::DisconnectParticipant { call, leg: LegNo(2) }, [true, true, true, true, false]),
             (ConsoleCommand::Transfer { call, to: "siti".to_owned() }, [true, true, true, true, false]),
             (
                 ConsoleCommand::Supervise { call, mode: Supervision::Listen, by: None },

@@ -19,7 +19,7 @@ use super::crash_log::{Files, Left};
 use segments::State;
 
 pub use place::Place;
-pub use segments::{Chunk, Life, lives_before, read};
+pub use segments::{Chunk, Life, read, runs_before};
 
 /// Size of a segment after which a new one is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;

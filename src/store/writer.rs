@@ -32,7 +32,7 @@ const BATCH_FACTS_MAX: usize = 4_096;
 /// Closed calls whose facts are kept in memory for late facts.
 const CLOSED_MAX: usize = 4_096;
 /// Time to collect facts for one transaction. It saves fsyncs, and facts that directly follow a call's end are in its first record.
-const GATHER: Duration = Duration::from_secs(1);
+const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// The time between two attempts while the database is down: the first value, doubled each time up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// How often the path of the database is compared with the open file while no fact arrives.
@@ -267,7 +267,7 @@ impl Writer {
                 return Ok(());
             }
             // Facts that arrive in the meantime are stored in the same transaction.
-            tokio::time::sleep(GATHER).await;
+            tokio::time::sleep(BATCH_DELAY).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::{CallId, OperatorId};
-use crate::switchboard::ids::{TextId, WatchId, Who};
+use crate::switchboard::ids::{LegRef, TextId, WatchId};
 
 /// Round-trip time estimate (RFC 3261 §17.1.1.1).
 pub(in crate::switchboard) const T1: Duration = Duration::from_millis(500);
@@ -18,23 +18,23 @@ pub(in crate::switchboard) const TELL_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Alarm {
     /// A 2xx is retransmitted or given up.
-    Unacked(Who),
+    Unacked(LegRef),
     /// A reliable provisional response is retransmitted or given up.
-    Unpracked(Who),
+    Unpracked(LegRef),
     /// A session is refreshed, or its refresh has failed.
-    Session(Who),
+    Session(LegRef),
     /// A silent outgoing leg has not responded in time.
-    Inquiry(Who),
+    Inquiry(LegRef),
     /// A BYE has waited long enough for earlier requests of its dialog.
-    HeldBye(Who),
+    HeldBye(LegRef),
     /// The phone of a ring attempt has not responded at its Contact. Its other address is tried.
-    SecondWay(Who),
+    SecondWay(LegRef),
     /// The phone of a ring attempt has not responded in time. Handled before `RingOver`, which may be due at the same time.
-    Unheard(Who),
+    Unheard(LegRef),
     /// The binding of a ring attempt without a response has ended.
-    BindingGone(Who),
+    BindingGone(LegRef),
     /// A ring attempt has reached its maximum length.
-    RingOver(Who),
+    RingOver(LegRef),
     /// The ringing of all phones by the fallback has reached its maximum length.
     PhonesOver(CallId),
     /// A disconnected caller was not reached in time.
@@ -44,11 +44,11 @@ pub(in crate::switchboard) enum Alarm {
     /// An operator's own INVITE expires.
     InviteExpires(CallId),
     /// The last provisional response to a waiting caller is repeated.
-    TellAgain(Who),
+    TellAgain(LegRef),
     /// A caller whose SDP had no audio is offered audio again.
-    OfferAudio(Who),
+    OfferAudio(LegRef),
     /// The position in the queue is announced to a waiting caller.
-    TellPlace(CallId),
+    AnnouncePosition(CallId),
     /// An outside number is tried for a waiting call.
     Outside(CallId),
     /// A service call has reached its maximum length.
@@ -57,7 +57,7 @@ pub(in crate::switchboard) enum Alarm {
     /// A registration with a trunk is due.
     RegisterTrunk(usize),
     /// The time to wait for responses to deregistrations is over.
-    GoodbyesOver,
+    DeregistrationsOver,
     PingPhone(OperatorId),
     /// The operating mode ends, or a reminder of it is due.
     Posture,

@@ -9,10 +9,10 @@ use crate::sip::flow::Flow;
 
 /// One leg: of a caller, of a called party, or of a service call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) enum Who {
+pub(in crate::switchboard) enum LegRef {
     Caller(CallId),
-    Offer(CallId, LegNo),
-    Phone(u64),
+    Outgoing(CallId, LegNo),
+    Service(u64),
 }
 
 /// Identifies one subscription; never reused.

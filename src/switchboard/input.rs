@@ -54,8 +54,8 @@ impl ConsoleCommand {
                 Some(("call-back", format!("{} by {operator}", number.as_deref().unwrap_or("next"))))
             }
             Self::MarkCaller { number, hours, .. } => Some(("mark-caller", format!("{number} {hours} h"))),
-            Self::AskIn { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
-            Self::SendAway { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
+            Self::InviteParticipant { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
+            Self::DisconnectParticipant { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
             Self::Transfer { call, to } => Some(("transfer", format!("{call} {to}"))),
             Self::Place { operator, to } => Some(("call", format!("{operator} {to}"))),
             Self::Supervise { call, mode, by } => {
@@ -218,12 +218,12 @@ pub enum ConsoleCommand {
         operator: OperatorId,
     },
     /// Invites an operator or an agency to a talking call.
-    AskIn {
+    InviteParticipant {
         call: CallId,
         whom: String,
     },
     /// Removes a participant, or cancels the participant's ringing.
-    SendAway {
+    DisconnectParticipant {
         call: CallId,
         leg: LegNo,
     },

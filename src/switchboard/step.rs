@@ -11,7 +11,7 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 use crate::sip::sdes::MasterKey;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::output::Output;
 
 /// The outputs of one step, each kind in order.
@@ -78,7 +78,7 @@ impl Step {
 
 impl Step {
     /// Schedules the notification of an operator's subscribers, because a leg of the operator has begun, ended or moved.
-    pub(in crate::switchboard) fn stir(&mut self, whose: &Callee) {
+    pub(in crate::switchboard) fn mark_changed(&mut self, whose: &Callee) {
         if let Callee::Operator(operator) = whose {
             self.out.changed.insert(operator.clone());
         }
@@ -87,8 +87,8 @@ impl Step {
 
 impl Step {
     /// The delay before a re-INVITE is sent again after a 491: longer if siaga has created the Call-ID (RFC 3261 §14.1).
-    pub(in crate::switchboard) fn after_glare(&mut self, who: Who) -> Duration {
-        let ours = matches!(who, Who::Offer(..));
+    pub(in crate::switchboard) fn after_glare(&mut self, who: LegRef) -> Duration {
+        let ours = matches!(who, LegRef::Outgoing(..));
         let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };
         Duration::from_millis(10 * units)
     }

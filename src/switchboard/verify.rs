@@ -11,7 +11,7 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferState, Rung};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::{Session, SessionState};
@@ -152,10 +152,10 @@ impl Calls {
 impl Parts {
     /// Checks that ports, dialogs, transactions and INVITEs in use belong to live legs.
     fn verify_owners(&self) -> Result<(), String> {
-        let alive = |who: &Who| match who {
-            Who::Caller(call) => self.calls.calls.contains_key(call),
-            Who::Offer(call, leg) => self.calls.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
-            Who::Phone(phone) => self.calls.services.contains_key(phone),
+        let alive = |who: &LegRef| match who {
+            LegRef::Caller(call) => self.calls.calls.contains_key(call),
+            LegRef::Outgoing(call, leg) => self.calls.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
+            LegRef::Service(phone) => self.calls.services.contains_key(phone),
         };
         if let Some((anchor, who)) = self.net.media.anchors.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("port {anchor:?} belongs to {who:?}, who is gone"));
@@ -213,28 +213,28 @@ impl Calls {
         net.wire.clients.verify()?;
         for (client, purpose) in net.wire.clients.iter() {
             let good = match purpose {
-                Purpose::Offer(Who::Offer(call, leg)) => self
+                Purpose::Invite(LegRef::Outgoing(call, leg)) => self
                     .calls
                     .get(call)
                     .and_then(|call| call.legs.get(leg))
                     .is_some_and(|leg| leg.client == Some(*client) || leg.rung.second.client() == Some(*client)),
-                Purpose::Offer(Who::Caller(call)) => self
+                Purpose::Invite(LegRef::Caller(call)) => self
                     .calls
                     .get(call)
                     .and_then(|call| call.caller.fetched.as_ref())
                     .is_some_and(|fetched| fetched.client == *client),
-                Purpose::Offer(Who::Phone(_)) => false,
-                Purpose::Referral(who) | Purpose::Digit(who) | Purpose::Inquiry(who) | Purpose::Refresh(who) => {
+                Purpose::Invite(LegRef::Service(_)) => false,
+                Purpose::ReferNotify(who) | Purpose::Digit(who) | Purpose::Inquiry(who) | Purpose::Refresh(who) => {
                     self.session(*who).is_some_and(|session| session.awaits(purpose, *client))
                 }
                 Purpose::TrunkPing(..)
                 | Purpose::TrunkRegister(..)
                 | Purpose::PhonePing(..)
                 | Purpose::Prack(..)
-                | Purpose::Leaving { .. }
+                | Purpose::Deregister { .. }
                 | Purpose::Notify(_)
-                | Purpose::Text(_)
-                | Purpose::Farewell => true,
+                | Purpose::Message(_)
+                | Purpose::Bye => true,
             };
             if !good {
                 return Err(format!("nobody waits for the answer to {purpose:?}"));
@@ -282,7 +282,7 @@ impl Parts {
                     self.calls.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
                 Alarm::InviteExpires(call) => self.calls.calls.get(call).and_then(|call| call.expires_at) == at,
-                Alarm::TellPlace(call) => self.calls.calls.get(call).and_then(|call| call.place_told_at) == at,
+                Alarm::AnnouncePosition(call) => self.calls.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::Outside(call) => {
                     self.calls.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
                 }
@@ -291,7 +291,7 @@ impl Parts {
                 Alarm::TextAgain(text) => self.messages.texts.seconds_at(*text) == at,
                 Alarm::Watch(watch) => self.subscriptions.table.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::Posture => self.mode.stance.due == at,
-                Alarm::GoodbyesOver => self.calls.service.draining,
+                Alarm::DeregistrationsOver => self.calls.service.draining,
                 Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
             };
             if !good {
@@ -300,7 +300,7 @@ impl Parts {
         }
         let told = |(id, call): (&CallId, &Call)| {
             let at = call.place_told_at?;
-            (!call.announced || !self.step.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
+            (!call.announced || !self.step.alarms.contains(at, Alarm::AnnouncePosition(*id))).then_some(*id)
         };
         if let Some(id) = self.calls.calls.iter().find_map(told) {
             return Err(format!("call {id} is to be told its place, and will not be"));
@@ -333,16 +333,16 @@ impl Calls {
         Ok(())
     }
 
-    fn rings_until(&self, who: Who) -> Option<Instant> {
-        let Who::Offer(call, leg) = who else { return None };
+    fn rings_until(&self, who: LegRef) -> Option<Instant> {
+        let LegRef::Outgoing(call, leg) = who else { return None };
         match self.calls.get(&call)?.legs.get(&leg)?.state {
             OfferState::Ringing { ring_until, .. } => Some(ring_until),
             OfferState::Unheard | OfferState::Cancelling | OfferState::Talking => None,
         }
     }
 
-    fn rung(&self, who: Who) -> Option<&Rung> {
-        let Who::Offer(call, leg) = who else { return None };
+    fn rung(&self, who: LegRef) -> Option<&Rung> {
+        let LegRef::Outgoing(call, leg) = who else { return None };
         self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.rung)
     }
 }

@@ -108,7 +108,7 @@ impl Sound {
                 let fresh = Anchor { generation: anchor.generation, ..Anchor::default() };
                 assert!(self.open.insert(anchor.slot, fresh).is_none(), "{anchor:?} is opened twice");
             }
-            Command::Aim { anchor, remote } => {
+            Command::SetRemote { anchor, remote } => {
                 let open = self.anchor(anchor);
                 open.remote = Some(remote.rtp);
                 open.packets.get_or_insert_with(|| Packets::new(&remote)).aim(&remote);

@@ -260,7 +260,7 @@ fn each_trunk_is_spoken_to_in_the_formats_that_it_wants() {
     world.take(SECOND, "ACK");
     caller.is_answered(&mut world);
     let aimed = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { remote, .. } => Some(remote.clone()),
+        Command::SetRemote { remote, .. } => Some(remote.clone()),
         _ => None,
     });
     assert_eq!(aimed.map(|remote| (remote.dtmf, remote.dtmf_heard)), Some((None, None)));

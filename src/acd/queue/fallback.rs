@@ -23,9 +23,11 @@ impl Status {
                 to.insert(operator.clone());
                 Self::Offered { to, more }
             }
-            Self::Waiting | Self::Held { .. } | Self::Talking(_) | Self::Moving(_) | Self::Direct { .. } => {
-                Self::Offered { to: BTreeSet::from([operator.clone()]), more }
-            }
+            Self::Waiting
+            | Self::FallbackBackoff { .. }
+            | Self::Talking(_)
+            | Self::Transferring(_)
+            | Self::Placed { .. } => Self::Offered { to: BTreeSet::from([operator.clone()]), more },
         }
     }
 
@@ -34,11 +36,11 @@ impl Status {
         match self {
             Self::Fallback { to, in_turn, .. } => to.len() > in_turn.len(),
             Self::Waiting
-            | Self::Held { .. }
+            | Self::FallbackBackoff { .. }
             | Self::Offered { .. }
             | Self::Talking(_)
-            | Self::Moving(_)
-            | Self::Direct { .. } => false,
+            | Self::Transferring(_)
+            | Self::Placed { .. } => false,
         }
     }
 }
@@ -49,7 +51,11 @@ impl Queue {
         match self.status(call) {
             Some(Status::Offered { to, .. } | Status::Fallback { in_turn: to, .. }) => to.contains(operator),
             Some(
-                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+                Status::Waiting
+                | Status::FallbackBackoff { .. }
+                | Status::Talking(_)
+                | Status::Transferring(_)
+                | Status::Placed { .. },
             )
             | None => false,
         }

@@ -199,8 +199,8 @@ fn who_has_left_is_not_heard_and_a_seat_outside_the_room_is_nobodys() {
     mixer.set_hears(1, Seats::MAX);
     say(&mut mixer, 0, 1, 0, 5_000);
     mixer.clear(0);
-    say(&mut mixer, ROOM_PARTIES_MAX, 1, 0, 5_000);
+    say(&mut mixer, CONFERENCE_PARTIES_MAX, 1, 0, 5_000);
     (0..4).for_each(|_| mixer.advance());
     assert_eq!(mixer.heard_by(1), [0; FRAME_SAMPLES]);
-    assert_eq!((mixer.heard_by(ROOM_PARTIES_MAX), bit(ROOM_PARTIES_MAX)), ([0; FRAME_SAMPLES], 0));
+    assert_eq!((mixer.heard_by(CONFERENCE_PARTIES_MAX), bit(CONFERENCE_PARTIES_MAX)), ([0; FRAME_SAMPLES], 0));
 }

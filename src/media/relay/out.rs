@@ -2,7 +2,7 @@
 
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Event;
-use crate::media::recording::{Frame, TapeId};
+use crate::media::recording::{Frame, RecordingId};
 
 /// Actions of the thread other than sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,13 +11,13 @@ pub enum Effect {
     Listen(u32),
     /// Stop receiving on both ports of this slot.
     Deaf(u32),
-    Tell(Event),
-    StartTape {
-        tape: TapeId,
+    Report(Event),
+    StartRecording {
+        tape: RecordingId,
         call: CallId,
         leg: LegNo,
     },
-    StopTape(TapeId),
+    StopRecording(RecordingId),
 }
 
 /// The outputs of a step. The caller reuses it from step to step to avoid allocation.

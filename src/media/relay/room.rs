@@ -1,21 +1,21 @@
 //! One conference of a media thread: its parties, its mixer, and its audio for the recorder.
 
 use crate::clock::Instant;
-use crate::limits::ROOM_PARTIES_MAX;
+use crate::limits::CONFERENCE_PARTIES_MAX;
 use crate::media::anchor::Content;
 use crate::media::command::{AnchorId, Codec, Party};
 use crate::media::mixer::{self, Mixer, Seats};
-use crate::media::recording::{Frame, Side, TapeId};
+use crate::media::recording::{Frame, RecordingId, Side};
 use crate::media::relay::out::Out;
 use crate::media::rtp::{FRAME_SAMPLES, Header};
 
 /// The law in which a conference is recorded.
-const TAPE_LAW: Codec = Codec::Pcma;
+const RECORDING_LAW: Codec = Codec::Pcma;
 
 /// One conference.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    pub(super) seats: [Option<AnchorId>; ROOM_PARTIES_MAX],
+    pub(super) seats: [Option<AnchorId>; CONFERENCE_PARTIES_MAX],
     taped: Seats,
     pub(super) mixer: Mixer,
     /// Samples since it was created, used as timestamps of its frames in a recording.
@@ -64,16 +64,16 @@ impl Room {
     }
 
     /// Records the current frame of the caller, and that of all other parties whose voices are recorded.
-    pub(super) fn tape(&self, at: Instant, tape: TapeId, caller: usize, out: &mut Out) {
+    pub(super) fn tape(&self, at: Instant, tape: RecordingId, caller: usize, out: &mut Out) {
         let caller = mixer::bit(caller);
         for (side, of) in [(Side::Caller, caller), (Side::Operator, self.taped & !caller)] {
-            let payload = mixer::encode(TAPE_LAW, &self.mixer.sum(of));
+            let payload = mixer::encode(RECORDING_LAW, &self.mixer.sum(of));
             let length = u8::try_from(FRAME_SAMPLES).unwrap_or(0);
             // An SSRC that no network source has: the recorder detects a change from one source to the other by it.
             out.frames.push(Frame {
                 tape,
                 side,
-                codec: TAPE_LAW,
+                codec: RECORDING_LAW,
                 at,
                 ssrc: 0,
                 timestamp: self.samples,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::clock::Instant;
 use crate::ids::CallId;
-use crate::limits::ROOM_PARTIES_MAX;
+use crate::limits::CONFERENCE_PARTIES_MAX;
 use crate::media::anchor::PLAYED_BYTES_MAX;
 use crate::media::command::{AnchorId, Party};
 use crate::media::recording::Side;
@@ -17,7 +17,7 @@ impl Relay {
     /// Creates a conference, or changes its parties and which parties each hears. A party that stays keeps its index, and with it its
     /// buffered audio.
     pub(super) fn mix(&mut self, id: CallId, parties: &[Party]) {
-        let parties: Vec<Party> = parties.iter().copied().take(ROOM_PARTIES_MAX).collect();
+        let parties: Vec<Party> = parties.iter().copied().take(CONFERENCE_PARTIES_MAX).collect();
         let mut room = self.rooms.remove(&id).unwrap_or_default();
         for (seat, seated) in room.seats.into_iter().enumerate() {
             let stays = seated.is_some_and(|seated| parties.iter().any(|party| party.anchor == seated));
@@ -32,7 +32,7 @@ impl Relay {
             }
             let Some(free) = room.seats.iter().position(Option::is_none) else { break };
             self.unbridge(party.anchor.slot);
-            self.leave_room(party.anchor.slot);
+            self.leave_conference(party.anchor.slot);
             self.stop(party.anchor);
             self.sit(party.anchor, Some((id, free)));
             if let Some(seat) = room.seats.get_mut(free) {
@@ -53,16 +53,16 @@ impl Relay {
     }
 
     /// Removes an anchor from its conference, if it is in one.
-    pub(super) fn leave_room(&mut self, slot: u32) {
+    pub(super) fn leave_conference(&mut self, slot: u32) {
         let Some((room, seat)) = self.slot(slot).and_then(|anchor| anchor.room.take()) else { return };
         if let Some(anchor) = self.slot(slot) {
             anchor.switch();
         }
-        self.seat_empties(room, seat);
+        self.remove_party(room, seat);
     }
 
     /// Removes the party with this index; a conference without parties is closed.
-    pub(super) fn seat_empties(&mut self, id: CallId, seat: usize) {
+    pub(super) fn remove_party(&mut self, id: CallId, seat: usize) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.vacate(seat);
         if room.is_empty() {
@@ -71,7 +71,7 @@ impl Relay {
     }
 
     /// Sends the next frame to all parties of all conferences. Returns the number of packets.
-    pub(super) fn play_rooms(
+    pub(super) fn play_conferences(
         &mut self,
         now: Instant,
         send: &mut impl FnMut(u32, SocketAddr, &[u8]),

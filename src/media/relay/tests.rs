@@ -99,7 +99,7 @@ impl Bench {
 
     fn open(&mut self, phone: &Phone) {
         self.command(Command::Open { anchor: phone.anchor });
-        self.command(Command::Aim { anchor: phone.anchor, remote: phone.remote() });
+        self.command(Command::SetRemote { anchor: phone.anchor, remote: phone.remote() });
     }
 
     fn command(&mut self, command: Command) {
@@ -145,7 +145,7 @@ impl Bench {
         let effects = std::mem::take(&mut self.out.effects);
         effects
             .into_iter()
-            .filter_map(|effect| if let Effect::Tell(event) = effect { Some(event) } else { None })
+            .filter_map(|effect| if let Effect::Report(event) = effect { Some(event) } else { None })
             .collect()
     }
 
@@ -194,11 +194,11 @@ fn aiming_elsewhere_opens_the_latch_again_and_aiming_the_same_does_not() {
     let (mut bench, mut caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcma);
     let packet = caller.sound(1);
     bench.passed(&caller, &packet);
-    bench.command(Command::Aim { anchor: CALLER, remote: caller.remote() });
+    bench.command(Command::SetRemote { anchor: CALLER, remote: caller.remote() });
     let moved: SocketAddr = "192.0.2.1:9000".parse().unwrap();
     assert_eq!(bench.from(moved, CALLER, &caller.sound(1)).0, Fate::Foreign);
     let remote = Remote { rtp: moved, ..caller.remote() };
-    bench.command(Command::Aim { anchor: CALLER, remote });
+    bench.command(Command::SetRemote { anchor: CALLER, remote });
     assert!(matches!(bench.from(moved, CALLER, &caller.sound(1)).0, Fate::Passed(_)));
 }
 
@@ -237,7 +237,7 @@ fn the_peer_hears_one_stream_from_prompt_to_bridge_to_the_next_operator() {
 fn digits_pass_with_the_other_sides_type_and_are_told_once() {
     let (mut bench, mut caller, operator) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
     let remote = Remote { dtmf: Some(96), ..operator.remote() };
-    bench.command(Command::Aim { anchor: OPERATOR, remote });
+    bench.command(Command::SetRemote { anchor: OPERATOR, remote });
     bench.command(Command::Bridge { a: CALLER, b: OPERATOR });
     for flags in [10, 10, 0x8a, 0x8a, 0x8a] {
         let mut packet = caller.packet(DTMF, &[9, flags, 1, 64]);
@@ -253,7 +253,7 @@ fn digits_are_heard_under_our_number_and_under_the_peers_own() {
     // Our offer said 101, the peer's answer 96 (RFC 3264 §6.1): it sends one or the other, and is sent 96.
     let (mut bench, mut caller, operator) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
     let remote = Remote { dtmf: Some(96), dtmf_heard: Some(101), ..caller.remote() };
-    bench.command(Command::Aim { anchor: CALLER, remote });
+    bench.command(Command::SetRemote { anchor: CALLER, remote });
     bench.command(Command::Bridge { a: CALLER, b: OPERATOR });
     for (number, digit, timestamp) in [(101, 1, 1_000_u32), (96, 2, 2_000)] {
         let mut packet = caller.packet(number, &[digit, 0x8a, 1, 64]);
@@ -285,9 +285,9 @@ fn a_peer_on_hold_is_not_sent_to() {
     let (mut bench, mut caller, operator) = Bench::bridged(Codec::Pcma, Codec::Pcma);
     let packet = caller.sound(1);
     let before = bench.passed(&caller, &packet).1;
-    bench.command(Command::Aim { anchor: OPERATOR, remote: Remote { send: false, ..operator.remote() } });
+    bench.command(Command::SetRemote { anchor: OPERATOR, remote: Remote { send: false, ..operator.remote() } });
     assert_eq!(bench.from(caller.address, CALLER, &caller.sound(1)).0, Fate::Taken);
-    bench.command(Command::Aim { anchor: OPERATOR, remote: operator.remote() });
+    bench.command(Command::SetRemote { anchor: OPERATOR, remote: operator.remote() });
     let packet = caller.sound(1);
     assert_eq!(bench.passed(&caller, &packet).1.sequence, before.sequence.wrapping_add(1));
 }
@@ -352,7 +352,7 @@ fn commands_for_another_generation_are_ignored() {
     for command in [
         Command::Close { anchor: old },
         Command::Unbridge { anchor: old },
-        Command::Aim { anchor: old, remote: Phone::new(SECOND, Codec::Pcma).remote() },
+        Command::SetRemote { anchor: old, remote: Phone::new(SECOND, Codec::Pcma).remote() },
         Command::Play { anchor: old, first: None, then: Some(Prompt::Queue) },
     ] {
         bench.command(command);
@@ -385,10 +385,10 @@ fn a_recording_gets_what_both_say_and_ends_with_either_leg() {
         [0, 160, 320].map(|at| (Side::Operator, Codec::Pcmu, if at == 320 { 80 } else { 160 }, timestamp + at))
     );
     bench.command(Command::Close { anchor: OPERATOR });
-    let tape = TapeId(0);
+    let tape = RecordingId(0);
     let effects: Vec<_> =
-        bench.out.effects.iter().filter(|e| !matches!(e, Effect::Tell(_) | Effect::Deaf(_))).collect();
-    assert_eq!(effects, [&Effect::StartTape { tape, call, leg: LegNo(1) }, &Effect::StopTape(tape)]);
+        bench.out.effects.iter().filter(|e| !matches!(e, Effect::Report(_) | Effect::Deaf(_))).collect();
+    assert_eq!(effects, [&Effect::StartRecording { tape, call, leg: LegNo(1) }, &Effect::StopRecording(tape)]);
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn nothing_is_pressed_for_who_takes_no_events_or_is_parted() {
     let (mut bench, caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcmu);
     bench.command(Command::Press { anchor: CALLER, digit: 'x' });
     let remote = Remote { dtmf: None, ..caller.remote() };
-    bench.command(Command::Aim { anchor: CALLER, remote });
+    bench.command(Command::SetRemote { anchor: CALLER, remote });
     bench.command(Command::Press { anchor: CALLER, digit: '5' });
     assert!(!bench.relay.is_playing());
     bench.command(Command::Press { anchor: OPERATOR, digit: '5' });

@@ -159,7 +159,7 @@ impl Media {
     pub fn queue(&self, command: Command) -> bool {
         let taken = match &command {
             Command::Open { anchor }
-            | Command::Aim { anchor, .. }
+            | Command::SetRemote { anchor, .. }
             | Command::Unbridge { anchor }
             | Command::Play { anchor, .. }
             | Command::Stop { anchor }

@@ -16,7 +16,7 @@ use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::limits::{RECORDING_FRAMES_MAX, RECORDINGS_SEALING_MAX};
 use crate::media::command::{Event, Gap};
-use crate::media::recording::{Frame, Stereo, TapeId};
+use crate::media::recording::{Frame, RecordingId, Stereo};
 use crate::store::access;
 
 use super::clock::Clock;
@@ -63,10 +63,10 @@ impl Lost {
 
 /// Orders of the media threads to the recorder.
 #[derive(Clone, Debug)]
-pub(super) enum TapeOrder {
-    Start { tape: TapeId, call: CallId, leg: LegNo, at: Instant },
+pub(super) enum RecorderOrder {
+    Start { tape: RecordingId, call: CallId, leg: LegNo, at: Instant },
     Frame(Frame),
-    Stop { tape: TapeId, at: Instant, lost: Lost },
+    Stop { tape: RecordingId, at: Instant, lost: Lost },
     End,
 }
 
@@ -80,7 +80,7 @@ struct Written {
     gaps: Vec<Gap>,
 }
 
-struct Tape<D> {
+struct OpenRecording<D> {
     key: Key,
     file: String,
     path: PathBuf,
@@ -92,7 +92,7 @@ struct Tape<D> {
 /// The running recorder.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    pub(super) orders: SyncSender<TapeOrder>,
+    pub(super) orders: SyncSender<RecorderOrder>,
     /// Returns the markers, and the registered recordings that they do not have yet.
     writing: Option<JoinHandle<(Markers, Registered)>>,
     sealing: Option<JoinHandle<()>>,
@@ -156,7 +156,7 @@ impl Recorder {
 
     /// Ends all recordings and waits until they are on disk. Returns the markers to remove once the facts are in the journal.
     pub(super) fn stop(&mut self) -> Vec<PathBuf> {
-        drop(self.orders.send(TapeOrder::End));
+        drop(self.orders.send(RecorderOrder::End));
         let markers = self.writing.take().and_then(|thread| thread.join().ok());
         let sealed = self.sealing.take().and_then(|thread| thread.join().ok());
         self.watch = None;
@@ -189,12 +189,12 @@ struct Desk<F, D> {
     events: F,
     sealer: SyncSender<Written>,
     /// Recordings without audio so far: a call without any leaves no file.
-    silent: BTreeMap<TapeId, (CallId, LegNo, Instant)>,
-    tapes: BTreeMap<TapeId, Tape<D>>,
+    silent: BTreeMap<RecordingId, (CallId, LegNo, Instant)>,
+    tapes: BTreeMap<RecordingId, OpenRecording<D>>,
 }
 
 impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
-    fn run(mut self, inbox: &Receiver<TapeOrder>, repairer: Repairer) -> (Markers, Registered) {
+    fn run(mut self, inbox: &Receiver<RecorderOrder>, repairer: Repairer) -> (Markers, Registered) {
         self.pulse.beat();
         self.repair(repairer);
         let mut next_header = self.clock.now() + HEADER_EVERY;
@@ -309,7 +309,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
     }
 
     /// Handles all waiting orders; returns false at the end.
-    fn empty(&mut self, inbox: &Receiver<TapeOrder>) -> bool {
+    fn empty(&mut self, inbox: &Receiver<RecorderOrder>) -> bool {
         loop {
             match inbox.try_recv() {
                 Ok(order) => {
@@ -323,10 +323,10 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
         }
     }
 
-    fn order(&mut self, order: TapeOrder) -> bool {
+    fn order(&mut self, order: RecorderOrder) -> bool {
         match order {
-            TapeOrder::Start { tape, call, leg, at } => drop(self.silent.insert(tape, (call, leg, at))),
-            TapeOrder::Frame(frame) => {
+            RecorderOrder::Start { tape, call, leg, at } => drop(self.silent.insert(tape, (call, leg, at))),
+            RecorderOrder::Frame(frame) => {
                 if let Some((call, leg, at)) = self.silent.remove(&frame.tape) {
                     self.start(frame.tape, call, leg, at);
                 }
@@ -335,23 +335,23 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                     tape.frame(&frame);
                 }
             }
-            TapeOrder::Stop { tape, at, lost } => self.stop(tape, at, lost),
-            TapeOrder::End => return false,
+            RecorderOrder::Stop { tape, at, lost } => self.stop(tape, at, lost),
+            RecorderOrder::End => return false,
         }
         true
     }
 
-    fn start(&mut self, tape: TapeId, call: CallId, leg: LegNo, at: Instant) {
+    fn start(&mut self, tape: RecordingId, call: CallId, leg: LegNo, at: Instant) {
         let key = Key { call, leg };
         let file = file_name(key, &self.zone);
         let path = self.folder.join(&file);
         let wav = WavFile::new(path.clone());
-        let mut new = Tape { key, file, path, marked: false, stereo: Stereo::new(at), wav };
+        let mut new = OpenRecording { key, file, path, marked: false, stereo: Stereo::new(at), wav };
         new.mark(&self.markers);
         self.tapes.insert(tape, new);
     }
 
-    fn stop(&mut self, tape: TapeId, at: Instant, lost: Lost) {
+    fn stop(&mut self, tape: RecordingId, at: Instant, lost: Lost) {
         self.silent.remove(&tape);
         let Some(mut tape) = self.tapes.remove(&tape) else { return };
         self.pulse.beat();
@@ -381,7 +381,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
     }
 }
 
-impl<D: Disk> Tape<D> {
+impl<D: Disk> OpenRecording<D> {
     fn frame(&mut self, frame: &Frame) {
         let Self { stereo, wav, .. } = self;
         stereo.push(frame, &mut |pair| wav.push(pair));

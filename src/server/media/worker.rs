@@ -11,14 +11,14 @@ use crate::clock::Instant;
 use crate::media::anchor::Anchor;
 use crate::media::command::{Command, Event};
 use crate::media::datagram::Datagram;
-use crate::media::recording::TapeId;
+use crate::media::recording::RecordingId;
 use crate::media::relay::{Channel, Departure, Effect, Fate, Out, Relay};
 use crate::media::rtcp::REPORT_BYTES_MAX;
 
 use super::clock::Clock;
 use super::engine::{Engine, Post};
 use super::ports::Ports;
-use super::recorder::{Lost, TapeOrder};
+use super::recorder::{Lost, RecorderOrder};
 
 /// Interval at which prompts are sent.
 const FRAME: Duration = Duration::from_millis(20);
@@ -84,7 +84,7 @@ pub(super) struct Setup<F> {
     pub(super) orders: Receiver<Order>,
     /// True while a wake-up is pending, so that a burst of orders signals once.
     pub(super) waking: Arc<AtomicBool>,
-    pub(super) recorder: Option<SyncSender<TapeOrder>>,
+    pub(super) recorder: Option<SyncSender<RecorderOrder>>,
     pub(super) events: F,
     pub(super) figures: Arc<Figures>,
 }
@@ -97,9 +97,9 @@ pub(super) struct Worker<F> {
     /// RTCP reports to be sent after the turn.
     answers: Vec<(u32, SocketAddr, [u8; REPORT_BYTES_MAX], usize)>,
     /// Frames that did not fit into the recorder's queue, by recording.
-    dropped: BTreeMap<TapeId, Lost>,
+    dropped: BTreeMap<RecordingId, Lost>,
     /// Orders for the recorder that must not be lost and did not fit into its queue.
-    held_back: Vec<TapeOrder>,
+    held_back: Vec<RecorderOrder>,
     next_frame: Instant,
     next_look: Instant,
     opened: u64,
@@ -138,7 +138,7 @@ impl<F: FnMut(Event)> Worker<F> {
             self.carry_out(engine);
             self.count(engine);
         }
-        self.setup.relay.stop_tapes(&mut self.out);
+        self.setup.relay.stop_recordings(&mut self.out);
         self.carry_out(engine);
         self.release(true);
     }
@@ -243,19 +243,19 @@ impl<F: FnMut(Event)> Worker<F> {
                         self.setup.ports.close(number(slot, channel));
                     }
                 }
-                Effect::Tell(event) => (self.setup.events)(event),
-                Effect::StartTape { tape, call, leg } => {
+                Effect::Report(event) => (self.setup.events)(event),
+                Effect::StartRecording { tape, call, leg } => {
                     let at = self.setup.clock.now();
                     if self.setup.recorder.is_some() {
-                        self.record(TapeOrder::Start { tape, call, leg, at });
+                        self.record(RecorderOrder::Start { tape, call, leg, at });
                     } else {
                         let why = "no folder for recordings is configured".to_owned();
                         (self.setup.events)(Event::RecordingFailed { call, leg, why });
                     }
                 }
-                Effect::StopTape(tape) => {
+                Effect::StopRecording(tape) => {
                     let (at, lost) = (self.setup.clock.now(), self.dropped.remove(&tape).unwrap_or_default());
-                    self.record(TapeOrder::Stop { tape, at, lost });
+                    self.record(RecorderOrder::Stop { tape, at, lost });
                 }
             }
         }
@@ -271,14 +271,14 @@ impl<F: FnMut(Event)> Worker<F> {
         };
         for frame in self.out.frames.drain(..) {
             let (tape, at) = (frame.tape, frame.at);
-            if recorder.try_send(TapeOrder::Frame(frame)).is_err() {
+            if recorder.try_send(RecorderOrder::Frame(frame)).is_err() {
                 self.dropped.entry(tape).or_default().add(at);
                 self.setup.figures.recording_frames_dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    fn record(&mut self, order: TapeOrder) {
+    fn record(&mut self, order: RecorderOrder) {
         self.held_back.push(order);
         self.release(false);
     }

@@ -204,7 +204,7 @@ pub struct Life {
 }
 
 /// The runs that wrote the segments before one, oldest first: each begins with `Started`.
-pub fn lives_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
+pub fn runs_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
     let mut lives: Vec<(Life, Option<FactId>)> = Vec::new();
     for segment in list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < before) {
         let file = File::open(path(dir, segment, State::Waiting))?;

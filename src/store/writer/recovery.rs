@@ -19,7 +19,7 @@ impl Writer {
     /// `at_start`: no fact of this run is stored yet. If the database rejects several calls and has not accepted a record yet, they stay
     /// open until it has: then they are set aside. Until then they do not delay the facts of this run.
     pub(super) async fn recover(&mut self, store: &Store, at_start: bool) -> Result<(), WriterError> {
-        let lives = journal::lives_before(&self.dir, self.first)?;
+        let lives = journal::runs_before(&self.dir, self.first)?;
         let journal = self.journal.clone();
         let open = store.in_time(self.patience, store.open_calls_before(&journal, self.first)).await?;
         let cursor = at_start.then_some(Place { segment: self.first, position: 0 });

@@ -6,7 +6,7 @@ use crate::ids::{CallId, LegNo};
 use crate::sip::event::dialog_info::Names;
 use crate::sip::replaces::Replaces;
 use crate::switchboard::admission::Admission;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 
 /// Hexadecimal digits of the call's id, which precede those of the leg.
 const CALL_DIGITS: usize = 32;
@@ -20,11 +20,11 @@ impl Admission {
     }
 
     /// The leg of an alias, with the tags in either order. The leg may have ended.
-    pub(in crate::switchboard) fn leg_of_alias(&self, replaces: &Replaces) -> Option<Who> {
+    pub(in crate::switchboard) fn leg_of_alias(&self, replaces: &Replaces) -> Option<LegRef> {
         let (call, leg) = std::str::from_utf8(&replaces.call_id).ok()?.split_at_checked(CALL_DIGITS)?;
         let (call, leg) = (call.parse().ok()?, LegNo(u32::from_str_radix(leg, 16).ok()?));
         let Names { local_tag, remote_tag, .. } = self.alias_of(call, leg);
         let is = |one: &Replaces| one.to_tag == local_tag && one.from_tag == remote_tag;
-        (is(replaces) || is(&replaces.from_the_other_side())).then_some(Who::Offer(call, leg))
+        (is(replaces) || is(&replaces.from_the_other_side())).then_some(LegRef::Outgoing(call, leg))
     }
 }

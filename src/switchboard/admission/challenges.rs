@@ -11,7 +11,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::admission::Admission;
 use crate::switchboard::facts::Facts;
-use crate::switchboard::ids::{WatchId, Who};
+use crate::switchboard::ids::{LegRef, WatchId};
 use crate::switchboard::input::Account;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::registrations::ACCOUNTS_PATIENCE;
@@ -23,7 +23,7 @@ use crate::switchboard::wire::taken::Taken;
 /// The use of a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Usage {
-    Leg(Who),
+    Leg(LegRef),
     Watch(WatchId),
 }
 
@@ -47,7 +47,7 @@ impl Admission {
         status: u16,
     ) {
         if !wire.repeats(step, message) {
-            self.answer_stranger(wire, step, flow, message, status);
+            self.respond_statelessly(wire, step, flow, message, status);
         }
     }
 }

@@ -42,7 +42,7 @@ const READABLE_SHORT: [(Name, &[u8]); 1] = [(Name::Accept, b"application/sdp")];
 
 impl Admission {
     /// Opens a server transaction. Returns None for a repetition, and if the table is full (503 has then been sent).
-    pub(in crate::switchboard) fn take_in(
+    pub(in crate::switchboard) fn open_transaction(
         &mut self,
         wire: &mut Wire,
         trunks: &mut Trunks,
@@ -86,7 +86,7 @@ impl Admission {
 impl Admission {
     /// Responds without state to a request that names an unknown dialog or INVITE, since every host can send one (RFC 3261 §8.2.7,
     /// §26.3.2.4). Under overload there is no response.
-    pub(in crate::switchboard) fn answer_stranger(
+    pub(in crate::switchboard) fn respond_statelessly(
         &mut self,
         wire: &mut Wire,
         step: &mut Step,

@@ -6,16 +6,16 @@ use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferLeg;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::closing::Credentials;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::{Asked, Purpose};
-use crate::switchboard::wire::requests::{INTERVALS_MAX, TRIES_MAX};
+use crate::switchboard::wire::requests::{MIN_SE_RETRIES_MAX, TRIES_MAX};
 
 impl Calls {
     /// Sends a request again if its final response allows it. Returns false if the response is final.
-    pub(in crate::switchboard) fn sends_again(
+    pub(in crate::switchboard) fn try_retry(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -25,18 +25,20 @@ impl Calls {
     ) -> bool {
         let Some(status) = response.status().filter(|status| *status >= 200) else { return false };
         let Some(asked) = net.wire.take_retry(&client) else { return false };
-        if self.is_unwanted(purpose) {
+        if self.is_cancelled_invite(purpose) {
             return false;
         }
         match status {
-            401 | 407 => self.authorize(net, step, client, purpose, asked, response),
-            422 if matches!(purpose, Purpose::Offer(_)) => self.lengthen(net, step, client, purpose, asked, response),
+            401 | 407 => self.answer_challenge(net, step, client, purpose, asked, response),
+            422 if matches!(purpose, Purpose::Invite(_)) => {
+                self.retry_with_min_se(net, step, client, purpose, asked, response)
+            }
             _ => false,
         }
     }
 
     /// Answers a challenge of a trunk. Returns false if there are no credentials for it, or if they were wrong.
-    fn authorize(
+    fn answer_challenge(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -61,7 +63,7 @@ impl Calls {
     }
 
     /// Answers a 422 with a longer session interval. A later challenge is answered again, because credentials are valid for one request.
-    fn lengthen(
+    fn retry_with_min_se(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -70,7 +72,7 @@ impl Calls {
         asked: Asked,
         response: &Message<'_>,
     ) -> bool {
-        if asked.intervals >= INTERVALS_MAX {
+        if asked.intervals >= MIN_SE_RETRIES_MAX {
             return false;
         }
         let min_se = asked.min_se.max(min_se(response));
@@ -91,7 +93,7 @@ impl Calls {
         fields: &[(Name, &[u8])],
     ) -> bool {
         let _now = step.now;
-        let Some(cseq) = self.number_again(purpose, asked.cseq) else { return false };
+        let Some(cseq) = self.next_cseq(purpose, asked.cseq) else { return false };
         let branch = format!("z9hG4bK{}", step.rng.token());
         let via = (asked.flow.transport, self.settings.advertised(asked.flow), branch.as_str());
         let Some(bytes) = message::again(&asked.bytes, via, cseq, fields) else { return false };
@@ -102,7 +104,7 @@ impl Calls {
         net.wire.forget_transaction(client);
         net.wire.expect(new, purpose.clone());
         net.wire.may_retry(new, Asked { bytes, cseq, ..asked });
-        if let Purpose::Offer(Who::Offer(call, leg)) = purpose
+        if let Purpose::Invite(LegRef::Outgoing(call, leg)) = purpose
             && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
         {
             // The leg's other INVITE is cancelled by now: see `way_responds`.
@@ -120,30 +122,30 @@ impl Calls {
     }
 
     /// The CSeq of a request that is sent again: the next one of its dialog, or outside a dialog `last` plus one.
-    fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
+    fn next_cseq(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
         match purpose {
             Purpose::Refresh(who) | Purpose::Digit(who) | Purpose::Prack(who, _) => {
                 self.session_mut(*who)?.next_number(purpose)
             }
-            Purpose::Offer(_)
+            Purpose::Invite(_)
             | Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)
             | Purpose::PhonePing(..)
-            | Purpose::Farewell
-            | Purpose::Leaving { .. }
+            | Purpose::Bye
+            | Purpose::Deregister { .. }
             | Purpose::Notify(_)
-            | Purpose::Referral(_)
+            | Purpose::ReferNotify(_)
             | Purpose::Inquiry(_)
-            | Purpose::Text(_) => last.checked_add(1),
+            | Purpose::Message(_) => last.checked_add(1),
         }
     }
 
     /// True for an INVITE whose leg no longer rings. It is not sent again.
-    fn is_unwanted(&self, purpose: &Purpose) -> bool {
-        let Purpose::Offer(who) = purpose else { return false };
+    fn is_cancelled_invite(&self, purpose: &Purpose) -> bool {
+        let Purpose::Invite(who) = purpose else { return false };
         let leg = match who {
-            Who::Offer(call, leg) => self.calls.get(call).and_then(|call| call.legs.get(leg)),
-            Who::Caller(_) | Who::Phone(_) => None,
+            LegRef::Outgoing(call, leg) => self.calls.get(call).and_then(|call| call.legs.get(leg)),
+            LegRef::Caller(_) | LegRef::Service(_) => None,
         };
         !leg.is_some_and(OfferLeg::is_ringing)
     }

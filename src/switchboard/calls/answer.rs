@@ -9,13 +9,13 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
 impl Calls {
     /// Handles the first 200 of a leg: connects the leg with the call.
-    pub(in crate::switchboard) fn offer_answered(
+    pub(in crate::switchboard) fn leg_answered(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -23,14 +23,14 @@ impl Calls {
         leg: LegNo,
         message: &Message<'_>,
     ) {
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.session.dialog_of(offer.invite(), message));
         let agreed = dialog.as_ref().ok().and_then(|dialog| offer.session.agreed_by(dialog, message));
         let (Some(agreed), Ok(dialog)) = (agreed, dialog) else {
             // An answer that cannot be used counts as a rejection.
-            self.refuse_late_answer(net, step, id, leg, message);
-            return self.offer_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
+            self.decline_late_2xx(net, step, id, leg, message);
+            return self.attempt_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
         };
         self.stop_awaiting(step, who);
         self.not_unheard(id, leg);
@@ -44,8 +44,8 @@ impl Calls {
             id,
             FactKind::OfferEnded { leg, to: to.clone(), outcome: OfferOutcome::Answered, sip_status: Some(200) },
         );
-        if self.is_guest(id, leg) {
-            return self.guest_answered(net, step, id, leg);
+        if self.is_participant(id, leg) {
+            return self.participant_answered(net, step, id, leg);
         }
         if self.calls.get(&id).is_some_and(|call| matches!(call.stage, Stage::OwnPhones { .. })) {
             return self.own_phone_answered(net, step, id, leg);
@@ -72,7 +72,7 @@ impl Calls {
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         let placed = call.placed_by.is_some();
         if let Some(at) = told_at {
-            step.alarms.remove(at, Alarm::TellPlace(id));
+            step.alarms.remove(at, Alarm::AnnouncePosition(id));
         }
         match stage {
             Stage::AllPhones { until } => {
@@ -91,18 +91,18 @@ impl Calls {
             Callee::Number(_) => self.leaves_queue(now, id),
         }
         self.answer_caller(net, step, id);
-        self.join_sound(net, step, id, leg, self.settings.record);
+        self.bridge_audio(net, step, id, leg, self.settings.record);
         self.may_be_silent(step, id, first);
-        self.tell_colleague(net, step, id, leg, to);
+        self.send_caller_identity(net, step, id, leg, to);
     }
 
     /// Sends the caller's identity to the phone of a colleague that rang for another operator and now has this operator's caller.
-    fn tell_colleague(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo, to: &Callee) {
+    fn send_caller_identity(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo, to: &Callee) {
         let leg = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&no));
         let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
         if shows_another && matches!(to, Callee::Operator(_)) {
             let identity = self.shown_as(id, false);
-            let who = Who::Offer(id, no);
+            let who = LegRef::Outgoing(id, no);
             if let Some(session) = self.session_mut(who) {
                 session.report_new_peer(net, step, who, &identity);
             }
@@ -110,7 +110,7 @@ impl Calls {
     }
 
     /// Joins the audio of the caller and the answered leg, as their holds allow. A recording in progress continues.
-    pub(in crate::switchboard) fn join_sound(
+    pub(in crate::switchboard) fn bridge_audio(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -125,8 +125,8 @@ impl Calls {
             return self.breach(net, step, id, "a leg without a port was connected");
         };
         let (a, b) = (caller.anchor(), operator.anchor());
-        self.aim(net, step, Who::Caller(id));
-        self.aim(net, step, Who::Offer(id, leg));
+        self.aim(net, step, LegRef::Caller(id));
+        self.aim(net, step, LegRef::Outgoing(id, leg));
         step.out.media.push(Command::Bridge { a, b });
         if record {
             step.out.media.push(Command::Record { call: id, leg, caller: a, operator: b });
@@ -148,12 +148,12 @@ impl Calls {
         if theirs.is_some_and(|key| offer.session.is_confirmed(&key)) {
             offer.session.ack(net, step, offer.cseq);
         } else {
-            self.refuse_late_answer(net, step, id, leg, message);
+            self.decline_late_2xx(net, step, id, leg, message);
         }
     }
 
     /// Declines a 200 that is no longer needed: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
-    pub(in crate::switchboard) fn refuse_late_answer(
+    pub(in crate::switchboard) fn decline_late_2xx(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -161,7 +161,7 @@ impl Calls {
         leg: LegNo,
         message: &Message<'_>,
     ) {
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         let Some(offer) = self.leg_mut(who) else { return };
         let Ok(dialog) = offer.session.dialog_of(offer.invite(), message) else { return };
         offer.session.decline_answer(net, step, who, (dialog, offer.cseq), None);

@@ -5,7 +5,7 @@ use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::calls::state::abandoned::Unanswered;
 use crate::switchboard::calls::state::call::Call;
 use crate::switchboard::calls::state::call_back::CallBack;
-use crate::switchboard::calls::state::last_call::Worked;
+use crate::switchboard::calls::state::last_call::LastCall;
 use crate::switchboard::calls::state::placed::PlacedFor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
@@ -142,7 +142,7 @@ impl Calls {
                     call.worked_by.insert(operator.clone());
                     // An operator whose account was removed while their phone rang keeps the call, but cannot class it later.
                     if net.phones.has_account(operator) {
-                        let worked = Worked { call: id, number: number.clone(), over_at: None };
+                        let worked = LastCall { call: id, number: number.clone(), over_at: None };
                         self.numbers.worked.insert(operator.clone(), worked);
                     }
                 }

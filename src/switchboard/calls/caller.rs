@@ -25,8 +25,8 @@ use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::calls::state::call::{Call, Caller};
-use crate::switchboard::calls::state::callers::Known;
-use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::calls::state::callers::NumberHistory;
+use crate::switchboard::ids::{LegRef, MergeKey};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::rejection::Rejected;
 use crate::switchboard::session::Session;
@@ -41,7 +41,7 @@ use crate::switchboard::wire::text::clean;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Passed {
     /// Not copied: it describes the telco's network, or phones cannot use it.
-    Nobody,
+    NoLeg,
     /// Copied to legs to trunks, where the called party may need the origin of the call.
     Onward,
     /// Copied to legs to trunks and to operators' phones.
@@ -52,13 +52,13 @@ const KEPT: [(Name, Passed); 10] = [
     (Name::HistoryInfo, Passed::Onward),
     (Name::Diversion, Passed::Onward),
     (Name::Privacy, Passed::Onward),
-    (Name::CallInfo, Passed::Nobody),
-    (Name::Geolocation, Passed::Nobody),
+    (Name::CallInfo, Passed::NoLeg),
+    (Name::Geolocation, Passed::NoLeg),
     (Name::PAccessNetworkInfo, Passed::All),
-    (Name::PCalledPartyId, Passed::Nobody),
-    (Name::PChargingVector, Passed::Nobody),
-    (Name::PPreferredIdentity, Passed::Nobody),
-    (Name::PVisitedNetworkId, Passed::Nobody),
+    (Name::PCalledPartyId, Passed::NoLeg),
+    (Name::PChargingVector, Passed::NoLeg),
+    (Name::PPreferredIdentity, Passed::NoLeg),
+    (Name::PVisitedNetworkId, Passed::NoLeg),
 ];
 
 /// Maximum number of raw header fields that are stored for one call, and of characters of each.
@@ -151,14 +151,14 @@ impl Calls {
         self.numbers.calling.add(call.shown.number.as_deref());
         self.add_call(id, call);
         net.wire.hold_stream(id, taken.flow);
-        if let Some(session) = self.session_mut(Who::Caller(id)) {
-            session.look_up(net, step, Who::Caller(id));
+        if let Some(session) = self.session_mut(LegRef::Caller(id)) {
+            session.look_up(net, step, LegRef::Caller(id));
         }
         net.wire.note_call(key, id);
-        net.wire.await_final(taken.server, Who::Caller(id));
+        net.wire.await_final(taken.server, LegRef::Caller(id));
         self.fact(net, step, id, received);
         match origin {
-            Origin::Trunk(trunk) => net.trunks.take_seat(*trunk, Who::Caller(id)),
+            Origin::Trunk(trunk) => net.trunks.reserve_channel(*trunk, LegRef::Caller(id)),
             Origin::Phone(account) => self.begin_internal(net, now, id, account),
         }
         self.tell_known(net, step, id, known);
@@ -175,12 +175,12 @@ impl Calls {
         message: &Message<'_>,
         locations: &[Location],
         origin: &Origin,
-    ) -> (Caller, Known) {
+    ) -> (Caller, NumberHistory) {
         let trunk = match origin {
             Origin::Trunk(trunk) => *trunk,
             Origin::Phone(account) => {
                 let shown = shown(message, locations, "");
-                return (Caller { number: Some(account.to_string()), ..shown }, Known::default());
+                return (Caller { number: Some(account.to_string()), ..shown }, NumberHistory::default());
             }
         };
         let mut shown = shown(message, locations, self.settings.country_of(trunk));
@@ -255,7 +255,7 @@ impl Calls {
     /// Indexes the caller's dialog, so that requests in it reach the call.
     pub(in crate::switchboard) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
         if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.session.dialog()) {
-            net.wire.bind(dialog.key().clone(), Who::Caller(id));
+            net.wire.bind(dialog.key().clone(), LegRef::Caller(id));
         }
     }
 
@@ -284,7 +284,7 @@ impl Calls {
         id: CallId,
         offer: Option<&[u8]>,
     ) -> Result<bool, SdpError> {
-        let who = Who::Caller(id);
+        let who = LegRef::Caller(id);
         let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
         let Some(sender) = self.session(who).map(|session| session.flow().remote.ip()) else { return Ok(false) };

@@ -2,7 +2,7 @@
 //! because of it.
 
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::callers::Known;
+use crate::switchboard::calls::state::callers::NumberHistory;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::{ConsoleReply, MarkView};
 use crate::switchboard::step::Step;
@@ -15,11 +15,11 @@ use crate::sip::number::e164;
 
 impl Calls {
     /// Counts an incoming call, and returns the history of its number.
-    pub(in crate::switchboard) fn knows(&mut self, now: Now, number: Option<&str>) -> Known {
+    pub(in crate::switchboard) fn knows(&mut self, now: Now, number: Option<&str>) -> NumberHistory {
         match number {
             Some(number) => self.numbers.callers.calls(number, now.wall, &self.settings.callers),
             // Without a number, calls cannot be attributed to one caller.
-            None => Known::default(),
+            None => NumberHistory::default(),
         }
     }
 
@@ -29,7 +29,7 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         id: CallId,
-        known: Known,
+        known: NumberHistory,
     ) {
         if known.nth > 1 || known.prank {
             let minutes = u32::try_from(self.settings.callers.repeat.as_secs() / 60).unwrap_or(u32::MAX);
@@ -55,7 +55,7 @@ impl Calls {
             if !self.numbers.callers.clear(&number, now.wall, terms) {
                 return ConsoleReply::UnknownNumber;
             }
-            self.lifted_meanwhile(&number);
+            self.note_unflagged(&number);
             net.facts.service_fact(step, FactKind::CallerMarked { number, until: None, by });
             return ConsoleReply::Done;
         }

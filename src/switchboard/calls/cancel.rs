@@ -6,7 +6,7 @@ use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
@@ -15,7 +15,7 @@ const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
 
 impl Calls {
     /// Cancels a ringing leg of a call that continues.
-    pub(in crate::switchboard) fn cancel_offer(
+    pub(in crate::switchboard) fn cancel_attempt(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -28,8 +28,8 @@ impl Calls {
             return;
         }
         let to = offer.to.clone();
-        self.silence_leg(net, step, id, leg);
-        self.offer_ended(net, step, id, leg, to, (outcome, None));
+        self.release_leg(net, step, id, leg);
+        self.attempt_ended(net, step, id, leg, to, (outcome, None));
     }
 
     /// Cancels a leg that its call no longer needs, because the call has ended or another leg was answered.
@@ -45,16 +45,16 @@ impl Calls {
             return;
         };
         if outcome == OfferOutcome::LostRace {
-            self.give_reason(Who::Offer(id, leg), Some(Bytes::from_static(ELSEWHERE)));
+            self.give_reason(LegRef::Outgoing(id, leg), Some(Bytes::from_static(ELSEWHERE)));
         }
-        self.silence_leg(net, step, id, leg);
+        self.release_leg(net, step, id, leg);
         self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
     }
 
     /// Sends the CANCEL. The leg waits, without media, for its final response.
-    fn silence_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+    fn release_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let _now = step.now;
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         if let Some(session) = self.session_mut(who) {
             session.close(net, step, who);
             session.drop_early(net);
@@ -68,7 +68,7 @@ impl Calls {
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let (client, reason) = (offer.client, offer.session.reason());
         let to = offer.to.clone();
-        step.stir(&to);
+        step.mark_changed(&to);
         state.stop_timer(step, who);
         if let Some(client) = client {
             net.wire.cancel(step, client, reason);
@@ -107,7 +107,7 @@ impl Calls {
     ) {
         let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else { return };
         self.cancel_other_phones(net, step, id, leg, operator, OfferOutcome::Withdrawn);
-        self.cancel_offer(net, step, id, leg, OfferOutcome::Withdrawn);
+        self.cancel_attempt(net, step, id, leg, OfferOutcome::Withdrawn);
     }
 }
 
@@ -115,7 +115,7 @@ impl Calls {
     /// Schedules the notification of the subscribers of a leg's operator.
     pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
         if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
-            step.stir(&whose);
+            step.mark_changed(&whose);
         }
     }
 }

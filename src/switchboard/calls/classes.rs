@@ -59,7 +59,7 @@ impl Calls {
                 }
             },
         };
-        self.classed_meanwhile(call, class == Class::Prank);
+        self.note_disposition(call, class == Class::Prank);
         if let Some(number) = self.number_of(call) {
             self.numbers.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
         }

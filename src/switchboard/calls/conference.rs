@@ -7,15 +7,15 @@ use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::guests::GUESTS_MAX;
+use crate::switchboard::calls::guests::PARTICIPANTS_MAX;
 use crate::switchboard::calls::join::Consulted;
 use crate::switchboard::calls::leg::OfferLeg;
-use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::refer::Transferor;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::participant::Guest;
 use crate::switchboard::calls::supervise::call_operator;
-use crate::switchboard::calls::transfer::told_as;
-use crate::switchboard::ids::Who;
+use crate::switchboard::calls::transfer::sipfrag_status;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::input::Supervision;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
@@ -29,45 +29,45 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        referor: &Referor,
+        transferor: &Transferor,
         refer: &Refer<'_>,
         whom: Result<Destination, u16>,
     ) {
-        let to = match self.wanted_guest(referor, whom) {
+        let to = match self.invited_party(transferor, whom) {
             Ok(to) => to,
             Err(status) => return net.wire.reject_refer(step, taken, status),
         };
-        let told = Who::Offer(referor.call, referor.leg);
+        let told = LegRef::Outgoing(transferor.call, transferor.leg);
         self.accept_refer(net, step, taken, told, refer.wants_notify);
-        let why = format!("asked in by {}", referor.operator);
-        if let Err(status) = self.ring_guest(net, step, referor.call, to, why, Some(told)) {
-            self.tell_referrer(net, step, told, status);
+        let why = format!("asked in by {}", transferor.operator);
+        if let Err(status) = self.ring_participant(net, step, transferor.call, to, why, Some(told)) {
+            self.notify_transferor(net, step, told, status);
         }
     }
 
     /// The party to invite, or the status of the rejection.
-    pub(in crate::switchboard) fn wanted_guest(
+    pub(in crate::switchboard) fn invited_party(
         &self,
-        referor: &Referor,
+        transferor: &Transferor,
         whom: Result<Destination, u16>,
     ) -> Result<Callee, u16> {
         let to = match whom? {
-            Destination::Operator(operator) if operator != referor.operator => Callee::Operator(operator),
+            Destination::Operator(operator) if operator != transferor.operator => Callee::Operator(operator),
             Destination::Number(number) => Callee::Number(number),
             Destination::Operator(_) | Destination::Queue => return Err(403),
         };
-        self.room_for_guest(referor.call).map(|()| to)
+        self.check_conference_limit(transferor.call).map(|()| to)
     }
 
     /// Rings a participant besides the conversation. `told` is the dialog that gets the result by NOTIFY.
-    pub(in crate::switchboard) fn ring_guest(
+    pub(in crate::switchboard) fn ring_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
         id: CallId,
         to: Callee,
         why: String,
-        told: Option<Who>,
+        told: Option<LegRef>,
     ) -> Result<(), u16> {
         let now = step.now;
         let has_pair = match &to {
@@ -90,7 +90,7 @@ impl Calls {
                     let rings = self.acd.invite(id, operator) && self.ring_phones(net, step, id, operator, &why, until);
                     self.show_purpose(id, None);
                     if !rings {
-                        self.acd.dismiss_guest(now, id, operator);
+                        self.acd.release_participant(now, id, operator);
                         return Err(503);
                     }
                 }
@@ -108,19 +108,19 @@ impl Calls {
                 }
             }
         }
-        self.rings_as_guest(id, before, told);
+        self.mark_participants(id, before, told);
         Ok(())
     }
 
     /// Makes the legs after number `before` ringing participants.
-    fn rings_as_guest(&mut self, id: CallId, before: u32, told: Option<Who>) {
+    fn mark_participants(&mut self, id: CallId, before: u32, told: Option<LegRef>) {
         let Some(Call { legs, guests, .. }) = self.calls.get_mut(&id) else { return };
         let guest = Guest { role: Role::Guest, told, takes_over: false };
         guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
     }
 
     /// Handles the answer of an invited participant or a supervisor, and cancels their other phones.
-    pub(in crate::switchboard) fn guest_answered(
+    pub(in crate::switchboard) fn participant_answered(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -137,18 +137,18 @@ impl Calls {
             self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::LostRace);
             self.acd.attend(now, id, &operator);
         }
-        self.guest_joins(net, step, id, leg, role);
+        self.add_participant(net, step, id, leg, role);
         if takes_over {
             self.becomes(net, step, id, leg, Supervision::TakeOver);
         }
         if let Some(told) = told {
-            self.tell_referrer(net, step, told, 200);
+            self.notify_transferor(net, step, told, 200);
         }
     }
 
     /// Handles a leg of an invited participant that ends without an answer. If another phone of the participant rings, nothing else
     /// changes. A number is tried over the next server and the next trunk first.
-    pub(in crate::switchboard) fn guest_refused(
+    pub(in crate::switchboard) fn participant_failed(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -163,20 +163,20 @@ impl Calls {
         let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
         match to {
             Callee::Operator(_) if self.rings_another_phone(id, to) => return,
-            Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
+            Callee::Operator(operator) => self.acd.release_participant(now, id, operator),
             Callee::Number(_) if self.dial_again(net, step, id, to, "asked in, again") => {
-                return self.rings_as_guest(id, before, told);
+                return self.mark_participants(id, before, told);
             }
             Callee::Number(_) => {}
         }
         if let Some(told) = told {
-            self.tell_referrer(net, step, told, told_as(outcome, sip_status));
+            self.notify_transferor(net, step, told, sipfrag_status(outcome, sip_status));
         }
     }
 
     /// Handles an operator who leaves while an invited participant rings: begins a transfer to this participant. Returns false if no
     /// participant rings.
-    pub(in crate::switchboard) fn passes_on_instead(
+    pub(in crate::switchboard) fn convert_to_transfer(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -198,9 +198,16 @@ impl Calls {
         let (operator, told) = (operator.clone(), call.guests.get(&ringing).and_then(|guest| guest.told));
         let legs = &call.legs;
         call.guests.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
-        self.send_guests_away(net, step, id);
-        let referor = Referor { call: id, leg, operator };
-        self.begin_transfer(net, step, &referor, &to.clone().into(), None, (told.unwrap_or(Who::Offer(id, leg)), None));
+        self.end_participants(net, step, id);
+        let transferor = Transferor { call: id, leg, operator };
+        self.begin_transfer(
+            net,
+            step,
+            &transferor,
+            &to.clone().into(),
+            None,
+            (told.unwrap_or(LegRef::Outgoing(id, leg)), None),
+        );
         if let Callee::Operator(operator) = &to {
             self.acd.guest_is_passed(id, operator);
         }
@@ -213,18 +220,18 @@ impl Calls {
 
     /// Merges the operator's consultation call `placed`, made with the conference code, into the emergency call. The called party becomes a
     /// participant, and the operator stays. A called party that still rings becomes a ringing participant.
-    pub(in crate::switchboard) fn merges(
+    pub(in crate::switchboard) fn join_as_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        referor: &Referor,
+        transferor: &Transferor,
         placed: CallId,
-        asked_in: Who,
+        asked_in: LegRef,
     ) {
-        let id = referor.call;
+        let id = transferor.call;
         let Some(before) = self.calls.get(&id).map(|call| call.next_leg) else { return };
         let Some(Consulted { to, talks, legs }) = self.consulted(placed) else {
-            return self.tell_referrer(net, step, asked_in, 481);
+            return self.notify_transferor(net, step, asked_in, 481);
         };
         self.part(step, placed);
         let legs = self.move_legs(net, step, placed, legs, id);
@@ -232,15 +239,15 @@ impl Calls {
             self.acd.guest_comes_over(id, placed, operator);
         }
         if !talks {
-            self.rings_as_guest(id, before, Some(asked_in));
+            self.mark_participants(id, before, Some(asked_in));
         }
         for (old, leg, rang) in legs {
             if talks {
-                self.guest_joins(net, step, id, leg, Role::Guest);
+                self.add_participant(net, step, id, leg, Role::Guest);
                 // Notified while the dialog of the request exists.
-                self.tell_referrer(net, step, asked_in, 200);
+                self.notify_transferor(net, step, asked_in, 200);
             } else {
-                let why = format!("asked in by {} while it rang", referor.operator);
+                let why = format!("asked in by {} while it rang", transferor.operator);
                 self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
@@ -249,12 +256,12 @@ impl Calls {
 
     /// Checks that another participant may be invited. Errors: 481 if the call is unknown, 491 while a participant rings, 486 if the
     /// conference is full.
-    pub(in crate::switchboard) fn room_for_guest(&self, id: CallId) -> Result<(), u16> {
+    pub(in crate::switchboard) fn check_conference_limit(&self, id: CallId) -> Result<(), u16> {
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let supervises = |leg: &LegNo| call.guests.get(leg).is_some_and(|guest| guest.role.supervises());
         if call.legs.iter().any(|(no, leg)| leg.is_ringing() && !supervises(no)) {
             return Err(491);
         }
-        if call.visitors() >= GUESTS_MAX { Err(486) } else { Ok(()) }
+        if call.participant_count() >= PARTICIPANTS_MAX { Err(486) } else { Ok(()) }
     }
 }

@@ -7,7 +7,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
@@ -20,7 +20,7 @@ impl Calls {
         net.trunks.proven.remove(&flow.connection);
         net.wire.closed.add(flow.connection);
         for id in net.wire.streams.remove(&flow.connection).unwrap_or_default() {
-            if let Some(session) = self.session_mut(Who::Caller(id)) {
+            if let Some(session) = self.session_mut(LegRef::Caller(id)) {
                 session.connection_lost(flow);
             }
             self.caller_disconnected(net, step, id, flow);
@@ -31,7 +31,7 @@ impl Calls {
 impl Calls {
     /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
     /// their connection.
-    pub(in crate::switchboard) fn leads_to(&self, who: Who, contacts: &[Bytes]) -> bool {
+    pub(in crate::switchboard) fn leads_to(&self, who: LegRef, contacts: &[Bytes]) -> bool {
         let target = self.session(who).and_then(Session::dialog).map(Dialog::target);
         // A leg that rings has no dialog yet; its CANCEL is sent in any case.
         target.is_none_or(|target| {
@@ -41,23 +41,23 @@ impl Calls {
     }
 
     /// The legs of emergency calls from the phones of an account, with their flows.
-    pub(in crate::switchboard) fn internal_lines(&self, account: &OperatorId) -> Vec<(Who, Flow)> {
+    pub(in crate::switchboard) fn internal_lines(&self, account: &OperatorId) -> Vec<(LegRef, Flow)> {
         let calls = self.internal.get(account).into_iter().flatten();
-        calls.filter_map(|id| Some((Who::Caller(*id), self.calls.get(id)?.caller.session.flow()))).collect()
+        calls.filter_map(|id| Some((LegRef::Caller(*id), self.calls.get(id)?.caller.session.flow()))).collect()
     }
 
     /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
-    pub(in crate::switchboard) fn lines_of(&self, operator: &OperatorId) -> Vec<(Who, Flow)> {
+    pub(in crate::switchboard) fn lines_of(&self, operator: &OperatorId) -> Vec<(LegRef, Flow)> {
         let call = self.acd.view(operator).and_then(|view| view.call);
         let placed = self.placed.of(operator).into_iter().filter(|id| Some(*id) != call);
         let calls = call.into_iter().chain(placed).filter_map(|id| Some((id, self.calls.get(&id)?)));
         let mut lines = Vec::new();
         for (id, call) in calls {
             if call.placed_by.as_ref() == Some(operator) {
-                lines.push((Who::Caller(id), call.caller.session.flow()));
+                lines.push((LegRef::Caller(id), call.caller.session.flow()));
             }
             let legs = call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator));
-            lines.extend(legs.map(|(no, leg)| (Who::Offer(id, *no), leg.session.flow())));
+            lines.extend(legs.map(|(no, leg)| (LegRef::Outgoing(id, *no), leg.session.flow())));
         }
         lines
     }

@@ -6,7 +6,7 @@ use crate::cdr::fact::FactKind;
 use crate::ids::{CallId, LegNo};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
@@ -19,14 +19,14 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         digit: char,
         as_event: bool,
     ) {
         let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(phone) => return self.keyed(net, step, phone, digit),
+            LegRef::Caller(id) => (id, LegNo::CALLER),
+            LegRef::Outgoing(id, leg) => (id, leg),
+            LegRef::Service(phone) => return self.keyed(net, step, phone, digit),
         };
         if self.changes_role(net, step, id, leg, digit) {
             return;
@@ -57,7 +57,7 @@ impl Calls {
         if call.mixed || call.holding != (false, false) || !(leg == LegNo::CALLER || leg == talks) {
             return;
         }
-        let (caller, other) = (Who::Caller(id), Who::Offer(id, talks));
+        let (caller, other) = (LegRef::Caller(id), LegRef::Outgoing(id, talks));
         let (from, to) = if leg == LegNo::CALLER { (caller, other) } else { (other, caller) };
         if !self.session_mut(from).is_some_and(|session| session.digit_is_new(as_event)) {
             return;

@@ -7,7 +7,7 @@ use crate::switchboard::calls::caller::merge_key;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::state::call::{Caller, Stage};
 use crate::switchboard::calls::state::placed::{OF_ONE_MAX, PlacedFor};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::incoming::IncomingInvite;
 use crate::switchboard::step::Step;
@@ -104,7 +104,7 @@ impl Calls {
         self.placed.insert(id, &by);
         net.wire.hold_stream(id, taken.flow);
         net.wire.note_call(key, id);
-        net.wire.await_final(taken.server, Who::Caller(id));
+        net.wire.await_final(taken.server, LegRef::Caller(id));
         let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
         let ordered_by = None;
         self.fact(net, step, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
@@ -203,7 +203,7 @@ impl Calls {
         let Some(call) = self.calls.get(&id).filter(|call| !call.rings()) else { return };
         let by = call.placed_by.as_ref().map(ToString::to_string);
         if !self.dial_again(net, step, id, to, &format!("called by {}", by.unwrap_or_default())) {
-            self.refuse_placed(net, step, id, crate::switchboard::calls::transfer::told_as(outcome, sip_status));
+            self.refuse_placed(net, step, id, crate::switchboard::calls::transfer::sipfrag_status(outcome, sip_status));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::state::call::Call;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
@@ -40,7 +40,7 @@ impl Calls {
         net.wire.ways_back.entry(way_back).or_default().insert(id);
         step.alarms.insert(decided_at, Alarm::Disconnected(id));
         self.acd.set_priority(id, u8::MAX);
-        self.tell_again(net, step, id);
+        self.resend_provisional(net, step, id);
     }
 
     /// Marks callers as unreachable, because no connection to the address of their responses opens.
@@ -61,7 +61,7 @@ impl Calls {
             }
             step.alarms.insert(decided_at, Alarm::Disconnected(id));
             self.acd.set_priority(id, u8::MAX);
-            if let Some(session) = self.session_mut(Who::Caller(id)) {
+            if let Some(session) = self.session_mut(LegRef::Caller(id)) {
                 session.doubt_for(step, GIVEN_UP_AFTER);
             }
         }

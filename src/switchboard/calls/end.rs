@@ -10,7 +10,7 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::closing::Bye;
 use crate::switchboard::step::Step;
@@ -26,7 +26,7 @@ pub(in crate::switchboard) struct Ending {
     /// The Warning about the caller's SDP.
     warning: Option<&'static [u8]>,
     /// The leg that has sent BYE, and therefore gets none.
-    bye_from: Option<Who>,
+    bye_from: Option<LegRef>,
 }
 
 impl Ending {
@@ -50,7 +50,7 @@ impl Ending {
         Self { refusal, ..self }
     }
 
-    pub(in crate::switchboard) fn with_bye(self, from: Who, q850: Option<u8>) -> Self {
+    pub(in crate::switchboard) fn with_bye(self, from: LegRef, q850: Option<u8>) -> Self {
         Self { bye_from: Some(from), q850, ..self }
     }
 }
@@ -71,7 +71,7 @@ impl Calls {
         }
         self.transfer_ends(net, step, id);
         self.stop_telling_place(step, id);
-        self.guests_go(net, step, id);
+        self.remove_all_participants(net, step, id);
         self.forget_outside(step, id);
         self.without_port.remove(&id);
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -103,12 +103,12 @@ impl Calls {
         };
         let reason = ending.q850.map(|cause| Bytes::from(format!("Q.850;cause={cause}")));
         for leg in legs {
-            self.give_reason(Who::Offer(id, leg), reason.clone());
+            self.give_reason(LegRef::Outgoing(id, leg), reason.clone());
             self.end_leg(net, step, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
         }
         // A caller whose own phone was rung cannot get a final response, so the BYE or CANCEL has the reason.
         let in_vain = fetched.then(|| Bytes::from(format!("SIP;cause={}", ending.refusal)));
-        self.give_reason(Who::Caller(id), reason.or(in_vain));
+        self.give_reason(LegRef::Caller(id), reason.or(in_vain));
         let sip_status = if answered && !fetched { None } else { Some(ending.refusal) };
         self.end_caller(net, step, id, &ending);
         self.end_internal(id);
@@ -152,14 +152,14 @@ impl Calls {
     }
 
     /// Sets the Reason for the BYE or CANCEL of a leg (RFC 3326 §2).
-    pub(in crate::switchboard) fn give_reason(&mut self, who: Who, reason: Option<Bytes>) {
+    pub(in crate::switchboard) fn give_reason(&mut self, who: LegRef, reason: Option<Bytes>) {
         if let Some(session) = self.session_mut(who) {
             session.set_reason(reason);
         }
     }
 
     fn end_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, ending: &Ending) {
-        let who = Who::Caller(id);
+        let who = LegRef::Caller(id);
         let Some(session) = self.session_mut(who) else { return };
         let bye = match (ending.bye_from == Some(who), ending.cause == EndCause::CallerLost) {
             (true, _) => Bye::Received,
@@ -179,9 +179,9 @@ impl Calls {
         id: CallId,
         leg: LegNo,
         outcome: OfferOutcome,
-        bye_from: Option<Who>,
+        bye_from: Option<LegRef>,
     ) {
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
             Some(OfferState::Ringing { .. } | OfferState::Unheard) => self.cancel_leg(net, step, id, leg, outcome),
@@ -198,7 +198,7 @@ impl Calls {
     /// Removes an outgoing leg and all of its state.
     pub(in crate::switchboard) fn drop_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         if let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).filter(|leg| leg.client.is_some())
         {
             let (from, call_id, cseq) = (offer.from.clone(), offer.call_id.clone(), offer.cseq);
@@ -208,13 +208,13 @@ impl Calls {
         if let Some(session) = self.session_mut(who) {
             session.discard(net, step, who);
         }
-        net.trunks.leave_seat(who);
+        net.trunks.release_channel(who);
         net.wire.lookups.forget(who);
         self.stop_awaiting(step, who);
         self.forget_second_way(net, step, who);
         self.not_unheard(id, leg);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
-        step.stir(&gone.to);
+        step.mark_changed(&gone.to);
         gone.state.stop_timer(step, who);
         if let Some(client) = gone.client {
             net.wire.forget_client(client);
@@ -236,8 +236,8 @@ impl Calls {
             return;
         }
         // The trunk is known until here: a BYE that has waited for the ACK may need the trunk's password.
-        net.trunks.leave_seat(Who::Caller(id));
-        net.wire.lookups.forget(Who::Caller(id));
+        net.trunks.release_channel(LegRef::Caller(id));
+        net.wire.lookups.forget(LegRef::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
             net.wire.forget_disconnected(step, id, call.caller.disconnected);
             net.wire.forget_call(&call.merge_key);
@@ -254,16 +254,16 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         q850: Option<u8>,
     ) {
         match who {
-            Who::Caller(id) => {
+            LegRef::Caller(id) => {
                 let ending = Ending::by(Side::Caller, EndCause::Abandoned);
                 self.end_call(net, step, id, Ending { q850, ..ending });
             }
-            Who::Phone(phone) => self.end_phone(net, step, phone, false),
-            Who::Offer(..) => {}
+            LegRef::Service(phone) => self.end_phone(net, step, phone, false),
+            LegRef::Outgoing(..) => {}
         }
     }
 }

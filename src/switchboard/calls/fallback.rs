@@ -54,7 +54,7 @@ impl Calls {
         }
         let ringing: Vec<LegNo> = self.fallback_legs(id, call).collect();
         for leg in ringing {
-            self.cancel_offer(net, step, id, leg, OfferOutcome::NoAnswer);
+            self.cancel_attempt(net, step, id, leg, OfferOutcome::NoAnswer);
         }
         self.next_fallback(net, step, id);
     }

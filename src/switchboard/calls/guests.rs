@@ -5,7 +5,7 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::participant::Guest;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::ROOM_PARTIES_MAX;
+use crate::limits::CONFERENCE_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
 
 /// Maximum number of participants, besides the caller and the party that has the caller.
-pub(in crate::switchboard) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;
+pub(in crate::switchboard) const PARTICIPANTS_MAX: usize = CONFERENCE_PARTIES_MAX - 2;
 
 /// A party of the conference.
-struct Seat {
+struct ConferenceParty {
     anchor: AnchorId,
     /// None: the caller, or the party that has the caller.
     role: Option<Role>,
@@ -30,13 +30,13 @@ struct Seat {
 
 /// How the party that has the caller hands it over to a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum Leaves {
+pub(in crate::switchboard) enum LeadDeparture {
     /// The party has hung up.
     HangsUp,
     /// The party's media has stopped.
     Lost,
     /// The participant takes over.
-    Relieved,
+    TakenOver,
 }
 
 impl Call {
@@ -53,31 +53,32 @@ impl Call {
     }
 
     /// Number of participants. A participant who rings at several phones counts once.
-    pub(in crate::switchboard) fn visitors(&self) -> usize {
+    pub(in crate::switchboard) fn participant_count(&self) -> usize {
         let legs = || self.guests.keys().filter_map(|leg| self.legs.get(leg));
         let operators: BTreeSet<&OperatorId> = legs().filter_map(OfferLeg::operator).collect();
         operators.len() + legs().filter(|leg| leg.operator().is_none()).count()
     }
 
     /// The participant who takes over the caller: operators before agencies, the earliest first.
-    fn heir(&self) -> Option<LegNo> {
+    fn successor(&self) -> Option<LegNo> {
         let heirs = self.present().filter(|(_, role)| role.talks()).map(|(leg, _)| leg);
         heirs.min_by_key(|leg| (self.legs.get(leg).is_some_and(|leg| leg.operator().is_none()), *leg))
     }
 
     /// The caller, the party that has the caller, and the participants who talk; in this order.
-    fn seats(&self) -> Vec<Seat> {
+    fn seats(&self) -> Vec<ConferenceParty> {
         let Stage::Talking { leg: lead } = self.stage else { return Vec::new() };
         let sound = |leg: LegNo| self.legs.get(&leg).and_then(|leg| leg.session.media());
-        let seat = |sound: &MediaSession, role| Seat { anchor: sound.anchor(), role, holds: sound.peer_holds() };
+        let seat =
+            |sound: &MediaSession, role| ConferenceParty { anchor: sound.anchor(), role, holds: sound.peer_holds() };
         let (caller, lead) = (self.caller.session.media(), sound(lead));
         let first = [caller, lead].into_iter().flatten().map(|sound| seat(sound, None));
         let guests = self.present().filter_map(|(leg, role)| Some(seat(sound(leg)?, Some(role))));
-        first.chain(guests).take(ROOM_PARTIES_MAX).collect()
+        first.chain(guests).take(CONFERENCE_PARTIES_MAX).collect()
     }
 }
 
-impl Seat {
+impl ConferenceParty {
     /// True if this party may hear `other`. `of_lead`: this party has the caller.
     fn may_hear(&self, of_lead: bool, other: &Self) -> bool {
         if self.holds || other.holds {
@@ -93,9 +94,11 @@ impl Seat {
 }
 
 /// The parties of a conference, with the parties that each of them hears.
-fn parties(seats: &[Seat]) -> Vec<Party> {
-    let party = |(place, seat): (usize, &Seat)| {
-        let heard = |(other_place, other): &(usize, &Seat)| *other_place != place && seat.may_hear(place == 1, other);
+fn parties(seats: &[ConferenceParty]) -> Vec<Party> {
+    let party = |(place, seat): (usize, &ConferenceParty)| {
+        let heard = |(other_place, other): &(usize, &ConferenceParty)| {
+            *other_place != place && seat.may_hear(place == 1, other)
+        };
         let hears =
             seats.iter().enumerate().filter(heard).fold(0, |all, (other, _)| all | crate::media::mixer::bit(other));
         Party { anchor: seat.anchor, hears, taped: seat.role.is_none_or(Role::talks) }
@@ -104,18 +107,18 @@ fn parties(seats: &[Seat]) -> Vec<Party> {
 }
 
 impl Calls {
-    pub(in crate::switchboard) fn is_guest(&self, id: CallId, leg: LegNo) -> bool {
+    pub(in crate::switchboard) fn is_participant(&self, id: CallId, leg: LegNo) -> bool {
         self.calls.get(&id).is_some_and(|call| call.guests.contains_key(&leg))
     }
 
     /// True if the call has a participant who talks or was invited. A supervisor who only rings does not count.
-    pub(in crate::switchboard) fn has_guests(&self, id: CallId) -> bool {
+    pub(in crate::switchboard) fn has_participants(&self, id: CallId) -> bool {
         let asked_in = |call: &Call| call.guests.values().any(|guest| !guest.role.supervises());
         self.calls.get(&id).is_some_and(|call| asked_in(call) || call.present().next().is_some())
     }
 
     /// Makes a talking leg a participant.
-    pub(in crate::switchboard) fn guest_joins(
+    pub(in crate::switchboard) fn add_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -128,13 +131,13 @@ impl Calls {
         guest.role = role;
         let Some(offer) = call.legs.get(&leg) else { return };
         let who = offer.to.clone();
-        self.aim(net, step, Who::Offer(id, leg));
+        self.aim(net, step, LegRef::Outgoing(id, leg));
         self.fact(net, step, id, FactKind::GuestJoined { leg, who, role });
         self.arrange(net, step, id);
     }
 
     /// Removes a participant whose leg has ended, or ends the leg with BYE. The other parties talk on.
-    pub(in crate::switchboard) fn guest_leaves(
+    pub(in crate::switchboard) fn end_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -142,16 +145,16 @@ impl Calls {
         leg: LegNo,
         bye: bool,
     ) {
-        self.guest_gone(net, step, id, leg);
+        self.remove_participant(net, step, id, leg);
         if bye {
-            self.bye(net, step, Who::Offer(id, leg));
+            self.bye(net, step, LegRef::Outgoing(id, leg));
         }
         self.drop_leg(net, step, id, leg);
         self.arrange(net, step, id);
     }
 
     /// Removes a leg from the participants. The calling function decides what happens to the leg.
-    pub(in crate::switchboard) fn guest_gone(
+    pub(in crate::switchboard) fn remove_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -164,7 +167,7 @@ impl Calls {
         let offer = call.legs.get(&leg)?;
         let (who, talks) = (offer.to.clone(), offer.state == OfferState::Talking);
         if let Callee::Operator(operator) = &who {
-            self.acd.dismiss_guest(now, id, operator);
+            self.acd.release_participant(now, id, operator);
         }
         if talks {
             self.fact(net, step, id, FactKind::GuestLeft { leg, who });
@@ -173,10 +176,10 @@ impl Calls {
     }
 
     /// Ends all participants of a call that continues: ringing legs are cancelled, talking legs get BYE.
-    pub(in crate::switchboard) fn send_guests_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn end_participants(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
-        self.guests_go(net, step, id);
+        self.remove_all_participants(net, step, id);
         for leg in &legs {
             self.end_leg(net, step, id, *leg, OfferOutcome::Withdrawn, None);
         }
@@ -186,20 +189,25 @@ impl Calls {
     }
 
     /// Removes all legs from the participants. The calling function ends them.
-    pub(in crate::switchboard) fn guests_go(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn remove_all_participants(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+    ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
         // Several legs may belong to one participant.
-        let told = |leg| self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
-        let told: BTreeSet<Who> = legs.into_iter().filter_map(told).collect();
+        let told = |leg| self.remove_participant(net, step, id, leg).and_then(|guest| guest.told);
+        let told: BTreeSet<LegRef> = legs.into_iter().filter_map(told).collect();
         for told in told {
-            self.tell_referrer(net, step, told, 487);
+            self.notify_transferor(net, step, told, 487);
         }
     }
 
     /// Handles the leaving of the party that has the caller. If no participant talks, a ringing participant gets the caller by transfer.
     /// Returns false, and changes nothing, if no participant can take over.
-    pub(in crate::switchboard) fn leaves_heir(
+    pub(in crate::switchboard) fn hand_over_to_participant(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -208,8 +216,8 @@ impl Calls {
         lost: bool,
     ) -> bool {
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Talking { leg }) else { return false };
-        let Some(heir) = call.heir() else { return self.passes_on_instead(net, step, id, leg, lost) };
-        self.succeed(net, step, id, (leg, heir), if lost { Leaves::Lost } else { Leaves::HangsUp });
+        let Some(successor) = call.successor() else { return self.convert_to_transfer(net, step, id, leg, lost) };
+        self.succeed(net, step, id, (leg, successor), if lost { LeadDeparture::Lost } else { LeadDeparture::HangsUp });
         true
     }
 
@@ -220,18 +228,23 @@ impl Calls {
         step: &mut Step,
         id: CallId,
         (old, new): (LegNo, LegNo),
-        how: Leaves,
+        how: LeadDeparture,
     ) {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         let callee = |leg: &LegNo| call.legs.get(leg).map(|leg| leg.to.clone());
         let (Some(was), Some(is)) = (callee(&old), callee(&new)) else { return };
         match (how, &is) {
-            (Leaves::Relieved, Callee::Operator(by)) => {
+            (LeadDeparture::TakenOver, Callee::Operator(by)) => {
                 self.fact(net, step, id, FactKind::TakenOver { leg: old, by: by.clone() });
             }
-            (Leaves::Relieved | Leaves::HangsUp | Leaves::Lost, _) => {
-                self.fact(net, step, id, FactKind::LeadLeft { leg: old, who: was.clone(), lost: how == Leaves::Lost });
+            (LeadDeparture::TakenOver | LeadDeparture::HangsUp | LeadDeparture::Lost, _) => {
+                self.fact(
+                    net,
+                    step,
+                    id,
+                    FactKind::LeadLeft { leg: old, who: was.clone(), lost: how == LeadDeparture::Lost },
+                );
             }
         }
         step.out.media.push(Command::StopRecord { call: id, leg: old });
@@ -243,10 +256,10 @@ impl Calls {
         }
         self.fact(net, step, id, FactKind::GuestLeft { leg: new, who: is.clone() });
         self.fact(net, step, id, FactKind::Answered { leg: new, by: is });
-        if how != Leaves::HangsUp {
-            self.bye(net, step, Who::Offer(id, old));
+        if how != LeadDeparture::HangsUp {
+            self.bye(net, step, LegRef::Outgoing(id, old));
         }
-        self.lead_of_guests_gone(id, old);
+        self.clear_refer_dialogs(id, old);
         self.drop_leg(net, step, id, old);
         // The new recording starts before the audio is rearranged.
         self.record_anew(net, step, id, new);
@@ -256,7 +269,7 @@ impl Calls {
     /// Assigns the call to its new party in the ACD.
     fn hand_over(&mut self, now: Now, id: CallId, was: &Callee, is: &Callee) {
         match (was, is) {
-            (_, Callee::Operator(operator)) => self.acd.guest_leads(now, id, operator, self.entry_of(id)),
+            (_, Callee::Operator(operator)) => self.acd.participant_takes_over(now, id, operator, self.entry_of(id)),
             (Callee::Operator(operator), Callee::Number(_)) => {
                 self.keep_place(id);
                 self.acd.finished(now, id, operator);
@@ -266,10 +279,10 @@ impl Calls {
     }
 
     /// Stops notifying the party that has left about the participants that it invited. The invited participants keep ringing.
-    fn lead_of_guests_gone(&mut self, id: CallId, old: LegNo) {
+    fn clear_refer_dialogs(&mut self, id: CallId, old: LegNo) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         for guest in call.guests.values_mut() {
-            guest.told = guest.told.filter(|told| *told != Who::Offer(id, old));
+            guest.told = guest.told.filter(|told| *told != LegRef::Outgoing(id, old));
         }
     }
 
@@ -328,7 +341,7 @@ impl Calls {
         if !call.guests.is_empty() && (!talks || call.placed_by.is_some()) {
             return Err("it has guests, and nobody whose they are");
         }
-        if call.visitors() > GUESTS_MAX {
+        if call.participant_count() > PARTICIPANTS_MAX {
             return Err("it has too many guests");
         }
         if call.mixed != call.present().next().is_some() {
@@ -346,7 +359,7 @@ impl Calls {
     }
 
     fn is_known_guest(&self, operator: &OperatorId, id: CallId) -> bool {
-        self.acd.guest_of(operator) == Some(id)
+        self.acd.participant_call_of(operator) == Some(id)
     }
 }
 
@@ -355,12 +368,12 @@ mod tests {
     use super::*;
 
     fn matrix(roles: &[Option<Role>], holds: &[usize]) -> Vec<u8> {
-        let seat = |(place, role): (usize, &Option<Role>)| Seat {
+        let seat = |(place, role): (usize, &Option<Role>)| ConferenceParty {
             anchor: AnchorId { slot: u32::try_from(place).unwrap(), generation: 1 },
             role: *role,
             holds: holds.contains(&place),
         };
-        let seats: Vec<Seat> = roles.iter().enumerate().map(seat).collect();
+        let seats: Vec<ConferenceParty> = roles.iter().enumerate().map(seat).collect();
         parties(&seats).into_iter().map(|party| party.hears).collect()
     }
 

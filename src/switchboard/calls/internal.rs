@@ -11,7 +11,7 @@ use crate::sip::wire::Message;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
 use crate::switchboard::calls::state::call::{Call, Internal};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::wire::text::clean;
 
@@ -71,8 +71,8 @@ impl Calls {
     }
 
     /// True for the caller's leg of such a call.
-    pub(in crate::switchboard) fn is_internal_caller(&self, who: Who) -> bool {
-        let Who::Caller(id) = who else { return false };
+    pub(in crate::switchboard) fn is_internal_caller(&self, who: LegRef) -> bool {
+        let LegRef::Caller(id) = who else { return false };
         self.calls.get(&id).is_some_and(|call| call.internal.is_some())
     }
 

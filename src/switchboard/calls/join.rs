@@ -10,8 +10,8 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
-use crate::switchboard::calls::refer::Referor;
-use crate::switchboard::ids::Who;
+use crate::switchboard::calls::refer::Transferor;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
@@ -29,32 +29,32 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        referor: &Referor,
+        transferor: &Transferor,
         placed: CallId,
-        asked_in: Who,
+        asked_in: LegRef,
         referred_by: Option<Bytes>,
     ) {
         let now = step.now;
-        let id = referor.call;
+        let id = transferor.call;
         let consulted = self.consulted(placed).filter(|_| self.calls.contains_key(&id));
         let Some(Consulted { to, talks, legs }) = consulted else {
-            return self.pass_on_in_vain(net, step, referor, Destination::Queue, 481);
+            return self.reject_transfer(net, step, transferor, Destination::Queue, 481);
         };
-        self.begin_transfer(net, step, referor, &to.clone().into(), Some(placed), (asked_in, referred_by));
+        self.begin_transfer(net, step, transferor, &to.clone().into(), Some(placed), (asked_in, referred_by));
         self.part(step, placed);
         let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.join(now, id, placed, operator);
         }
-        self.rings_for_transfer(id, Some(referor.leg));
+        self.rings_for_transfer(id, Some(transferor.leg));
         for (old, leg, rang) in legs {
             if talks {
                 // The NOTIFY is sent while the dialog of the REFER still exists.
-                self.tell_referrer(net, step, asked_in, 200);
+                self.notify_transferor(net, step, asked_in, 200);
                 self.connect(net, step, id, leg, &to);
                 self.fact(net, step, id, FactKind::Answered { leg, by: to.clone() });
             } else {
-                let why = format!("passed on by {} while it rang", referor.operator);
+                let why = format!("passed on by {} while it rang", transferor.operator);
                 self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
@@ -106,7 +106,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::Offered { leg, to, why });
         if rang {
             self.fact(net, step, id, FactKind::Ringing { leg });
-            self.tell_ringing(net, step, id, leg);
+            self.report_ringing(net, step, id, leg);
         }
     }
 
@@ -133,7 +133,7 @@ impl Calls {
         }
         call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
         let new = call.take_leg_no();
-        let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
+        let (was, is) = (LegRef::Outgoing(from, old), LegRef::Outgoing(to, new));
         leg.move_to(net, step, was, is);
         self.calls.get_mut(&to)?.legs.insert(new, leg);
         Some(new)
@@ -142,11 +142,11 @@ impl Calls {
 
 impl OfferLeg {
     /// Moves the leg's session, requests and timers to its new owner.
-    pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: Who, is: Who) {
+    pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: LegRef, is: LegRef) {
         self.session.move_to(net, step, was, is);
         let rung = &self.rung;
         for (at, alarm) in [
-            (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
+            (rung.second.due(), Alarm::SecondWay as fn(LegRef) -> Alarm),
             (rung.respond_by, Alarm::Unheard),
             (rung.ends_at, Alarm::BindingGone),
         ] {
@@ -160,9 +160,9 @@ impl OfferLeg {
             step.alarms.insert(ring_until, Alarm::RingOver(is));
         }
         if let Some(trunk) = net.trunks.trunk_with(was) {
-            net.trunks.leave_seat(was);
-            net.trunks.take_seat(trunk, is);
+            net.trunks.release_channel(was);
+            net.trunks.reserve_channel(trunk, is);
         }
-        step.stir(&self.to);
+        step.mark_changed(&self.to);
     }
 }

@@ -4,7 +4,7 @@
 use crate::switchboard::alarm::T1;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::past_invites::PastInvite;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
@@ -21,7 +21,7 @@ impl Calls {
     pub(in crate::switchboard) fn remember_invite(
         &mut self,
         now: Now,
-        who: Who,
+        who: LegRef,
         (from, call_id): (&[u8], &Bytes),
         cseq: u32,
         second: Option<Flow>,

@@ -8,7 +8,7 @@ use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::state::without_port::WithoutPort;
-use crate::switchboard::ids::{BoundPhone, Who};
+use crate::switchboard::ids::{BoundPhone, LegRef};
 use crate::switchboard::phones::ways::SecondWay;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
@@ -61,7 +61,7 @@ pub(in crate::switchboard) enum OfferState {
 
 impl OfferState {
     /// Removes the timer of the state.
-    pub(in crate::switchboard) fn stop_timer(self, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn stop_timer(self, step: &mut Step, who: LegRef) {
         match self {
             Self::Ringing { ring_until, .. } => {
                 step.alarms.remove(ring_until, Alarm::RingOver(who));

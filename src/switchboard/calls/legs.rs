@@ -9,12 +9,12 @@ use crate::switchboard::admission::challenges::Usage;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::rejection::Rejected;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
-use crate::switchboard::trunks::trunk::NextWay;
+use crate::switchboard::trunks::trunk::NextRoute;
 
 impl Calls {
     /// Counts a message for a leg from a source that is not allowed. For a trunk's leg, the report contains the setting
@@ -25,7 +25,7 @@ impl Calls {
         step: &mut Step,
         flow: Flow,
         message: &Message<'_>,
-        who: Who,
+        who: LegRef,
         status: u16,
     ) {
         self.report_usage(net, step, flow, message, Usage::Leg(who), status);
@@ -51,7 +51,7 @@ impl Calls {
     pub(in crate::switchboard) fn trunk_of_usage(&self, net: &NetworkParts, usage: Usage) -> Option<usize> {
         match usage {
             // A test call does not count towards the capacity of its trunk.
-            Usage::Leg(Who::Phone(phone)) => net.trunks.trunk_of(self.services.get(&phone)?.session.flow()),
+            Usage::Leg(LegRef::Service(phone)) => net.trunks.trunk_of(self.services.get(&phone)?.session.flow()),
             Usage::Leg(who) => net.trunks.trunk_with(who),
             Usage::Watch(_) => None,
         }
@@ -70,38 +70,38 @@ impl Calls {
 
 impl Calls {
     /// The leg that is bridged with this leg.
-    pub(in crate::switchboard) fn other_side(&self, who: Who) -> Option<Who> {
-        let (Who::Caller(id) | Who::Offer(id, _)) = who else { return None };
+    pub(in crate::switchboard) fn other_side(&self, who: LegRef) -> Option<LegRef> {
+        let (LegRef::Caller(id) | LegRef::Outgoing(id, _)) = who else { return None };
         let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
         match who {
-            Who::Caller(_) => Some(Who::Offer(id, leg)),
-            Who::Offer(_, his) => (his == leg).then_some(Who::Caller(id)),
-            Who::Phone(_) => None,
+            LegRef::Caller(_) => Some(LegRef::Outgoing(id, leg)),
+            LegRef::Outgoing(_, his) => (his == leg).then_some(LegRef::Caller(id)),
+            LegRef::Service(_) => None,
         }
     }
 }
 
 impl Calls {
     /// Handles the end of a ring attempt's maximum length.
-    pub(in crate::switchboard) fn ring_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let Who::Offer(call, leg) = who else { return };
+    pub(in crate::switchboard) fn ring_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
+        let LegRef::Outgoing(call, leg) = who else { return };
         if let Some(live) = self.calls.get_mut(&call)
             && let Some(offer) = live.legs.get(&leg)
         {
             // If no phone rings over this trunk, the number is dialled over the next trunk.
             let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
-            live.next_way = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextWay::Trunk);
+            live.next_route = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextRoute::Trunk);
         }
-        self.cancel_offer(net, step, call, leg, OfferOutcome::NoAnswer);
+        self.cancel_attempt(net, step, call, leg, OfferOutcome::NoAnswer);
     }
 }
 
 impl Calls {
     /// An existing outgoing leg.
-    pub(in crate::switchboard) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
+    pub(in crate::switchboard) fn leg_mut(&mut self, who: LegRef) -> Option<&mut OfferLeg> {
         match who {
-            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
-            Who::Caller(_) | Who::Phone(_) => None,
+            LegRef::Outgoing(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
+            LegRef::Caller(_) | LegRef::Service(_) => None,
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::ids::CallId;
 use crate::limits::CALL_BACKS_MAX;
 
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::abandoned::{Abandoned, Unanswered};
-use crate::switchboard::calls::state::callers::Callers;
-use crate::switchboard::calls::state::last_call::Worked;
+use crate::switchboard::calls::state::abandoned::{CallBackList, Unanswered};
+use crate::switchboard::calls::state::callers::CallerHistory;
+use crate::switchboard::calls::state::last_call::LastCall;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::terms::CallerTerms;
 
@@ -56,13 +56,13 @@ impl Calls {
         }
     }
 
-    pub(in crate::switchboard) fn lifted_meanwhile(&mut self, number: &str) {
+    pub(in crate::switchboard) fn note_unflagged(&mut self, number: &str) {
         if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.lifted.len() < CALL_BACKS_MAX) {
             meanwhile.lifted.insert(number.to_owned());
         }
     }
 
-    pub(in crate::switchboard) fn classed_meanwhile(&mut self, call: CallId, prank: bool) {
+    pub(in crate::switchboard) fn note_disposition(&mut self, call: CallId, prank: bool) {
         if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.classed.len() < CALL_BACKS_MAX) {
             meanwhile.classed.insert(call, prank);
         }
@@ -79,7 +79,7 @@ impl Calls {
         talks.sort_by_key(|(since, who, _)| (std::cmp::Reverse(*since), *who));
         for (_, operator, call) in talks {
             let (number, over_at) = (call.number.clone(), Some(call.ended.min(now.wall)));
-            let worked = Worked { call: call.call, number, over_at };
+            let worked = LastCall { call: call.call, number, over_at };
             if worked.is_of_late(now) && net.phones.has_account(operator) && !self.numbers.worked.contains_key(operator)
             {
                 self.numbers.worked.insert(operator.clone(), worked);
@@ -89,7 +89,7 @@ impl Calls {
 }
 
 /// The list of call-backs from the records of earlier runs.
-pub(in crate::switchboard) fn unanswered(now: Now, past: &Past, terms: &CallerTerms) -> Abandoned {
+pub(in crate::switchboard) fn unanswered(now: Now, past: &Past, terms: &CallerTerms) -> CallBackList {
     let mut turns: Vec<(Timestamp, &str, Turn)> = Vec::new();
     for call in &past.calls {
         let Some(number) = call.number.as_deref().filter(|number| is_dialable(number)) else { continue };
@@ -103,7 +103,7 @@ pub(in crate::switchboard) fn unanswered(now: Now, past: &Past, terms: &CallerTe
         }
     }
     turns.sort_by_key(|(at, _, _)| *at);
-    let mut list = Abandoned::default();
+    let mut list = CallBackList::default();
     for (at, number, turn) in turns {
         match turn {
             Turn::Unanswered(missed) => {
@@ -130,7 +130,7 @@ pub(in crate::switchboard) fn known(
     past: &Past,
     terms: &CallerTerms,
     classed: &BTreeMap<CallId, bool>,
-) -> Callers {
+) -> CallerHistory {
     enum Word {
         Calls,
         Prank(CallId),
@@ -153,7 +153,7 @@ pub(in crate::switchboard) fn known(
         }
     }
     words.sort_by_key(|(at, _, _)| *at);
-    let mut callers = Callers::default();
+    let mut callers = CallerHistory::default();
     for (set_at, number, word) in words {
         // A time in the future, written while the clock was ahead, counts as now.
         let at = set_at.min(now.wall);

@@ -62,15 +62,15 @@ use std::sync::Arc;
 use crate::acd::Acd;
 use crate::counted::{Map, Set};
 use crate::ids::{CallId, OperatorId};
-use crate::switchboard::calls::state::abandoned::Abandoned;
+use crate::switchboard::calls::state::abandoned::CallBackList;
 use crate::switchboard::calls::state::call::Call;
 use crate::switchboard::calls::state::call_back::Calling;
-use crate::switchboard::calls::state::callers::Callers;
-use crate::switchboard::calls::state::last_call::Worked;
-use crate::switchboard::calls::state::meanwhile::Meanwhile;
+use crate::switchboard::calls::state::callers::CallerHistory;
+use crate::switchboard::calls::state::last_call::LastCall;
+use crate::switchboard::calls::state::meanwhile::ChangesSinceStart;
 use crate::switchboard::calls::state::past_invites::PastInvites;
 use crate::switchboard::calls::state::placed::PlacedCalls;
-use crate::switchboard::calls::state::service_call::{PhoneCall, ServiceCalls};
+use crate::switchboard::calls::state::service_call::{ServiceCall, ServiceCalls};
 use crate::switchboard::calls::state::unheard::Unheard;
 use crate::switchboard::output::PortShortage;
 use crate::switchboard::settings::Settings;
@@ -91,21 +91,21 @@ pub(in crate::switchboard) struct ServiceState {
 pub(in crate::switchboard) struct Numbers {
     /// Numbers that have a live emergency call.
     pub(in crate::switchboard) calling: Calling,
-    pub(in crate::switchboard) callers: Callers,
-    pub(in crate::switchboard) abandoned: Abandoned,
+    pub(in crate::switchboard) callers: CallerHistory,
+    pub(in crate::switchboard) abandoned: CallBackList,
     /// Changes since the start, until the records of earlier runs have been merged.
-    pub(in crate::switchboard) meanwhile: Option<Meanwhile>,
+    pub(in crate::switchboard) meanwhile: Option<ChangesSinceStart>,
     /// The last emergency call of each operator.
-    pub(in crate::switchboard) worked: BTreeMap<OperatorId, Worked>,
+    pub(in crate::switchboard) worked: BTreeMap<OperatorId, LastCall>,
 }
 
 impl Numbers {
     fn new() -> Self {
         Self {
             calling: Calling::default(),
-            callers: Callers::default(),
-            abandoned: Abandoned::default(),
-            meanwhile: Some(Meanwhile::default()),
+            callers: CallerHistory::default(),
+            abandoned: CallBackList::default(),
+            meanwhile: Some(ChangesSinceStart::default()),
             worked: BTreeMap::new(),
         }
     }
@@ -121,7 +121,7 @@ pub(in crate::switchboard) struct Calls {
     /// The number of live calls. Ended calls that wait for their legs do not count towards any limit.
     pub(in crate::switchboard) live: usize,
     /// Feature-code and test calls: siaga itself is the called party.
-    pub(in crate::switchboard) services: Map<u64, PhoneCall>,
+    pub(in crate::switchboard) services: Map<u64, ServiceCall>,
     pub(in crate::switchboard) service_calls: ServiceCalls,
     /// Calls that operators have placed.
     pub(in crate::switchboard) placed: PlacedCalls,

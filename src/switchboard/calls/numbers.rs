@@ -15,7 +15,7 @@ use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::state::call::{Call, Caller, Stage};
 use crate::switchboard::calls::state::call_back::DIGITS_MIN;
-use crate::switchboard::calls::state::callers::Known;
+use crate::switchboard::calls::state::callers::NumberHistory;
 use crate::switchboard::calls::supervise::Errand;
 use crate::switchboard::ids::MergeKey;
 use crate::switchboard::input::Supervision;
@@ -159,7 +159,7 @@ impl Settings {
             hops: 70,
             tried: std::collections::BTreeSet::new(),
             dialling: None,
-            next_way: None,
+            next_route: None,
             merge_key,
             holding: (false, false),
             guests: std::collections::BTreeMap::new(),
@@ -179,7 +179,7 @@ impl Settings {
 
 impl Settings {
     /// The notice beside the number on displays, such as `3x/30min` or `PRANK`.
-    pub(in crate::switchboard) fn notice_of(&self, known: Known) -> Option<String> {
+    pub(in crate::switchboard) fn notice_of(&self, known: NumberHistory) -> Option<String> {
         let minutes = self.callers.repeat.as_secs() / 60;
         let repeats = (known.nth > 1).then(|| format!("{}x/{minutes}min", known.nth));
         let prank = known.prank.then(|| "PRANK".to_owned());

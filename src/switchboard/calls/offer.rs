@@ -18,7 +18,7 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::call_back::CallBack;
 use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
@@ -74,7 +74,7 @@ impl Calls {
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(net, step, id, &operator, &why, ring_until) {
             self.is_not_rung(net, now, id, &operator);
-            self.unless_it_rings(net, step, id);
+            self.requeue_unless_ringing(net, step, id);
         }
     }
 
@@ -130,7 +130,12 @@ impl Calls {
     }
 
     /// Requeues the call after a leg has ended, if no other leg rings.
-    pub(in crate::switchboard) fn unless_it_rings(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn requeue_unless_ringing(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+    ) {
         if self.calls.get(&id).is_some_and(|call| !call.rings() && !call.is_falling_back()) {
             self.back_to_queue(net, step, id);
         }
@@ -169,7 +174,7 @@ impl Calls {
         match (to, reached) {
             (_, Some(reached)) => Some((Bytes::from(for_request_line(&reached.phone.uri)), reached.ways.first, false)),
             (Callee::Number(number), None) => {
-                let (uri, flow) = net.trunks.way_out(self.calls.get(&id)?.dialling?.0, number)?;
+                let (uri, flow) = net.trunks.outbound_route(self.calls.get(&id)?.dialling?.0, number)?;
                 Some((uri, flow, true))
             }
             (Callee::Operator(_), None) => None,
@@ -208,7 +213,7 @@ impl Calls {
         let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
         let first = call.caller.session.media().and_then(MediaSession::codec);
         let leg = call.take_leg_no();
-        let who = Who::Offer(id, leg);
+        let who = LegRef::Outgoing(id, leg);
         let family = self.settings.media_family(flow.remote.ip());
         let Some(mut media) = MediaSession::lend(&mut net.media, step, who, family) else { return false };
         let formats = self.settings.formats_of(trunk);
@@ -261,14 +266,14 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
-        net.wire.expect(client, Purpose::Offer(who));
+        net.wire.expect(client, Purpose::Invite(who));
         if let Some(reached) = &reached {
             self.await_phone(net, step, who, reached, ring_until);
         }
         if let Some(trunk) = trunk {
-            net.trunks.take_seat(trunk, who);
+            net.trunks.reserve_channel(trunk, who);
         }
-        net.wire.may_be_asked(client, trunk, flow, bytes, 1);
+        net.wire.keep_for_retry(client, trunk, flow, bytes, 1);
         step.alarms.insert(ring_until, Alarm::RingOver(who));
         self.fact(net, step, id, FactKind::Offered { leg, to, why });
         true
@@ -279,7 +284,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         reached: &Reached,
         ring_until: Instant,
     ) {

@@ -7,9 +7,9 @@ use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
-use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::refer::Transferor;
 use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::input::Actor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::{ConsoleReply, GuestView};
@@ -25,13 +25,13 @@ impl Calls {
         call: CallId,
         whom: &str,
     ) -> ConsoleReply {
-        let referor = match self.commands(by, call) {
-            Ok(referor) => referor,
+        let transferor = match self.commands(by, call) {
+            Ok(transferor) => transferor,
             Err(reply) => return reply,
         };
         let rings = self
-            .wanted_guest(&referor, net.phones.named(whom))
-            .and_then(|to| self.ring_guest(net, step, call, to, format!("asked in by {}", by.name), None));
+            .invited_party(&transferor, net.phones.named(whom))
+            .and_then(|to| self.ring_participant(net, step, call, to, format!("asked in by {}", by.name), None));
         match rings {
             Ok(()) => ConsoleReply::Done,
             Err(status) => ConsoleReply::Refused { status },
@@ -69,18 +69,18 @@ impl Calls {
         call: CallId,
         to: &str,
     ) -> ConsoleReply {
-        let referor = match self.commands(by, call) {
-            Ok(referor) => referor,
+        let transferor = match self.commands(by, call) {
+            Ok(transferor) => transferor,
             Err(reply) => return reply,
         };
         let to = match net.phones.named(to) {
-            Ok(Destination::Operator(operator)) if operator == referor.operator => Err(403),
-            Ok(_) if self.has_guests(call) => Err(491),
+            Ok(Destination::Operator(operator)) if operator == transferor.operator => Err(403),
+            Ok(_) if self.has_participants(call) => Err(491),
             named => named,
         };
         match to {
             Ok(to) => {
-                self.pass_on(net, step, &referor, to, None);
+                self.pass_on(net, step, &transferor, to, None);
                 ConsoleReply::Done
             }
             Err(status) => ConsoleReply::Refused { status },
@@ -140,7 +140,7 @@ impl Calls {
 
     /// The leg of the operator who has the caller, if `by` may command the call: that operator, or a console user with
     /// another role.
-    fn commands(&self, by: &Actor, call: CallId) -> Result<Referor, ConsoleReply> {
+    fn commands(&self, by: &Actor, call: CallId) -> Result<Transferor, ConsoleReply> {
         let live = self.calls.get(&call).filter(|live| !live.is_over() && live.placed_by.is_none());
         let live = live.ok_or(ConsoleReply::UnknownCall)?;
         let leg = match live.stage {
@@ -162,7 +162,7 @@ impl Calls {
         if by.role == ConsoleRole::Operator && lead.map(OperatorId::as_str) != Some(by.name.as_str()) {
             return Err(ConsoleReply::NotHis);
         }
-        self.referor(Who::Offer(call, leg)).map_err(|status| ConsoleReply::Refused { status })
+        self.transferor(LegRef::Outgoing(call, leg)).map_err(|status| ConsoleReply::Refused { status })
     }
 }
 
@@ -193,9 +193,9 @@ impl Calls {
         if let Some(operator) = operator {
             self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
         }
-        let told = self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
+        let told = self.remove_participant(net, step, id, leg).and_then(|guest| guest.told);
         if let Some(told) = told {
-            self.tell_referrer(net, step, told, 487);
+            self.notify_transferor(net, step, told, 487);
         }
         self.end_leg(net, step, id, leg, OfferOutcome::Withdrawn, None);
         self.arrange(net, step, id);

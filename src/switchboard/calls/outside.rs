@@ -10,7 +10,7 @@ use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
@@ -89,7 +89,7 @@ impl Calls {
         let now = step.now;
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == (Stage::Talking { leg })) else { return };
         let Some(who) = call.legs.get(&leg).map(|leg| leg.to.clone()) else { return };
-        self.send_guests_away(net, step, id);
+        self.end_participants(net, step, id);
         self.fact(net, step, id, FactKind::LeadLeft { leg, who, lost });
         self.part(step, id);
         step.out.media.push(Command::StopRecord { call: id, leg });
@@ -97,7 +97,7 @@ impl Calls {
             call.stage = Stage::Queued;
         }
         if lost {
-            self.bye(net, step, Who::Offer(id, leg));
+            self.bye(net, step, LegRef::Outgoing(id, leg));
         }
         self.drop_leg(net, step, id, leg);
         self.acd.enter(now, id, self.entry_of(id));

@@ -17,8 +17,8 @@ use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{CallerLeg, Fetched};
 use crate::switchboard::calls::state::call::{Call, Caller, Stage};
 use crate::switchboard::calls::state::call_back::CallBack;
-use crate::switchboard::calls::transfer::told_as;
-use crate::switchboard::ids::Who;
+use crate::switchboard::calls::transfer::sipfrag_status;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::input::Actor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
@@ -166,7 +166,7 @@ impl Calls {
     /// Turns an outgoing leg into the caller's leg, with its dialogs and timers.
     fn becomes_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
         let now = step.now;
-        let (was, is) = (Who::Offer(id, no), Who::Caller(id));
+        let (was, is) = (LegRef::Outgoing(id, no), LegRef::Caller(id));
         if let Some(session) = self.session_mut(was) {
             session.drop_early(net);
         }
@@ -196,7 +196,7 @@ impl Calls {
             return;
         }
         let ending = Ending::by(Side::Caller, EndCause::Abandoned);
-        self.end_call(net, step, id, ending.refusing(told_as(outcome, sip_status)));
+        self.end_call(net, step, id, ending.refusing(sipfrag_status(outcome, sip_status)));
     }
 
     /// Handles a repeated 2xx of the operator's phone, whose ACK was lost, or a 2xx of a fork, which gets a BYE.
@@ -214,7 +214,7 @@ impl Calls {
         if DialogKey::of_response(message).is_some_and(|key| session.is_confirmed(&key)) {
             session.ack(net, step, cseq);
         } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
-            session.decline_answer(net, step, Who::Caller(id), (dialog, cseq), None);
+            session.decline_answer(net, step, LegRef::Caller(id), (dialog, cseq), None);
         }
     }
 }

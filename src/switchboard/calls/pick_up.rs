@@ -17,7 +17,7 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
@@ -59,10 +59,10 @@ impl Calls {
         };
         let who = {
             let Some(call) = self.calls.get_mut(&id) else { return net.wire.reply(step, taken, 481, &[]) };
-            Who::Offer(id, call.take_leg_no())
+            LegRef::Outgoing(id, call.take_leg_no())
         };
         let to = Callee::Operator(operator.clone());
-        let arriving = match Arriving::read(&mut net.media, step, taken, who, &to) {
+        let arriving = match ReplacingLeg::read(&mut net.media, step, taken, who, &to) {
             Ok(arriving) => arriving,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
@@ -74,8 +74,8 @@ impl Calls {
 
     /// The leg that an operator may replace: one that rings for a caller without an operator, or one that talks if
     /// `may_relieve` allows it.
-    fn relievable(&self, who: Who, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
-        let Who::Offer(id, no) = who else { return Err(403) };
+    fn relievable(&self, who: LegRef, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
+        let LegRef::Outgoing(id, no) = who else { return Err(403) };
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let leg = call.legs.get(&no).ok_or(481_u16)?;
         match leg.state {
@@ -83,7 +83,7 @@ impl Calls {
             // The leg rings for a call that another operator has.
             OfferState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
             // A conference has several parties; supervisors take it over with their code.
-            _ if self.has_guests(id) => Err(491),
+            _ if self.has_participants(id) => Err(491),
             OfferState::Talking if early_only => Err(486),
             OfferState::Talking if !self.may_relieve(id, no, by) => Err(403),
             OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
@@ -118,12 +118,12 @@ impl Calls {
         step: &mut Step,
         taken: &Taken<'_, '_>,
         (id, old): (CallId, LegNo),
-        (who, to): (Who, Callee),
-        arriving: Arriving,
+        (who, to): (LegRef, Callee),
+        arriving: ReplacingLeg,
     ) {
         let now = step.now;
-        let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
-        self.send_guests_away(net, step, id);
+        let (LegRef::Outgoing(_, new), Callee::Operator(operator)) = (who, &to) else { return };
+        self.end_participants(net, step, id);
         self.acd.take(now, id, operator, self.entry_of(id));
         self.fact(net, step, id, FactKind::TakenOver { leg: old, by: operator.clone() });
         if self.part(step, id).is_some() {
@@ -148,10 +148,10 @@ impl Calls {
         taken: &Taken<'_, '_>,
         (id, new): (CallId, LegNo),
         to: &Callee,
-        arriving: Arriving,
+        arriving: ReplacingLeg,
     ) {
         let _now = step.now;
-        let (who, Arriving { dialog, media, body }) = (Who::Offer(id, new), arriving);
+        let (who, ReplacingLeg { dialog, media, body }) = (LegRef::Outgoing(id, new), arriving);
         let timer = Agreement::of_invite(&self.settings, taken.message);
         let (contact, headers) = (self.settings.contact(taken.flow), timer.headers());
         let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
@@ -182,7 +182,7 @@ impl Calls {
             shows_another: false,
             rung: Rung::default(),
         };
-        step.stir(to);
+        step.mark_changed(to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
         }
@@ -190,19 +190,19 @@ impl Calls {
 }
 
 /// A new incoming leg before its call accepts it.
-pub(in crate::switchboard) struct Arriving {
+pub(in crate::switchboard) struct ReplacingLeg {
     pub(in crate::switchboard) dialog: Dialog,
     pub(in crate::switchboard) media: MediaSession,
     pub(in crate::switchboard) body: Vec<u8>,
 }
 
-impl Arriving {
+impl ReplacingLeg {
     /// Reads the INVITE and lends a port. On error, returns the status of the rejection.
     pub(in crate::switchboard) fn read(
         ports: &mut MediaPorts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        who: Who,
+        who: LegRef,
         to: &Callee,
     ) -> Result<Self, u16> {
         let tag = step.rng.token();

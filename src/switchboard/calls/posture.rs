@@ -7,7 +7,7 @@ use crate::switchboard::step::Step;
 
 impl Calls {
     /// Sends the incident text to all operators on a break.
-    pub(in crate::switchboard) fn call_back_to_work(&mut self, step: &mut Step) {
+    pub(in crate::switchboard) fn text_operators_on_break(&mut self, step: &mut Step) {
         let text = self.settings.posture.incident_text.clone();
         let on_break = self.acd.views().into_iter().filter(|view| view.state == State::Break);
         let on_break: Vec<OperatorId> = on_break.map(|view| view.operator).collect();

@@ -9,14 +9,14 @@ use crate::sip::replaces::Replaces;
 use crate::sip::wire::Message;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::taken::Taken;
 
 /// The leg of an operator who talks with a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) struct Referor {
+pub(in crate::switchboard) struct Transferor {
     pub(in crate::switchboard) call: CallId,
     pub(in crate::switchboard) leg: LegNo,
     pub(in crate::switchboard) operator: OperatorId,
@@ -29,7 +29,7 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        who: Who,
+        who: LegRef,
     ) {
         let refer = match Refer::read(taken.message) {
             Ok(refer) => refer,
@@ -38,25 +38,25 @@ impl Calls {
         if let Some(replaces) = &refer.replaces {
             return self.joins(net, step, taken, who, &refer, replaces);
         }
-        let referor = match self.referor(who) {
-            Ok(referor) => referor,
+        let transferor = match self.transferor(who) {
+            Ok(transferor) => transferor,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         if let Some(whom) = net.phones.asked_in(&refer.to) {
-            return self.confers(net, step, taken, &referor, &refer, whom);
+            return self.confers(net, step, taken, &transferor, &refer, whom);
         }
-        if self.has_guests(referor.call) {
+        if self.has_participants(transferor.call) {
             return net.wire.reply(step, taken, 491, &[]);
         }
         let to = match net.phones.whom(&refer.to) {
-            Ok(Destination::Operator(operator)) if operator == referor.operator => {
+            Ok(Destination::Operator(operator)) if operator == transferor.operator => {
                 return net.wire.reply(step, taken, 403, &[]);
             }
             Ok(to) => to,
             Err(status) => return net.wire.reject_refer(step, taken, status),
         };
         self.accept_refer(net, step, taken, who, refer.wants_notify);
-        self.pass_on(net, step, &referor, to, refer.referred_by);
+        self.pass_on(net, step, &transferor, to, refer.referred_by);
     }
 }
 
@@ -68,26 +68,26 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        who: Who,
+        who: LegRef,
         refer: &Refer<'_>,
         replaces: &Replaces,
     ) {
         let other = replaces.keys().find_map(|key| net.wire.leg_in(&key));
         let (with_caller, with_colleague) = match (who, other) {
-            (Who::Offer(..), Some(Who::Caller(placed))) => (who, Some(placed)),
-            (Who::Caller(placed), Some(caller @ Who::Offer(..))) => (caller, Some(placed)),
-            (Who::Offer(..), None) => (who, None),
+            (LegRef::Outgoing(..), Some(LegRef::Caller(placed))) => (who, Some(placed)),
+            (LegRef::Caller(placed), Some(caller @ LegRef::Outgoing(..))) => (caller, Some(placed)),
+            (LegRef::Outgoing(..), None) => (who, None),
             (_, _) => return net.wire.reply(step, taken, 403, &[]),
         };
-        let referor = match self.referor(with_caller) {
-            Ok(referor) => referor,
+        let transferor = match self.transferor(with_caller) {
+            Ok(transferor) => transferor,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         let confers = with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.confers);
-        if confers && let Err(status) = self.room_for_guest(referor.call) {
+        if confers && let Err(status) = self.check_conference_limit(transferor.call) {
             return net.wire.reply(step, taken, status, &[]);
         }
-        if !confers && self.has_guests(referor.call) {
+        if !confers && self.has_participants(transferor.call) {
             return net.wire.reply(step, taken, 491, &[]);
         }
         let Some(placed) = with_colleague else {
@@ -95,29 +95,29 @@ impl Calls {
             // (RFC 3891 §3).
             self.accept_refer(net, step, taken, who, refer.wants_notify);
             let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
-            return self.pass_on_in_vain(net, step, &referor, to, 481);
+            return self.reject_transfer(net, step, &transferor, to, 481);
         };
         let his = self.calls.get(&placed).is_some_and(|call| {
-            let asks_early = who == Who::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
-            call.placed_by.as_ref() == Some(&referor.operator) && !asks_early
+            let asks_early = who == LegRef::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
+            call.placed_by.as_ref() == Some(&transferor.operator) && !asks_early
         });
         if !his {
             return net.wire.reply(step, taken, 403, &[]);
         }
         self.accept_refer(net, step, taken, who, refer.wants_notify);
         if confers {
-            return self.merges(net, step, &referor, placed, who);
+            return self.join_as_participant(net, step, &transferor, placed, who);
         }
-        self.join(net, step, &referor, placed, who, refer.referred_by.clone());
+        self.join(net, step, &transferor, placed, who, refer.referred_by.clone());
     }
 
     /// The operator of this leg, if the leg talks with a caller. On error, returns the status for the REFER.
-    pub(in crate::switchboard) fn referor(&self, who: Who) -> Result<Referor, u16> {
-        let Who::Offer(call, leg) = who else { return Err(403) };
+    pub(in crate::switchboard) fn transferor(&self, who: LegRef) -> Result<Transferor, u16> {
+        let LegRef::Outgoing(call, leg) = who else { return Err(403) };
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;
         let operator = live.legs.get(&leg).and_then(|leg| leg.operator()).cloned().ok_or(403_u16)?;
         match live.stage {
-            Stage::Talking { leg: talks } if talks == leg => Ok(Referor { call, leg, operator }),
+            Stage::Talking { leg: talks } if talks == leg => Ok(Transferor { call, leg, operator }),
             Stage::Transfer { .. } => Err(491),
             Stage::Talking { .. }
             | Stage::Queued
@@ -138,8 +138,8 @@ impl Calls {
             return;
         };
         let with_caller = match who {
-            Who::Caller(placed) => self.leg_with_caller(placed),
-            Who::Offer(..) | Who::Phone(_) => None,
+            LegRef::Caller(placed) => self.leg_with_caller(placed),
+            LegRef::Outgoing(..) | LegRef::Service(_) => None,
         };
         for who in [Some(who), with_caller].into_iter().flatten() {
             if let Some(session) = self.session_mut(who) {
@@ -149,10 +149,10 @@ impl Calls {
     }
 
     /// The leg of the operator who placed this call in an emergency call.
-    fn leg_with_caller(&self, placed: CallId) -> Option<Who> {
+    fn leg_with_caller(&self, placed: CallId) -> Option<LegRef> {
         let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
         let id = self.acd.view(operator)?.call?;
         let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
-        Some(Who::Offer(id, leg))
+        Some(LegRef::Outgoing(id, leg))
     }
 }

@@ -6,10 +6,10 @@ use crate::sip::wire::Message;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferState, outcome_of};
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
-use crate::switchboard::trunks::trunk::next_way;
+use crate::switchboard::trunks::trunk::next_route;
 
 impl Calls {
     /// Handles a response to the INVITE of an outgoing leg.
@@ -23,7 +23,7 @@ impl Calls {
         status: u16,
     ) {
         self.leg_responds(net, step, id, leg);
-        let is_unheard = self.leg_mut(Who::Offer(id, leg)).is_some_and(|leg| leg.state == OfferState::Unheard);
+        let is_unheard = self.leg_mut(LegRef::Outgoing(id, leg)).is_some_and(|leg| leg.state == OfferState::Unheard);
         if is_unheard && !self.late_response(net, step, id, leg, message, status) {
             return;
         }
@@ -31,7 +31,7 @@ impl Calls {
         match (status, offer.state) {
             (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking | OfferState::Unheard) => {}
             (101..200, OfferState::Ringing { ring_until, rang }) => {
-                let (who, invite) = (Who::Offer(id, leg), (offer.from.as_ref(), offer.cseq));
+                let (who, invite) = (LegRef::Outgoing(id, leg), (offer.from.as_ref(), offer.cseq));
                 if !offer.session.early_response(net, step, who, invite, message) {
                     return;
                 }
@@ -39,14 +39,14 @@ impl Calls {
                 if !rang {
                     self.stir_leg(step, id, leg);
                     self.fact(net, step, id, FactKind::Ringing { leg });
-                    self.tell_ringing(net, step, id, leg);
+                    self.report_ringing(net, step, id, leg);
                 }
             }
             (200..300, OfferState::Ringing { .. } | OfferState::Unheard) => {
-                self.offer_answered(net, step, id, leg, message)
+                self.leg_answered(net, step, id, leg, message)
             }
             (200..300, OfferState::Cancelling) => {
-                self.refuse_late_answer(net, step, id, leg, message);
+                self.decline_late_2xx(net, step, id, leg, message);
                 self.drop_leg(net, step, id, leg);
             }
             (200..300, OfferState::Talking) => self.repeated_answer(net, step, id, leg, message),
@@ -55,7 +55,7 @@ impl Calls {
     }
 
     /// Handles an INVITE without a response, or one that could not be sent.
-    pub(in crate::switchboard) fn offer_unanswered(
+    pub(in crate::switchboard) fn invite_unanswered(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -66,11 +66,11 @@ impl Calls {
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
             Some(OfferState::Ringing { rang: true, .. }) => {
-                self.offer_over(net, step, id, leg, OfferOutcome::NoAnswer, Some(status));
+                self.attempt_over(net, step, id, leg, OfferOutcome::NoAnswer, Some(status));
             }
             Some(OfferState::Ringing { rang: false, .. }) => {
                 self.note_silence(net, step, id, leg);
-                self.offer_over(net, step, id, leg, OfferOutcome::Unreachable, Some(status));
+                self.attempt_over(net, step, id, leg, OfferOutcome::Unreachable, Some(status));
             }
             Some(OfferState::Unheard) => {
                 self.note_silence(net, step, id, leg);
@@ -83,7 +83,7 @@ impl Calls {
 
     /// Marks a phone that has not responded at all as unreachable, until it registers or responds.
     fn note_silence(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
-        let leg = self.leg_mut(Who::Offer(id, leg)).filter(|leg| !leg.rung.heard);
+        let leg = self.leg_mut(LegRef::Outgoing(id, leg)).filter(|leg| !leg.rung.heard);
         if let Some(phone) = leg.and_then(|leg| leg.rung.phone.clone()) {
             self.phone_is_silent(net, step, &phone);
         }
@@ -98,7 +98,7 @@ impl Calls {
                 if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
                     self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
                 }
-                self.offer_over(net, step, id, leg, outcome_of(status), Some(status));
+                self.attempt_over(net, step, id, leg, outcome_of(status), Some(status));
             }
             Some(OfferState::Cancelling) => self.drop_leg(net, step, id, leg),
             Some(OfferState::Unheard | OfferState::Talking) | None => {}
@@ -106,7 +106,7 @@ impl Calls {
     }
 
     /// Ends a ring attempt: the leg is removed, and the caller keeps the queue position.
-    pub(in crate::switchboard) fn offer_over(
+    pub(in crate::switchboard) fn attempt_over(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -119,17 +119,17 @@ impl Calls {
             return;
         };
         if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
-            call.next_way = next_way(outcome, sip_status);
+            call.next_route = next_route(outcome, sip_status);
             if let Some((trunk, server)) = call.legs.get(&leg).and_then(|leg| leg.dialled) {
                 call.dialling = Some((trunk, Some(server)));
             }
         }
         self.drop_leg(net, step, id, leg);
-        self.offer_ended(net, step, id, leg, to, (outcome, sip_status));
+        self.attempt_ended(net, step, id, leg, to, (outcome, sip_status));
     }
 
     /// Emits the result of a ring attempt, reports it to the ACD, and selects the call's next stage.
-    pub(in crate::switchboard) fn offer_ended(
+    pub(in crate::switchboard) fn attempt_ended(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -143,8 +143,8 @@ impl Calls {
         if let Callee::Operator(operator) = &to {
             self.cancel_overdue(net, step, id, leg, operator);
         }
-        if self.is_guest(id, leg) {
-            return self.guest_refused(net, step, id, leg, &to, (outcome, sip_status));
+        if self.is_participant(id, leg) {
+            return self.participant_failed(net, step, id, leg, &to, (outcome, sip_status));
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
@@ -164,7 +164,7 @@ impl Calls {
         }
         match stage {
             Stage::Offered if self.dial_again(net, step, id, &to, crate::switchboard::calls::outside::WHY) => {}
-            Stage::Offered => self.unless_it_rings(net, step, id),
+            Stage::Offered => self.requeue_unless_ringing(net, step, id),
             Stage::Number if self.dial_again(net, step, id, &to, self.why_fallback()) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(net, step, id),
             Stage::Transfer { .. } => self.transfer_refused(net, step, id, &to, outcome, sip_status),

@@ -3,8 +3,8 @@
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::service_call::{Feature, PhoneCall};
-use crate::switchboard::ids::Who;
+use crate::switchboard::calls::state::service_call::{Feature, ServiceCall};
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::media::MediaSession;
@@ -130,7 +130,7 @@ impl Calls {
             }
         };
         self.service_calls.last += 1;
-        let who = Who::Phone(self.service_calls.last);
+        let who = LegRef::Service(self.service_calls.last);
         let read =
             session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.settings.read_offer(body));
         let offer = match read {
@@ -170,7 +170,7 @@ impl Calls {
         let over_at = now.mono + PHONE_CALL_MAX;
         let phone = self.service_calls.last;
         self.service_calls.begins(account.clone(), phone);
-        self.services.insert(self.service_calls.last, PhoneCall { session, account, over_at, entry: None });
+        self.services.insert(self.service_calls.last, ServiceCall { session, account, over_at, entry: None });
         step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
         step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
         Some(self.service_calls.last)
@@ -185,7 +185,7 @@ impl Calls {
 
     /// Ends a service call, with a BYE if `bye` is true.
     pub(in crate::switchboard) fn end_phone(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, bye: bool) {
-        let who = Who::Phone(phone);
+        let who = LegRef::Service(phone);
         if !self.services.contains_key(&phone) {
             return;
         }

@@ -6,7 +6,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::wire::Method;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
@@ -16,39 +16,39 @@ use crate::switchboard::wire::taken::Taken;
 
 impl Calls {
     /// The session of an existing leg.
-    pub(in crate::switchboard) fn session_mut(&mut self, who: Who) -> Option<&mut Session> {
+    pub(in crate::switchboard) fn session_mut(&mut self, who: LegRef) -> Option<&mut Session> {
         match who {
-            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.session),
-            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg).map(|leg| &mut leg.session),
-            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.session),
+            LegRef::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.session),
+            LegRef::Outgoing(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg).map(|leg| &mut leg.session),
+            LegRef::Service(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.session),
         }
     }
 
     /// The session of an existing leg.
-    pub(in crate::switchboard) fn session(&self, who: Who) -> Option<&Session> {
+    pub(in crate::switchboard) fn session(&self, who: LegRef) -> Option<&Session> {
         match who {
-            Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.session),
-            Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.session),
-            Who::Phone(phone) => self.services.get(&phone).map(|phone| &phone.session),
+            LegRef::Caller(call) => self.calls.get(&call).map(|call| &call.caller.session),
+            LegRef::Outgoing(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.session),
+            LegRef::Service(phone) => self.services.get(&phone).map(|phone| &phone.session),
         }
     }
 
     /// The sessions of all legs.
-    pub(in crate::switchboard) fn sessions(&self) -> impl Iterator<Item = (Who, &Session)> {
+    pub(in crate::switchboard) fn sessions(&self) -> impl Iterator<Item = (LegRef, &Session)> {
         let calls = self.calls.iter().flat_map(|(id, call)| {
-            let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.session));
-            legs.chain([(Who::Caller(*id), &call.caller.session)])
+            let legs = call.legs.iter().map(|(leg, offer)| (LegRef::Outgoing(*id, *leg), &offer.session));
+            legs.chain([(LegRef::Caller(*id), &call.caller.session)])
         });
-        calls.chain(self.services.iter().map(|(phone, call)| (Who::Phone(*phone), &call.session)))
+        calls.chain(self.services.iter().map(|(phone, call)| (LegRef::Service(*phone), &call.session)))
     }
 
     /// The dialog of a leg to which a request belongs: its confirmed dialog, or one of its early ones.
-    pub(in crate::switchboard) fn dialog_mut(&mut self, who: Who, key: &DialogKey) -> Option<&mut Dialog> {
+    pub(in crate::switchboard) fn dialog_mut(&mut self, who: LegRef, key: &DialogKey) -> Option<&mut Dialog> {
         self.session_mut(who)?.dialog_mut(key)
     }
 
     /// True if the dialog is confirmed, or is the caller's.
-    pub(in crate::switchboard) fn is_confirmed(&self, who: Who, key: &DialogKey) -> bool {
+    pub(in crate::switchboard) fn is_confirmed(&self, who: LegRef, key: &DialogKey) -> bool {
         self.session(who).is_some_and(|session| session.is_confirmed(key))
     }
 
@@ -57,7 +57,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         input: impl FnOnce(&mut Session, &mut NetworkParts, &mut Step) -> E,
     ) {
         let Some(session) = self.session_mut(who) else { return };
@@ -67,36 +67,38 @@ impl Calls {
     }
 
     /// Does what an event of a session means for the call of its leg.
-    fn on_session_event(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, event: SessionEvent) {
+    fn on_session_event(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef, event: SessionEvent) {
         match (event, who) {
-            (SessionEvent::Negotiated, Who::Caller(id) | Who::Offer(id, _)) => self.rejoin(net, step, id),
-            (SessionEvent::Expired { kept }, Who::Caller(id)) => {
+            (SessionEvent::Negotiated, LegRef::Caller(id) | LegRef::Outgoing(id, _)) => self.rejoin(net, step, id),
+            (SessionEvent::Expired { kept }, LegRef::Caller(id)) => {
                 self.fact(net, step, id, FactKind::SessionExpired { leg: LegNo::CALLER, kept });
             }
-            (SessionEvent::Expired { kept }, Who::Offer(id, leg)) => {
+            (SessionEvent::Expired { kept }, LegRef::Outgoing(id, leg)) => {
                 self.fact(net, step, id, FactKind::SessionExpired { leg, kept });
             }
-            (SessionEvent::Lost, Who::Caller(id)) => self.caller_given_up(net, step, id),
-            (SessionEvent::Lost | SessionEvent::PeerGone, Who::Offer(id, leg)) => self.leg_lost(net, step, id, leg),
-            (SessionEvent::Lost | SessionEvent::NeverAcked { .. }, Who::Phone(phone)) => {
+            (SessionEvent::Lost, LegRef::Caller(id)) => self.caller_given_up(net, step, id),
+            (SessionEvent::Lost | SessionEvent::PeerGone, LegRef::Outgoing(id, leg)) => {
+                self.leg_lost(net, step, id, leg)
+            }
+            (SessionEvent::Lost | SessionEvent::NeverAcked { .. }, LegRef::Service(phone)) => {
                 self.end_phone(net, step, phone, true);
             }
-            (SessionEvent::PeerGone, Who::Caller(id)) => {
+            (SessionEvent::PeerGone, LegRef::Caller(id)) => {
                 self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerSilent));
             }
-            (SessionEvent::SilentPeerPresent { status }, Who::Caller(id)) => {
+            (SessionEvent::SilentPeerPresent { status }, LegRef::Caller(id)) => {
                 self.report_silence(net, step, (id, LegNo::CALLER), status);
             }
-            (SessionEvent::SilentPeerPresent { status }, Who::Offer(id, leg)) => {
+            (SessionEvent::SilentPeerPresent { status }, LegRef::Outgoing(id, leg)) => {
                 self.report_silence(net, step, (id, leg), status);
             }
-            (SessionEvent::PresenceKnown, Who::Caller(id) | Who::Offer(id, _)) => {
+            (SessionEvent::PresenceKnown, LegRef::Caller(id) | LegRef::Outgoing(id, _)) => {
                 self.end_if_all_gone(net, step, id);
             }
-            (SessionEvent::Acknowledged, Who::Caller(id)) => self.reap(net, step, id),
-            (SessionEvent::NeverAcked { heard }, Who::Caller(id)) => self.never_acked(net, step, id, heard),
-            (SessionEvent::AnswerDue, Who::Caller(id)) => self.answer_caller(net, step, id),
-            (SessionEvent::ProvisionalDue { status }, Who::Caller(id)) => self.tell_caller(net, step, id, status),
+            (SessionEvent::Acknowledged, LegRef::Caller(id)) => self.reap(net, step, id),
+            (SessionEvent::NeverAcked { heard }, LegRef::Caller(id)) => self.never_acked(net, step, id, heard),
+            (SessionEvent::AnswerDue, LegRef::Caller(id)) => self.answer_caller(net, step, id),
+            (SessionEvent::ProvisionalDue { status }, LegRef::Caller(id)) => self.tell_caller(net, step, id, status),
             (SessionEvent::Digit { digit }, _) => self.digit_of(net, step, who, digit, false),
             (SessionEvent::HungUp { q850 }, _) => self.hung_up(net, step, who, q850),
             // A service call has no other party and no session timer, and gets no OPTIONS.
@@ -107,12 +109,15 @@ impl Calls {
                 | SessionEvent::SilentPeerPresent { .. }
                 | SessionEvent::PresenceKnown
                 | SessionEvent::Acknowledged,
-                Who::Phone(_),
+                LegRef::Service(_),
             ) => {}
             // A called party acknowledges only siaga's 200 to its own re-INVITE or INVITE with Replaces. This changes nothing in the call.
-            (SessionEvent::Acknowledged | SessionEvent::NeverAcked { .. }, Who::Offer(..)) => {}
+            (SessionEvent::Acknowledged | SessionEvent::NeverAcked { .. }, LegRef::Outgoing(..)) => {}
             // Only a caller has an INVITE of its own.
-            (SessionEvent::AnswerDue | SessionEvent::ProvisionalDue { .. }, Who::Offer(..) | Who::Phone(_)) => {}
+            (
+                SessionEvent::AnswerDue | SessionEvent::ProvisionalDue { .. },
+                LegRef::Outgoing(..) | LegRef::Service(_),
+            ) => {}
         }
     }
 
@@ -121,7 +126,7 @@ impl Calls {
     fn never_acked(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, heard: bool) {
         let Some(call) = self.calls.get(&id) else { return };
         if call.is_over() {
-            self.bye(net, step, Who::Caller(id));
+            self.bye(net, step, LegRef::Caller(id));
             self.reap(net, step, id);
         } else if !heard {
             self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
@@ -168,10 +173,10 @@ impl Calls {
         step: &mut Step,
         taken: &Taken<'_, '_>,
         method: Method,
-        (who, key): (Who, &DialogKey),
+        (who, key): (LegRef, &DialogKey),
     ) -> bool {
-        let ends_call = matches!(who, Who::Offer(call, leg) if self.referor(who).is_ok()
-            && !self.has_guests(call)
+        let ends_call = matches!(who, LegRef::Outgoing(call, leg) if self.transferor(who).is_ok()
+            && !self.has_participants(call)
             && !self.is_passing_on(step.now, call, leg));
         let Some(session) = self.session_mut(who) else { return false };
         match session.hold(net, step, (taken, method), (who, key), ends_call) {
@@ -189,7 +194,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         method: Method,
     ) {
         if method == Method::Refer {
@@ -198,24 +203,24 @@ impl Calls {
     }
 
     /// Handles a sign that the peer knows its dialog: a message has arrived in it.
-    pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         if let Some(session) = self.session_mut(who) {
             session.trust(step);
         }
-        if let Who::Caller(call) = who {
+        if let LegRef::Caller(call) = who {
             self.caller_is_back(net, step, call);
         }
     }
 
     /// Sends media the address of a leg's peer.
-    pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         if let Some(session) = self.session(who) {
             session.aim(net, step, who);
         }
     }
 
     /// Sends the BYE of a leg's dialog.
-    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         if let Some(session) = self.session_mut(who) {
             session.bye(net, step, who);
         }
@@ -227,7 +232,7 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        who: Who,
+        who: LegRef,
         wants_notify: bool,
     ) {
         if let Some(session) = self.session_mut(who) {
@@ -236,11 +241,11 @@ impl Calls {
     }
 
     /// Notifies the phone that has sent a REFER of the status of the transfer.
-    pub(in crate::switchboard) fn tell_referrer(
+    pub(in crate::switchboard) fn notify_transferor(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         status: u16,
     ) {
         if let Some(session) = self.session_mut(who) {

@@ -164,7 +164,7 @@ impl Calls {
         let choices = self.settings.silent.choices.iter();
         let words: Vec<String> =
             choices.map(|(digit, text)| ChoiceView { digit: *digit, text: text.clone() }.to_string()).collect();
-        self.tell_lead(step, id, |number| format!("{number} ? {}", words.join(" ")));
+        self.text_active_operator(step, id, |number| format!("{number} ? {}", words.join(" ")));
     }
 
     /// Shows the last `last` digits of the caller on the operator's phone.
@@ -172,12 +172,12 @@ impl Calls {
         let Some(call) = self.calls.get(&id) else { return };
         let skipped = call.silent.choices.len().saturating_sub(last);
         let words: Vec<String> = call.silent.choices.iter().skip(skipped).map(ToString::to_string).collect();
-        self.tell_lead(step, id, |number| format!("{number} {}", words.join(" ")));
+        self.text_active_operator(step, id, |number| format!("{number} {}", words.join(" ")));
     }
 
     /// Sends a text to the phones of the operator who has the caller. Operators whose phones accept no texts see it in
     /// the console.
-    fn tell_lead(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
+    fn text_active_operator(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
         let text = text(call.shown.number.as_deref().unwrap_or("anonymous"));

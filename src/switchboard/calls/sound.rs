@@ -6,7 +6,7 @@ use crate::media::command::{AnchorId, Command, Event};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::state::call::Stage;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::Output;
 use crate::switchboard::session::Session;
@@ -33,12 +33,12 @@ impl Calls {
                 self.in_session(net, step, who, |session, net, step| session.fell_silent(net, step, who));
             }
             Event::NoVoice { anchor } => {
-                if let Some(Who::Caller(id)) = net.media.anchors.get(&anchor).copied() {
+                if let Some(LegRef::Caller(id)) = net.media.anchors.get(&anchor).copied() {
                     self.has_no_voice(net, step, id);
                 }
             }
             Event::Played { anchor } => {
-                if let Some(Who::Phone(phone)) = net.media.anchors.get(&anchor).copied() {
+                if let Some(LegRef::Service(phone)) = net.media.anchors.get(&anchor).copied() {
                     self.phone_played(net, step, phone);
                 }
             }
@@ -59,14 +59,14 @@ impl Calls {
     /// again, before all later calls.
     pub(in crate::switchboard) fn leg_lost(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
-        if self.is_guest(id, leg) {
-            return self.guest_leaves(net, step, id, leg, true);
+        if self.is_participant(id, leg) {
+            return self.end_participant(net, step, id, leg, true);
         }
         let Some(call) = self.calls.get(&id) else { return };
         if matches!(call.stage, Stage::Transfer { from } if from == Some(leg)) {
             return self.transferor_left(net, step, id, leg, true);
         }
-        if call.stage != (Stage::Talking { leg }) || self.leaves_heir(net, step, id, leg, true) {
+        if call.stage != (Stage::Talking { leg }) || self.hand_over_to_participant(net, step, id, leg, true) {
             return;
         }
         let Some(call) = self.calls.get(&id) else { return };
@@ -76,7 +76,7 @@ impl Calls {
             return self.end_call(net, step, id, Ending::by(Side::Service, EndCause::OperatorLost));
         }
         let Some(operator) = operator else { return self.number_left(net, step, id, leg, true) };
-        self.send_guests_away(net, step, id);
+        self.end_participants(net, step, id);
         self.fact(
             net,
             step,
@@ -88,7 +88,7 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Queued;
         }
-        self.bye(net, step, Who::Offer(id, leg));
+        self.bye(net, step, LegRef::Outgoing(id, leg));
         self.drop_leg(net, step, id, leg);
         self.acd.operator_lost(now, id, &operator);
         self.queued(net, step, id, true);

@@ -14,7 +14,7 @@ use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::service_call::PhoneCall;
+use crate::switchboard::calls::state::service_call::ServiceCall;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS};
 use crate::switchboard::pin::{Pin, is_number};
@@ -90,7 +90,7 @@ impl Calls {
             .opens(&mut net.facts, &mut net.phones, step, &station, &number, &digits)
             .is_some_and(|operator| self.sit(net, step, &station, operator));
         let anchor =
-            self.services.get(&phone).and_then(|call: &PhoneCall| call.session.media()).map(|media| media.anchor());
+            self.services.get(&phone).and_then(|call: &ServiceCall| call.session.media()).map(|media| media.anchor());
         let first = Some(if done { Prompt::Confirm } else { Prompt::Refused });
         step.out.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
     }

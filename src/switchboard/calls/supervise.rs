@@ -6,12 +6,12 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::guests::{GUESTS_MAX, Leaves};
+use crate::switchboard::calls::guests::{LeadDeparture, PARTICIPANTS_MAX};
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
-use crate::switchboard::calls::pick_up::Arriving;
+use crate::switchboard::calls::pick_up::ReplacingLeg;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::participant::Guest;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::input::{Actor, Supervision};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
@@ -54,7 +54,7 @@ impl Calls {
         self.let_in(net, step, taken, (id, leg), &to, arriving);
         if what == Supervision::TakeOver {
             // The supervisor is a listener for no time, so no talk is recorded for this role.
-            self.guest_joins(net, step, id, leg, Role::Listener);
+            self.add_participant(net, step, id, leg, Role::Listener);
         }
         self.becomes(net, step, id, leg, what);
     }
@@ -136,7 +136,7 @@ impl Calls {
         let rings = self.acd.invite(id, supervisor) && self.ring_phones(net, step, id, supervisor, &why, until);
         self.show_purpose(id, None);
         if !rings {
-            self.acd.dismiss_guest(now, id, supervisor);
+            self.acd.release_participant(now, id, supervisor);
             return Err(503);
         }
         let guest =
@@ -166,8 +166,8 @@ impl Calls {
     ) {
         let Some(Stage::Talking { leg: lead }) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         match what.role() {
-            Some(role) => self.guest_joins(net, step, id, leg, role),
-            None => self.succeed(net, step, id, (lead, leg), Leaves::Relieved),
+            Some(role) => self.add_participant(net, step, id, leg, role),
+            None => self.succeed(net, step, id, (lead, leg), LeadDeparture::TakenOver),
         }
     }
 
@@ -216,10 +216,10 @@ impl Calls {
         taken: &Taken<'_, '_>,
         id: CallId,
         supervisor: &OperatorId,
-    ) -> Result<(LegNo, Callee, Arriving), u16> {
+    ) -> Result<(LegNo, Callee, ReplacingLeg), u16> {
         let call = self.calls.get_mut(&id).ok_or(480_u16)?;
         let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
-        let arriving = Arriving::read(&mut net.media, step, taken, Who::Offer(id, leg), &to)?;
+        let arriving = ReplacingLeg::read(&mut net.media, step, taken, LegRef::Outgoing(id, leg), &to)?;
         Ok((leg, to, arriving))
     }
 
@@ -264,7 +264,7 @@ impl Calls {
 
     /// Checks that the supervisor is free and the call has capacity.
     fn may_come_in(&self, net: &NetworkParts, call: &Call, supervisor: &OperatorId) -> Result<(), u16> {
-        if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
+        if self.acd.standing(supervisor) != Standing::Free || call.participant_count() >= PARTICIPANTS_MAX {
             return Err(486);
         }
         if self.has_pair_to_spare_for(net, supervisor) { Ok(()) } else { Err(503) }

@@ -9,7 +9,7 @@ use crate::sip::flow::Flow;
 use crate::sip::registrar::Binding;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
-use crate::switchboard::ids::{BoundPhone, Who};
+use crate::switchboard::ids::{BoundPhone, LegRef};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::presence::Patience;
 use crate::switchboard::step::Step;
@@ -66,15 +66,17 @@ impl Calls {
         }
     }
 
-    fn suspect(&mut self, step: &mut Step, who: Who) {
+    fn suspect(&mut self, step: &mut Step, who: LegRef) {
         let (talks, patience) = match who {
-            Who::Caller(id) => {
+            LegRef::Caller(id) => {
                 let Some(call) = self.calls.get(&id) else { return };
                 let is_placed = call.placed_by.is_some();
                 (call.caller.is_answered(), if is_placed { Patience::Short } else { Patience::TimerF })
             }
-            Who::Offer(..) => (self.leg_mut(who).is_some_and(|leg| leg.state == OfferState::Talking), Patience::Short),
-            Who::Phone(_) => (false, Patience::Short),
+            LegRef::Outgoing(..) => {
+                (self.leg_mut(who).is_some_and(|leg| leg.state == OfferState::Talking), Patience::Short)
+            }
+            LegRef::Service(_) => (false, Patience::Short),
         };
         if let Some(session) = self.session_mut(who).filter(|_| talks) {
             session.suspect(step, patience);

@@ -2,10 +2,10 @@
 //! hear the waiting tone while the target rings, and return to the operator or the queue if the target does not answer.
 
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::calls::refer::Transferor;
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::calls::state::transfer::Transfer;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::text::clean;
@@ -26,15 +26,15 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        referor: &Referor,
+        transferor: &Transferor,
         to: Destination,
         referred_by: Option<Bytes>,
     ) {
         let now = step.now;
-        let (id, leg) = (referor.call, referor.leg);
-        let told = Who::Offer(id, leg);
-        self.begin_transfer(net, step, referor, &to, None, (told, referred_by));
-        let why = format!("passed on by {}", referor.operator);
+        let (id, leg) = (transferor.call, transferor.leg);
+        let told = LegRef::Outgoing(id, leg);
+        self.begin_transfer(net, step, transferor, &to, None, (told, referred_by));
+        let why = format!("passed on by {}", transferor.operator);
         let refused = match &to {
             Destination::Queue => return self.pass_to_queue(net, step, id, leg),
             Destination::Operator(operator) => match self.acd.standing(operator) {
@@ -66,16 +66,23 @@ impl Calls {
     }
 
     /// Records a transfer that fails before the target is rung.
-    pub(in crate::switchboard) fn pass_on_in_vain(
+    pub(in crate::switchboard) fn reject_transfer(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        referor: &Referor,
+        transferor: &Transferor,
         to: Destination,
         status: u16,
     ) {
-        self.begin_transfer(net, step, referor, &to, None, (Who::Offer(referor.call, referor.leg), None));
-        self.transfer_failed(net, step, referor.call, crate::switchboard::calls::leg::outcome_of(status), status);
+        self.begin_transfer(
+            net,
+            step,
+            transferor,
+            &to,
+            None,
+            (LegRef::Outgoing(transferor.call, transferor.leg), None),
+        );
+        self.transfer_failed(net, step, transferor.call, crate::switchboard::calls::leg::outcome_of(status), status);
     }
 
     /// Ends the operator's talk in the record and plays the waiting tone to the caller. The recording continues until
@@ -84,13 +91,13 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        referor: &Referor,
+        transferor: &Transferor,
         to: &Destination,
         consulted: Option<CallId>,
-        (told, referred_by): (Who, Option<Bytes>),
+        (told, referred_by): (LegRef, Option<Bytes>),
     ) {
-        let Referor { call: id, leg, operator } = referor.clone();
-        self.send_guests_away(net, step, id);
+        let Transferor { call: id, leg, operator } = transferor.clone();
+        self.end_participants(net, step, id);
         if let Some(anchor) = self.part(step, id) {
             step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
         }
@@ -112,7 +119,7 @@ impl Calls {
 
     /// Handles a phone that rings. A caller without a 180 gets one, and the phone that has requested the transfer or
     /// invitation gets a NOTIFY (RFC 3515 §2.4.4).
-    pub(in crate::switchboard) fn tell_ringing(
+    pub(in crate::switchboard) fn report_ringing(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -125,7 +132,7 @@ impl Calls {
         let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
         let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
         if let Some(told) = told {
-            self.tell_referrer(net, step, told, 180);
+            self.notify_transferor(net, step, told, 180);
         }
     }
 
@@ -151,7 +158,7 @@ impl Calls {
         if let Some(from) = from {
             step.out.media.push(Command::StopRecord { call: id, leg: from });
         }
-        self.tell_referrer(net, step, transfer.told, 200);
+        self.notify_transferor(net, step, transfer.told, 200);
         self.fact(net, step, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
@@ -175,7 +182,7 @@ impl Calls {
         if self.dial_again(net, step, id, to, &format!("passed on by {by}")) {
             return self.rings_for_transfer(id, from);
         }
-        self.transfer_failed(net, step, id, outcome, told_as(outcome, sip_status));
+        self.transfer_failed(net, step, id, outcome, sipfrag_status(outcome, sip_status));
     }
 
     /// Handles a failed transfer: the caller returns to the operator. If the operator's leg has ended, the call is
@@ -200,15 +207,15 @@ impl Calls {
         let back = from.is_some();
         self.fact(net, step, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
         let Some(leg) = from else { return self.recall(net, step, id, by) };
-        self.tell_referrer(net, step, told, sip_status);
+        self.notify_transferor(net, step, told, sip_status);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
-        if let Some(session) = self.session_mut(Who::Offer(id, leg)) {
+        if let Some(session) = self.session_mut(LegRef::Outgoing(id, leg)) {
             session.note_failure(now.mono);
         }
         self.acd.keep(id);
-        self.join_sound(net, step, id, leg, false);
+        self.bridge_audio(net, step, id, leg, false);
     }
 
     /// Handles the end of the operator's leg (by BYE unless `lost`) during a transfer, or before the operator could
@@ -233,7 +240,7 @@ impl Calls {
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
         if !transfers {
-            self.send_guests_away(net, step, id);
+            self.end_participants(net, step, id);
             if let Some(anchor) = self.part(step, id) {
                 step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
             }
@@ -242,7 +249,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
         step.out.media.push(Command::StopRecord { call: id, leg });
         if lost {
-            self.bye(net, step, Who::Offer(id, leg));
+            self.bye(net, step, LegRef::Outgoing(id, leg));
         }
         // The stage changes before the leg is removed, because a talking leg must exist.
         if let Some(call) = self.calls.get_mut(&id) {
@@ -274,7 +281,7 @@ impl Calls {
         let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
             return;
         };
-        self.tell_referrer(net, step, told, 487);
+        self.notify_transferor(net, step, told, 487);
         let why = OfferOutcome::CallerLeft;
         self.fact(net, step, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
     }
@@ -307,7 +314,7 @@ impl Calls {
 }
 
 /// The status for the NOTIFY to the operator's phone.
-pub(in crate::switchboard) fn told_as(outcome: OfferOutcome, sip_status: Option<u16>) -> u16 {
+pub(in crate::switchboard) fn sipfrag_status(outcome: OfferOutcome, sip_status: Option<u16>) -> u16 {
     match (outcome, sip_status) {
         // The leg was answered with unusable SDP.
         (OfferOutcome::Rejected, Some(200)) => 488,
@@ -335,9 +342,9 @@ mod tests {
     fn what_the_phone_is_told_is_always_a_failure() {
         let all = OfferOutcome::ALL.into_iter();
         for (outcome, status) in all.flat_map(|one| [None, Some(200), Some(302)].map(|status| (one, status))) {
-            assert!((400..700).contains(&told_as(outcome, status)), "{outcome:?} {status:?}");
+            assert!((400..700).contains(&sipfrag_status(outcome, status)), "{outcome:?} {status:?}");
         }
-        assert_eq!(told_as(OfferOutcome::Busy, Some(600)), 600);
-        assert_eq!(told_as(OfferOutcome::Rejected, Some(200)), 488);
+        assert_eq!(sipfrag_status(OfferOutcome::Busy, Some(600)), 600);
+        assert_eq!(sipfrag_status(OfferOutcome::Rejected, Some(200)), 488);
     }
 }

@@ -9,7 +9,7 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::registration::Binding;
-use crate::switchboard::trunks::trunk::{NextWay, TrunkState, same_place};
+use crate::switchboard::trunks::trunk::{NextRoute, TrunkState, same_place};
 
 impl Calls {
     /// Starts missing registrations with trunks that require them.
@@ -115,9 +115,9 @@ impl Calls {
     ) -> bool {
         let now = step.now;
         let Callee::Number(number) = to else { return false };
-        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_way.take()) else { return false };
+        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_route.take()) else { return false };
         let until = now.mono + self.settings.fallback_ring;
-        (way == NextWay::Server && self.ring_next_server(net, step, id, to, until))
+        (way == NextRoute::Server && self.ring_next_server(net, step, id, to, until))
             || self.dial(net, step, id, number, why, until)
     }
 

@@ -15,7 +15,7 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
 use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::ids::{BoundPhone, Who};
+use crate::switchboard::ids::{BoundPhone, LegRef};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
@@ -68,7 +68,7 @@ impl Call {
 
 impl Calls {
     /// Starts the timer for the first response of a ringing phone.
-    pub(in crate::switchboard) fn await_response(&mut self, step: &mut Step, who: Who, by: Instant) {
+    pub(in crate::switchboard) fn await_response(&mut self, step: &mut Step, who: LegRef, by: Instant) {
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.respond_by = Some(by);
             step.alarms.insert(by, Alarm::Unheard(who));
@@ -76,7 +76,7 @@ impl Calls {
     }
 
     /// Cancels the response timer of a leg, and the timer of its removed binding.
-    pub(in crate::switchboard) fn stop_awaiting(&mut self, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn stop_awaiting(&mut self, step: &mut Step, who: LegRef) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (by, ends_at) = (leg.rung.respond_by.take(), leg.rung.ends_at.take());
         if let Some(at) = by {
@@ -95,7 +95,7 @@ impl Calls {
         id: CallId,
         no: LegNo,
     ) {
-        let who = Who::Offer(id, no);
+        let who = LegRef::Outgoing(id, no);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(leg) = call.legs.get_mut(&no) else { return };
         if !std::mem::replace(&mut leg.rung.heard, true) {
@@ -110,8 +110,8 @@ impl Calls {
     }
 
     /// Handles the expiry of the response timer.
-    pub(in crate::switchboard) fn response_overdue(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let Who::Offer(id, no) = who else { return };
+    pub(in crate::switchboard) fn response_overdue(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
+        let LegRef::Outgoing(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
         leg.rung.respond_by = None;
         let (phone, operator) = (leg.rung.phone.clone(), leg.operator().cloned());
@@ -123,7 +123,7 @@ impl Calls {
         if is_overdue && waits {
             self.attempt_unheard(net, step, id, &operator);
         } else if is_overdue {
-            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
+            self.cancel_attempt(net, step, id, no, OfferOutcome::Unreachable);
         }
     }
 
@@ -176,7 +176,7 @@ impl Calls {
         for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
             if let OfferState::Ringing { ring_until, .. } = leg.state {
                 leg.state = OfferState::Unheard;
-                step.alarms.remove(ring_until, Alarm::RingOver(Who::Offer(id, *no)));
+                step.alarms.remove(ring_until, Alarm::RingOver(LegRef::Outgoing(id, *no)));
             }
             if leg.is_unheard() {
                 legs.insert(*no);
@@ -196,7 +196,7 @@ impl Calls {
             self.acd.unheard(now, id, operator, !other);
         }
         match self.calls.get(&id).map(|call| &call.stage) {
-            Some(Stage::Offered) => self.unless_it_rings(net, step, id),
+            Some(Stage::Offered) => self.requeue_unless_ringing(net, step, id),
             Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(net, step, id),
             Some(
                 Stage::Queued
@@ -255,7 +255,7 @@ impl Calls {
             return false;
         };
         self.rings_again(step, id, no, ring_until);
-        let who = Who::Offer(id, no);
+        let who = LegRef::Outgoing(id, no);
         if !heard {
             self.await_response(step, who, (now.mono + RESPONSE_WITHIN).min(ring_until));
             let Some(leg) = self.leg_mut(who) else { return false };
@@ -304,7 +304,7 @@ impl Calls {
     ) {
         let Some((_, legs)) = self.unheard.get(operator).filter(|(call, _)| *call == id).cloned() else { return };
         for no in legs {
-            let phone = self.leg_mut(Who::Offer(id, no)).and_then(|leg| leg.rung.phone.clone());
+            let phone = self.leg_mut(LegRef::Outgoing(id, no)).and_then(|leg| leg.rung.phone.clone());
             if phone.is_some_and(|phone| net.phones.binding_of(&phone).is_none()) {
                 self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
             }
@@ -312,7 +312,7 @@ impl Calls {
     }
 
     fn rings_again(&mut self, step: &mut Step, id: CallId, no: LegNo, ring_until: Instant) {
-        let who = Who::Offer(id, no);
+        let who = LegRef::Outgoing(id, no);
         self.not_unheard(id, no);
         let Some(leg) = self.leg_mut(who) else { return };
         leg.state = OfferState::Ringing { ring_until, rang: false };
@@ -362,7 +362,7 @@ impl Calls {
                 if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;
                 }
-                self.refuse_late_answer(net, step, id, no, message);
+                self.decline_late_2xx(net, step, id, no, message);
                 self.unheard_over(net, step, id, no, OfferOutcome::Withdrawn, Some(status));
                 false
             }
@@ -383,7 +383,7 @@ impl Calls {
         outcome: OfferOutcome,
         sip_status: Option<u16>,
     ) {
-        let Some(to) = self.leg_mut(Who::Offer(id, leg)).map(|leg| leg.to.clone()) else { return };
+        let Some(to) = self.leg_mut(LegRef::Outgoing(id, leg)).map(|leg| leg.to.clone()) else { return };
         self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status });
         self.drop_leg(net, step, id, leg);
     }
@@ -412,7 +412,7 @@ impl Calls {
                 let is_gone =
                     |leg: &OfferLeg| leg.rung.phone.as_ref().is_some_and(|one| net.phones.binding_of(one).is_none());
                 let gone: Vec<LegNo> = waits.filter(|(_, leg)| is_gone(leg)).map(|(no, _)| no).collect();
-                for who in gone.into_iter().map(|no| Who::Offer(id, no)) {
+                for who in gone.into_iter().map(|no| LegRef::Outgoing(id, no)) {
                     let at = now.mono + BINDING_GONE_AFTER;
                     if let Some(leg) = self.leg_mut(who) {
                         leg.rung.ends_at = Some(at);
@@ -424,8 +424,8 @@ impl Calls {
     }
 
     /// Ends a leg without a response whose binding was removed, unless the phone has registered again.
-    pub(in crate::switchboard) fn binding_gone(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let Who::Offer(id, no) = who else { return };
+    pub(in crate::switchboard) fn binding_gone(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
+        let LegRef::Outgoing(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
         let (ends_at, rings) = (leg.rung.ends_at.take(), leg.is_ringing());
         let (Some(at), Some(phone)) = (ends_at, leg.rung.phone.clone()) else { return };
@@ -434,7 +434,7 @@ impl Calls {
             return;
         }
         if rings {
-            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
+            self.cancel_attempt(net, step, id, no, OfferOutcome::Unreachable);
         } else {
             self.cancel_leg(net, step, id, no, OfferOutcome::Unreachable);
         }

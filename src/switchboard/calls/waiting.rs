@@ -6,7 +6,7 @@ use crate::media::command::{Command, Place, Prompt};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
@@ -34,7 +34,7 @@ impl Calls {
         let early = !call.caller.is_answered();
         if let Some(media) = call.caller.session.media() {
             let anchor = media.anchor();
-            self.aim(net, step, Who::Caller(id));
+            self.aim(net, step, LegRef::Caller(id));
             let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
             step.out.media.push(Command::Play { anchor, first, then });
         }
@@ -49,7 +49,7 @@ impl Calls {
     pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let media = self.calls.get(&id).and_then(|call| call.caller.session.media());
         let Some(anchor) = media.map(MediaSession::anchor) else { return };
-        self.aim(net, step, Who::Caller(id));
+        self.aim(net, step, LegRef::Caller(id));
         step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
 
@@ -60,20 +60,20 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             let at = now.mono + each;
             call.place_told_at = Some(at);
-            step.alarms.insert(at, Alarm::TellPlace(id));
+            step.alarms.insert(at, Alarm::AnnouncePosition(id));
         }
     }
 
     /// Stops the announcements of the position.
     pub(in crate::switchboard) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
-            step.alarms.remove(at, Alarm::TellPlace(id));
+            step.alarms.remove(at, Alarm::AnnouncePosition(id));
         }
     }
 
     /// Announces the position in the queue and, while operators are staffed, the expected wait; the waiting tone follows. Nothing is
     /// announced while a phone rings for the call.
-    pub(in crate::switchboard) fn tell_place(&mut self, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn announce_position(&mut self, step: &mut Step, id: CallId) {
         self.tell_place_later(step, id);
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
             return;
@@ -98,22 +98,22 @@ impl Calls {
         let identity = self.call_back_identity(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let shown = (identity.as_deref(), call.caller.description());
-        call.caller.session.send_provisional(net, step, Who::Caller(id), status, shown);
+        call.caller.session.send_provisional(net, step, LegRef::Caller(id), status, shown);
     }
 
     /// Repeats the last provisional response to the caller.
-    pub(in crate::switchboard) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn resend_provisional(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let identity = self.call_back_identity(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let shown = (identity.as_deref(), call.caller.description());
-        call.caller.session.repeat_last_provisional(net, step, Who::Caller(id), shown);
+        call.caller.session.repeat_last_provisional(net, step, LegRef::Caller(id), shown);
     }
 
     /// Sends the 200 to the caller, unless it must wait for a PRACK.
     pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let identity = self.call_back_identity(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.caller.session.answer_invite(net, step, Who::Caller(id), identity.as_deref()) {
+        if call.caller.session.answer_invite(net, step, LegRef::Caller(id), identity.as_deref()) {
             call.caller.without_port = None;
         }
     }

@@ -9,7 +9,7 @@ use crate::sip::wire::{Message, Method};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::{OfferLeg, OfferState};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
 use crate::switchboard::step::Step;
@@ -17,14 +17,14 @@ use crate::switchboard::wire::clients::Purpose;
 
 impl Calls {
     /// Sends the second INVITE, to the source address of the REGISTER, if the phone has not responded at its Contact.
-    pub(in crate::switchboard) fn ring_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn ring_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         let Some(leg) = self.leg_mut(who) else { return };
         let cseq = leg.cseq;
         let SecondWay::Due { at, invite } = std::mem::take(&mut leg.rung.second) else { return };
         step.alarms.remove(at, Alarm::SecondWay(who));
-        let Some(client) = net.wire.send_second(step, Method::Invite, &invite, Purpose::Offer(who)) else { return };
+        let Some(client) = net.wire.send_second(step, Method::Invite, &invite, Purpose::Invite(who)) else { return };
         let SecondRequest { flow, bytes, .. } = invite;
-        net.wire.may_be_asked(client, None, flow, bytes, cseq);
+        net.wire.keep_for_retry(client, None, flow, bytes, cseq);
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.second = SecondWay::Sent { client, flow, cancelled: false };
         }
@@ -38,7 +38,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         client: ClientId,
         message: &Message<'_>,
         status: u16,
@@ -97,7 +97,7 @@ impl Calls {
 
     /// Handles a second 2xx of the same phone, at its other address. If it belongs to the dialog whose ACK was sent
     /// over the first address, this copy gets an ACK too.
-    fn decline_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, message: &Message<'_>) {
+    fn decline_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef, message: &Message<'_>) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
         let Ok(dialog) = Dialog::as_caller(&leg.from, cseq.number, message) else { return };
@@ -109,7 +109,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         client: ClientId,
     ) -> bool {
         if self.leg_mut(who).is_some_and(|leg| leg.rung.second.due().is_some()) {
@@ -132,7 +132,7 @@ impl Calls {
     }
 
     /// Cancels the second INVITE of a leg.
-    pub(in crate::switchboard) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         let _now = step.now;
         let Some(leg) = self.leg_mut(who) else { return };
         let reason = leg.session.reason();
@@ -149,7 +149,7 @@ impl Calls {
     }
 
     /// Drops the second INVITE, because the leg has ended or its phone has responded in time.
-    pub(in crate::switchboard) fn forget_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+    pub(in crate::switchboard) fn forget_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         let Some(leg) = self.leg_mut(who) else { return };
         match std::mem::take(&mut leg.rung.second) {
             SecondWay::None => {}

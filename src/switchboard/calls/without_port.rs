@@ -7,7 +7,7 @@ use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::without_port::WithoutPort;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::incoming::Description;
 use crate::switchboard::settings::AnswerMode;
@@ -288,7 +288,7 @@ impl Calls {
         let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
         let mut local = net.media.local_at(step, std::net::SocketAddr::new(towards, DISCARD_PORT));
-        local.formats = self.settings.formats_of(net.trunks.trunk_with(Who::Caller(id)));
+        local.formats = self.settings.formats_of(net.trunks.trunk_with(LegRef::Caller(id)));
         crate::switchboard::calls::caller::describe(offer, local).map(|described| described.offers)
     }
 }

@@ -41,8 +41,10 @@ impl Parts {
             }
             ConsoleCommand::Worked { call, operator } if self.calls.has_worked(call, &operator) => ConsoleReply::Done,
             ConsoleCommand::Worked { .. } => ConsoleReply::NotHis,
-            ConsoleCommand::AskIn { call, whom } => self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &whom),
-            ConsoleCommand::SendAway { call, leg } => {
+            ConsoleCommand::InviteParticipant { call, whom } => {
+                self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &whom)
+            }
+            ConsoleCommand::DisconnectParticipant { call, leg } => {
                 self.calls.send_away(&mut self.net, &mut self.step, &by, call, leg)
             }
             ConsoleCommand::Transfer { call, to } => {
@@ -57,7 +59,7 @@ impl Parts {
             ConsoleCommand::Place { operator, to } => {
                 self.calls.place_by(&mut self.net, &mut self.step, &by, operator, &to)
             }
-            ConsoleCommand::Posture => self.mode.posture_view(),
+            ConsoleCommand::Posture => self.mode.mode_view(),
             ConsoleCommand::SetPosture { posture, hours } => {
                 self.mode.set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, hours, by.name.clone())
             }

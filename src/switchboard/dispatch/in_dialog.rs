@@ -14,7 +14,7 @@ use crate::switchboard::admission::challenges::{Proof, Usage, contact_of, ends_o
 use crate::switchboard::admission::door::{ALLOW, READABLE, is_unsupported};
 use crate::switchboard::calls::dialogs::ACK_IGNORED;
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::inputs::SessionRequest;
 use crate::switchboard::wire::connections::is_same_host;
@@ -52,14 +52,14 @@ impl Parts {
             self.calls.note_refer(&mut self.net, now, message);
         }
         if let Some(server) =
-            self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+            self.net.admission.open_transaction(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
         {
             self.in_dialog(&Taken { flow, message, server }, method);
         }
     }
 
     /// True if a message that cannot be challenged (ACK, CANCEL) comes from an accepted host of a leg's dialog.
-    pub(in crate::switchboard) fn may_speak_for(&mut self, who: Who, key: &DialogKey, flow: Flow) -> bool {
+    pub(in crate::switchboard) fn may_speak_for(&mut self, who: LegRef, key: &DialogKey, flow: Flow) -> bool {
         self.may_speak(Usage::Leg(who), key, flow, Proof::Host)
     }
 
@@ -139,9 +139,13 @@ impl Parts {
             self.net.admission.guard.count(Reason::Foreign);
             return self.net.admission.challenge(&mut self.step, flow, message, false);
         }
-        let Some(server) =
-            self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
-        else {
+        let Some(server) = self.net.admission.open_transaction(
+            &mut self.net.wire,
+            &mut self.net.trunks,
+            &mut self.step,
+            flow,
+            message,
+        ) else {
             return;
         };
         let taken = Taken { flow, message, server };
@@ -159,17 +163,17 @@ impl Parts {
     /// The operator at the peer's phone, and the account of that phone if it is known. Empty if the peer is no phone of the centre.
     fn parties_of(&self, usage: Usage) -> Vec<OperatorId> {
         let (operator, account) = match usage {
-            Usage::Leg(Who::Caller(call)) => {
+            Usage::Leg(LegRef::Caller(call)) => {
                 let Some(call) = self.calls.calls.get(&call) else { return Vec::new() };
                 let internal = call.internal.as_ref();
                 let own = internal.and_then(|internal| internal.operator.as_ref());
                 (call.placed_by.as_ref().or(own).cloned(), internal.map(|internal| internal.account.clone()))
             }
-            Usage::Leg(Who::Offer(call, leg)) => {
+            Usage::Leg(LegRef::Outgoing(call, leg)) => {
                 let leg = self.calls.calls.get(&call).and_then(|call| call.legs.get(&leg));
                 (leg.and_then(|leg| leg.operator()).cloned(), None)
             }
-            Usage::Leg(Who::Phone(phone)) => {
+            Usage::Leg(LegRef::Service(phone)) => {
                 let account = self.calls.services.get(&phone).and_then(|phone| phone.account.clone());
                 (account.as_ref().map(|account| self.net.phones.user_of(account)), account)
             }
@@ -223,7 +227,7 @@ impl Parts {
     }
 
     /// Checks and carries out a request in a dialog.
-    fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
+    fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (LegRef, &DialogKey)) {
         match self.calls.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
             Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who),
             // Out of order (RFC 3261 §12.2.2).

@@ -210,7 +210,7 @@ impl Parts {
             self.calls.announce(&mut self.net, &mut self.step, call);
         }
         for change in self.calls.acd.take_changes() {
-            self.subscriptions.tell_watchers(&mut self.calls, &mut self.net, &mut self.step, &change.operator);
+            self.subscriptions.notify_watchers(&mut self.calls, &mut self.net, &mut self.step, &change.operator);
             if let Some(call) = change.wrapped_up {
                 self.net.facts.late_fact(
                     &mut self.step,
@@ -227,7 +227,7 @@ impl Parts {
                 .service_fact(&mut self.step, FactKind::OperatorState { operator, state, reason: change.reason });
         }
         while let Some(operator) = self.step.out.changed.pop_first() {
-            self.subscriptions.tell_watchers(&mut self.calls, &mut self.net, &mut self.step, &operator);
+            self.subscriptions.notify_watchers(&mut self.calls, &mut self.net, &mut self.step, &operator);
         }
         self.report_staffing();
         self.report_ports();
@@ -235,7 +235,7 @@ impl Parts {
             && !self.calls.service.drained
             && self.calls.calls.is_empty()
             && self.calls.services.is_empty()
-            && self.has_said_goodbye()
+            && self.is_teardown_complete()
         {
             self.calls.service.drained = true;
             self.subscriptions.leave_watches(&mut self.calls, &mut self.net, &mut self.step);
@@ -247,24 +247,24 @@ impl Parts {
 
     /// True if no BYE or final response can still be lost. Requests that serve no call do not count. A deregistration is awaited for a
     /// short time.
-    pub(in crate::switchboard) fn has_said_goodbye(&self) -> bool {
+    pub(in crate::switchboard) fn is_teardown_complete(&self) -> bool {
         self.net.wire.transactions.is_settled(|client| match self.net.wire.purpose(&client) {
             Some(
                 Purpose::TrunkPing(..)
                 | Purpose::PhonePing(..)
                 | Purpose::TrunkRegister(..)
                 | Purpose::Notify(_)
-                | Purpose::Text(_),
+                | Purpose::Message(_),
             ) => true,
-            Some(Purpose::Leaving { awaited }) => !awaited,
+            Some(Purpose::Deregister { awaited }) => !awaited,
             Some(
-                Purpose::Offer(_)
+                Purpose::Invite(_)
                 | Purpose::Refresh(_)
                 | Purpose::Prack(..)
-                | Purpose::Referral(_)
+                | Purpose::ReferNotify(_)
                 | Purpose::Digit(_)
                 | Purpose::Inquiry(_)
-                | Purpose::Farewell,
+                | Purpose::Bye,
             )
             | None => false,
         })

@@ -17,7 +17,7 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
 use crate::switchboard::calls::state::service_call::Feature;
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::ids::{TextId, Who};
+use crate::switchboard::ids::{LegRef, TextId};
 use crate::switchboard::input::Account;
 use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
 use crate::switchboard::output::ConsoleReply;
@@ -237,7 +237,7 @@ impl Parts {
 
 impl Parts {
     /// Forwards a MESSAGE in the dialog of a leg to the other side of the conversation.
-    pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: Who) {
+    pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: LegRef) {
         let now = self.step.now;
         let Some(other) = self.calls.other_side(who) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);

@@ -9,7 +9,7 @@ use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
 use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::output::rejection::Rejected;
 use crate::switchboard::session::reason::q850;
 use crate::switchboard::wire::clients::Purpose;
@@ -109,7 +109,7 @@ impl Parts {
             }
             Method::Register | Method::Invite | Method::Subscribe | Method::Message => {
                 let Self { net, step, .. } = self;
-                let server = net.admission.take_in(&mut net.wire, &mut net.trunks, step, flow, message);
+                let server = net.admission.open_transaction(&mut net.wire, &mut net.trunks, step, flow, message);
                 if let Some(server) = server {
                     self.serve(&Taken { flow, message, server }, method, trunk);
                 }
@@ -176,7 +176,7 @@ impl Parts {
                 Some(None) => self.net.admission.guard.count(Reason::Foreign),
                 None => {}
             }
-            return self.net.admission.answer_stranger(&mut self.net.wire, &mut self.step, flow, message, 481);
+            return self.net.admission.respond_statelessly(&mut self.net.wire, &mut self.step, flow, message, 481);
         }
         match self.net.wire.transactions.receive_request(now.mono, flow, message, &mut self.step.out.transmits) {
             Received::Cancel { cancel, invite } => {
@@ -206,17 +206,17 @@ impl Parts {
         let Some(purpose) = self.net.wire.purpose(&client).cloned() else {
             return self.late_answer(flow, message, status);
         };
-        if let Purpose::Offer(who) = purpose
+        if let Purpose::Invite(who) = purpose
             && !self.calls.way_responds(&mut self.net, &mut self.step, who, client, message, status)
         {
             return;
         }
-        if self.calls.sends_again(&mut self.net, &mut self.step, client, &purpose, message) {
+        if self.calls.try_retry(&mut self.net, &mut self.step, client, &purpose, message) {
             return;
         }
-        if let Purpose::Offer(Who::Offer(call, leg)) = purpose {
+        if let Purpose::Invite(LegRef::Outgoing(call, leg)) = purpose {
             self.calls.offer_response(&mut self.net, &mut self.step, call, leg, message, status);
-        } else if let Purpose::Offer(Who::Caller(call)) = purpose {
+        } else if let Purpose::Invite(LegRef::Caller(call)) = purpose {
             self.calls.own_phone_repeats(&mut self.net, &mut self.step, call, message, status);
         } else if let Purpose::Refresh(who) = purpose {
             self.session_response(who, (&purpose, client), (message, status));
@@ -227,7 +227,7 @@ impl Parts {
     }
 
     /// Passes a response to the session of a leg that has sent the request.
-    fn session_response(&mut self, who: Who, request: (&Purpose, ClientId), response: (&Message<'_>, u16)) {
+    fn session_response(&mut self, who: LegRef, request: (&Purpose, ClientId), response: (&Message<'_>, u16)) {
         let Self { net, step, calls, .. } = self;
         calls.in_session(net, step, who, |session, net, step| session.response(net, step, request, who, response));
     }
@@ -252,15 +252,15 @@ impl Parts {
                 message,
                 status,
             ),
-            Purpose::Referral(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
+            Purpose::ReferNotify(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
                 self.session_response(who, (&purpose, client), (message, status));
             }
-            Purpose::Text(text) => self.text_answered(text, client, Some((message, status))),
-            Purpose::Offer(_)
+            Purpose::Message(text) => self.text_answered(text, client, Some((message, status))),
+            Purpose::Invite(_)
             | Purpose::Refresh(_)
             | Purpose::Prack(..)
-            | Purpose::Farewell
-            | Purpose::Leaving { .. } => {}
+            | Purpose::Bye
+            | Purpose::Deregister { .. } => {}
         }
     }
 

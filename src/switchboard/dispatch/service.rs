@@ -85,7 +85,7 @@ impl Parts {
                 Some(_) => {}
                 None => {
                     self.calls.numbers.callers.clear(number, at, &settings);
-                    self.calls.lifted_meanwhile(number);
+                    self.calls.note_unflagged(number);
                 }
             }
         }

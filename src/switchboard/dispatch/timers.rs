@@ -3,7 +3,7 @@
 use crate::sip::transaction::Event;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::inputs::SessionDeadline;
 use crate::switchboard::wire::clients::Purpose;
 
@@ -44,17 +44,19 @@ impl Parts {
             Alarm::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
             Alarm::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
             Alarm::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
-            Alarm::TellAgain(Who::Caller(call)) => self.calls.tell_again(&mut self.net, &mut self.step, call),
+            Alarm::TellAgain(LegRef::Caller(call)) => {
+                self.calls.resend_provisional(&mut self.net, &mut self.step, call)
+            }
             // Only callers get provisional responses.
-            Alarm::TellAgain(Who::Offer(..) | Who::Phone(_)) => {}
-            Alarm::TellPlace(call) => self.calls.tell_place(&mut self.step, call),
+            Alarm::TellAgain(LegRef::Outgoing(..) | LegRef::Service(_)) => {}
+            Alarm::AnnouncePosition(call) => self.calls.announce_position(&mut self.step, call),
             Alarm::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
             Alarm::PhoneOver(phone) => self.calls.end_phone(&mut self.net, &mut self.step, phone, true),
             Alarm::PingTrunk(index) => {
                 self.net.trunks.ping_trunk(&mut self.net.wire, &mut self.net.phones, &mut self.step, index)
             }
             Alarm::RegisterTrunk(index) => self.net.trunks.register_at_trunk(&mut self.net.wire, &mut self.step, index),
-            Alarm::GoodbyesOver => self.net.wire.goodbyes_over(),
+            Alarm::DeregistrationsOver => self.net.wire.goodbyes_over(),
             Alarm::PingPhone(operator) => self.net.phones.ping_phone(&mut self.net.wire, &mut self.step, operator),
             Alarm::Posture => self.mode.posture_due(&mut self.calls, &mut self.net, &mut self.step),
             Alarm::Text(id) => self.messages.text_due(&mut self.calls, &mut self.net, &mut self.step, id),
@@ -65,7 +67,7 @@ impl Parts {
 }
 
 impl Parts {
-    fn session_due(&mut self, who: Who, deadline: SessionDeadline) {
+    fn session_due(&mut self, who: LegRef, deadline: SessionDeadline) {
         let Self { net, step, calls, .. } = self;
         calls.in_session(net, step, who, |session, net, step| session.due(net, step, who, deadline));
     }
@@ -84,16 +86,16 @@ impl Parts {
         let Some(purpose) = self.net.wire.take_purpose(&client) else { return };
         self.net.wire.take_retry(&client);
         match purpose {
-            Purpose::Offer(who @ Who::Offer(call, leg)) => {
+            Purpose::Invite(who @ LegRef::Outgoing(call, leg)) => {
                 if self.calls.way_fails(&mut self.net, &mut self.step, who, client) {
-                    self.calls.offer_unanswered(&mut self.net, &mut self.step, call, leg, status);
+                    self.calls.invite_unanswered(&mut self.net, &mut self.step, call, leg, status);
                 }
             }
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
+            Purpose::Invite(LegRef::Caller(_) | LegRef::Service(_))
             | Purpose::Prack(..)
-            | Purpose::Farewell
-            | Purpose::Leaving { .. } => {}
-            Purpose::Referral(who) | Purpose::Refresh(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
+            | Purpose::Bye
+            | Purpose::Deregister { .. } => {}
+            Purpose::ReferNotify(who) | Purpose::Refresh(who) | Purpose::Digit(who) | Purpose::Inquiry(who) => {
                 let (Self { net, step, calls, .. }, request) = (self, (&purpose, client));
                 calls.in_session(net, step, who, |session, net, step| {
                     session.request_failed(net, step, request, who, status)
@@ -109,7 +111,7 @@ impl Parts {
             Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),
             Purpose::PhonePing(phone, way) => self.calls.way_is_silent(&mut self.net, &mut self.step, &phone, way),
             Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
-            Purpose::Text(text) => self.text_answered(text, client, None),
+            Purpose::Message(text) => self.text_answered(text, client, None),
         }
     }
 }

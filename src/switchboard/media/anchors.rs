@@ -8,7 +8,7 @@ use crate::media::command::{AnchorId, Command, Prompt, Quality};
 use crate::sip::sdes::Terms;
 use crate::sip::sdp::{Formats, Local};
 use crate::switchboard::facts::Facts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
 use crate::switchboard::step::Step;
 
@@ -40,7 +40,7 @@ impl MediaPorts {
     pub(in crate::switchboard) fn lend(
         &mut self,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         towards: IpAddr,
     ) -> Option<(AnchorId, SocketAddr)> {
         let (anchor, bound) = self.ports.lend(towards)?;
@@ -50,7 +50,7 @@ impl MediaPorts {
     }
 
     /// Closes and returns the port of a leg. Its final statistics arrive later.
-    pub(in crate::switchboard) fn close(&mut self, step: &mut Step, leg: Who, anchor: AnchorId) {
+    pub(in crate::switchboard) fn close(&mut self, step: &mut Step, leg: LegRef, anchor: AnchorId) {
         self.anchors.remove(&anchor);
         self.ports.give_back(anchor);
         step.out.media.push(Command::Close { anchor });
@@ -71,9 +71,9 @@ impl MediaPorts {
         }
         self.closing.remove(&anchor.slot);
         let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(_) => return,
+            LegRef::Caller(id) => (id, LegNo::CALLER),
+            LegRef::Outgoing(id, leg) => (id, leg),
+            LegRef::Service(_) => return,
         };
         if quality.packets_in == 0 && quality.packets_out == 0 {
             return;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::counted::Map;
 use crate::media::command::AnchorId;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::ports::Ports;
 use crate::switchboard::settings::Settings;
 
@@ -19,9 +19,9 @@ pub(in crate::switchboard) struct MediaPorts {
     #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) ports: Ports,
-    pub(in crate::switchboard) anchors: Map<AnchorId, Who>,
+    pub(in crate::switchboard) anchors: Map<AnchorId, LegRef>,
     /// Closed anchors whose final statistics have not arrived; at most one for each port.
-    pub(in crate::switchboard) closing: Map<u32, (AnchorId, Who)>,
+    pub(in crate::switchboard) closing: Map<u32, (AnchorId, LegRef)>,
 }
 
 impl MediaPorts {

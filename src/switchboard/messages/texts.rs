@@ -20,7 +20,7 @@ use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::ids::{BoundPhone, TextId, Who};
+use crate::switchboard::ids::{BoundPhone, LegRef, TextId};
 use crate::switchboard::messages::Messages;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
@@ -95,7 +95,7 @@ type Seconds = BTreeMap<ClientId, SecondRequest>;
 /// A text from one side of a call to the other.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct InCall {
-    pub(in crate::switchboard) to: Who,
+    pub(in crate::switchboard) to: LegRef,
     pub(in crate::switchboard) until: Instant,
 }
 
@@ -333,7 +333,7 @@ impl Messages {
         (first, phone): (ClientId, BoundPhone),
     ) {
         let second = self.texts.all.get_mut(&id).and_then(|text| text.seconds.remove(&first));
-        let sent = second.and_then(|second| net.wire.send_second(step, Method::Message, &second, Purpose::Text(id)));
+        let sent = second.and_then(|second| net.wire.send_second(step, Method::Message, &second, Purpose::Message(id)));
         if let (Some(client), Some(text)) = (sent, self.texts.all.get_mut(&id)) {
             text.asked.insert(client, Some(phone));
         }
@@ -408,7 +408,7 @@ impl Messages {
     ) -> TextId {
         let clients: Vec<ClientId> = asked.keys().copied().collect();
         let id = self.texts.add(asker, asked, in_call);
-        clients.into_iter().for_each(|client| net.wire.expect(client, Purpose::Text(id)));
+        clients.into_iter().for_each(|client| net.wire.expect(client, Purpose::Message(id)));
         id
     }
 }

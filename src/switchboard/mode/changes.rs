@@ -8,7 +8,7 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::memory::rebased;
 use crate::switchboard::mode::Mode;
-use crate::switchboard::mode::posture::Stance;
+use crate::switchboard::mode::posture::ModeState;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::{ConsoleReply, Output};
 use crate::switchboard::step::Step;
@@ -43,20 +43,20 @@ impl Mode {
         self.assume(
             calls,
             step,
-            Stance { posture, since: now.wall, until, by: by.clone(), set: true, ..Stance::default() },
+            ModeState { posture, since: now.wall, until, by: by.clone(), set: true, ..ModeState::default() },
         );
         net.facts.service_fact(step, FactKind::PostureSet { posture, until, by });
         if begins && posture == Posture::MajorIncident {
-            calls.call_back_to_work(step);
+            calls.text_operators_on_break(step);
         }
-        self.posture_view()
+        self.mode_view()
     }
 }
 
 impl Mode {
     /// The operating mode for the console.
-    pub(in crate::switchboard) fn posture_view(&self) -> ConsoleReply {
-        let Stance { posture, since, until, by, .. } = self.stance.clone();
+    pub(in crate::switchboard) fn mode_view(&self) -> ConsoleReply {
+        let ModeState { posture, since, until, by, .. } = self.stance.clone();
         ConsoleReply::Posture { posture, since, until, by }
     }
 
@@ -68,24 +68,24 @@ impl Mode {
         let FactKind::PostureSet { posture, until, by } = last.kind.clone() else { return };
         let (since, until) = (last.at.min(now.wall), until.map(|until| rebased(now.wall, last.at, until)));
         if !self.stance.set && !posture.is_normal() && until.is_none_or(|until| now.wall < until) {
-            self.assume(calls, step, Stance { posture, since, until, by, ..Stance::default() });
+            self.assume(calls, step, ModeState { posture, since, until, by, ..ModeState::default() });
         }
     }
 
-    fn assume(&mut self, calls: &mut Calls, step: &mut Step, stance: Stance) {
+    fn assume(&mut self, calls: &mut Calls, step: &mut Step, stance: ModeState) {
         let now = step.now;
         if let Some(due) = self.stance.due {
             step.alarms.remove(due, Alarm::Posture);
         }
         let left = |until: Timestamp| Duration::from_millis(until.millis_since(now.wall));
         let over_at = stance.until.map(|until| now.mono + left(until));
-        self.stance = Stance { over_at, due: None, ..stance };
+        self.stance = ModeState { over_at, due: None, ..stance };
         calls.acd.set_posture(now, self.stance.posture);
-        self.await_posture(step);
-        self.tell_posture(step, false);
+        self.arm_mode_timer(step);
+        self.report_mode(step, false);
     }
 
-    fn await_posture(&mut self, step: &mut Step) {
+    fn arm_mode_timer(&mut self, step: &mut Step) {
         let now = step.now;
         let remind = (!self.stance.posture.is_normal()).then(|| now.mono + REMINDER);
         self.stance.due = remind.and_then(|remind| earliest(Some(remind), self.stance.over_at));
@@ -94,7 +94,7 @@ impl Mode {
         }
     }
 
-    fn tell_posture(&mut self, step: &mut Step, reminder: bool) {
+    fn report_mode(&mut self, step: &mut Step, reminder: bool) {
         let now = step.now;
         let lasts_ms = now.wall.millis_since(self.stance.since);
         step.out.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
@@ -108,8 +108,8 @@ impl Mode {
             self.set_posture(calls, net, step, Posture::Normal, None, TIME.to_owned());
             return;
         }
-        self.await_posture(step);
-        self.tell_posture(step, true);
+        self.arm_mode_timer(step);
+        self.report_mode(step, true);
     }
 }
 

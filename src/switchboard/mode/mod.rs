@@ -14,7 +14,7 @@ use crate::switchboard::settings::Settings;
 pub(in crate::switchboard) struct Mode {
     #[serde(skip, default = "crate::switchboard::settings::placeholder")]
     settings: Arc<Settings>,
-    pub(in crate::switchboard) stance: posture::Stance,
+    pub(in crate::switchboard) stance: posture::ModeState,
     /// Both clocks when the last input was handled, to detect that the wall clock was set.
     pub(in crate::switchboard) last_step: Now,
 }
@@ -26,6 +26,6 @@ impl Mode {
     }
 
     pub(in crate::switchboard) fn new(settings: Arc<Settings>, now: Now) -> Self {
-        Self { settings, stance: posture::Stance::default(), last_step: now }
+        Self { settings, stance: posture::ModeState::default(), last_step: now }
     }
 }

@@ -6,7 +6,7 @@ use crate::clock::{Instant, Timestamp};
 
 /// The operating mode as it was set.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Stance {
+pub(in crate::switchboard) struct ModeState {
     pub(in crate::switchboard) posture: Posture,
     pub(in crate::switchboard) since: Timestamp,
     pub(in crate::switchboard) until: Option<Timestamp>,
@@ -19,7 +19,7 @@ pub(in crate::switchboard) struct Stance {
     pub(in crate::switchboard) set: bool,
 }
 
-impl Stance {
+impl ModeState {
     /// Marks the mode as set in this run, so that an older one of the database does not replace it.
     pub(in crate::switchboard) const fn is_set(&mut self) {
         self.set = true;

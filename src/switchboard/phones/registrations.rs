@@ -10,7 +10,7 @@ use crate::sip::option_tag;
 use crate::sip::registrar::{Binding, Need};
 use crate::sip::uri::Uri;
 use crate::sip::wire::Message;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::Ways;
@@ -71,7 +71,7 @@ impl Phones {
 
 /// How a binding is needed, given the flows of ringing and talking legs (`in_use`). `ways` maps the URI of each binding
 /// to its flows.
-pub(in crate::switchboard) fn need(binding: &Binding, ways: &[(Bytes, Ways)], in_use: &[(Who, Flow)]) -> Need {
+pub(in crate::switchboard) fn need(binding: &Binding, ways: &[(Bytes, Ways)], in_use: &[(LegRef, Flow)]) -> Need {
     let ways = ways.iter().find(|(uri, _)| *uri == binding.uri).map(|(_, ways)| *ways);
     let is_there = |flow: Flow| flow == binding.flow || ways.is_some_and(|ways| ways.iter().any(|way| way == flow));
     match binding.reach.unreachable {

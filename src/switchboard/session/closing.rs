@@ -1,6 +1,6 @@
 //! The end of a session: its BYE, unwanted answers, and the ACKs that siaga sends (RFC 3261 §13.2.2.4, §15).
 
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::state::closing::{Bye, Credentials};
@@ -27,7 +27,7 @@ impl Session {
     }
 
     /// Ends the session: returns the leg's port, and stops the session timer and pending requests.
-    pub(in crate::switchboard) fn close(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn close(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         self.closing.closed = true;
         self.stop_timer(step, leg);
         self.stop_requests(net, step);
@@ -43,7 +43,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         rejection: (u16, Option<&'static [u8]>),
         bye: Bye,
     ) {
@@ -63,7 +63,7 @@ impl Session {
     }
 
     /// Ends the session of a leg that is removed.
-    pub(in crate::switchboard) fn discard(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn discard(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         self.close(net, step, leg);
         self.drop_early(net);
         self.stop_waiting_for_ack(step, leg);
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Sends the BYE of the dialog. Its response is not awaited.
-    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let flow = self.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(dialog) = self.dialog.as_mut() else { return };
@@ -80,7 +80,7 @@ impl Session {
         let builder = reason.fold(builder, |builder, reason| builder.header(Name::Reason, reason));
         let bytes = builder.via(flow.transport, net.wire.settings.advertised(flow), &branch).encode();
         let wire = &mut net.wire;
-        net.trunks.send_unattended(wire, step, leg, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
+        net.trunks.send_and_forget(wire, step, leg, Purpose::Bye, Method::Bye, flow, &branch, (bytes, cseq));
     }
 
     /// Sends the ACK to a 2xx of the peer to the INVITE with this CSeq (RFC 3261 §13.2.2.4).
@@ -113,7 +113,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         (dialog, cseq): (Dialog, u32),
         flow: Option<Flow>,
     ) {
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// Moves the dialogs, the port, the pending requests and the deadlines of the session to another leg.
-    pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: Who, is: Who) {
+    pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: LegRef, is: LegRef) {
         let confirmed = self.dialog.iter().map(Dialog::key);
         let keys: Vec<DialogKey> = confirmed.chain(self.early.keys()).cloned().collect();
         for key in keys {

@@ -3,7 +3,7 @@
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
@@ -26,7 +26,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         digit: char,
         as_event: bool,
     ) {
@@ -46,7 +46,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         client: ClientId,
         answered: bool,
     ) {
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Sends the first waiting digit, unless an INFO is in progress.
-    fn send_next_digit(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    fn send_next_digit(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let flow = self.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(dialog) = self.dialog.as_mut() else { return };
@@ -75,7 +75,7 @@ impl Session {
         let sent = net.wire.request(step, flow, Method::Info, &branch, bytes.clone());
         let Some(client) = sent else { return };
         net.wire.expect(client, Purpose::Digit(leg));
-        net.wire.may_be_asked(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
+        net.wire.keep_for_retry(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
         self.digits.pending = Some(client);
     }
 }

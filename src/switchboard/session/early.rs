@@ -1,7 +1,7 @@
 //! Early dialogs of an outgoing INVITE (RFC 3261 §12.1.2), and the reliable provisional responses in them
 //! (RFC 3262 §4).
 
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::state::early::Early;
@@ -27,7 +27,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         (from, cseq): (&[u8], u32),
         message: &Message<'_>,
     ) -> bool {
@@ -99,7 +99,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         (dialog, cseq, agreed): (Dialog, u32, Agreed),
         answer: &Message<'_>,
     ) {

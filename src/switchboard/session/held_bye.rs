@@ -4,7 +4,7 @@
 //! short time.
 
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
@@ -42,7 +42,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         (taken, method): (&Taken<'_, '_>, Method),
-        (leg, key): (Who, &DialogKey),
+        (leg, key): (LegRef, &DialogKey),
         ends_call: bool,
     ) -> Hold {
         let Ok(cseq) = taken.message.cseq().map(|cseq| cseq.number) else { return Hold::CarriedOut };
@@ -74,7 +74,7 @@ impl Session {
         step: &mut Step,
         taken: &Taken<'_, '_>,
         cseq: u32,
-        (leg, key): (Who, &DialogKey),
+        (leg, key): (LegRef, &DialogKey),
     ) -> bool {
         if !self.is_confirmed(key) || cseq >= CSEQ_END {
             return false;
@@ -93,13 +93,13 @@ impl Session {
     }
 
     /// Lets a held BYE take effect.
-    pub(in crate::switchboard) fn release_bye(&mut self, step: &mut Step, leg: Who) -> Option<SessionEvent> {
+    pub(in crate::switchboard) fn release_bye(&mut self, step: &mut Step, leg: LegRef) -> Option<SessionEvent> {
         let held = self.forget_held_bye(step, leg)?;
         Some(SessionEvent::HungUp { q850: held.q850 })
     }
 
     /// Removes the held BYE of a leg that has ended.
-    pub(super) fn forget_held_bye(&mut self, step: &mut Step, leg: Who) -> Option<HeldBye> {
+    pub(super) fn forget_held_bye(&mut self, step: &mut Step, leg: LegRef) -> Option<HeldBye> {
         let held = self.closing.held_bye.take()?;
         step.alarms.remove(held.due, Alarm::HeldBye(leg));
         Some(held)

@@ -2,7 +2,7 @@
 
 use crate::switchboard::admission::door::SUPPORTED;
 use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::state::incoming::{Description, IncomingInvite, InviteState};
@@ -40,7 +40,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
         (identity, description): (Option<&str>, Description),
     ) {
@@ -54,7 +54,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         shown: (Option<&str>, Description),
     ) {
         if let Some(status) = self.invite.as_ref().map(|invite| invite.last_provisional) {
@@ -66,7 +66,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
         (identity, description): (Option<&str>, Description),
     ) {
@@ -94,7 +94,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         identity: Option<&str>,
     ) -> bool {
         let flow = self.route.flow;
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Stops provisional responses, and offers of audio, because the caller's leg ends.
-    pub(super) fn stop_responses(&mut self, step: &mut Step, leg: Who) {
+    pub(super) fn stop_responses(&mut self, step: &mut Step, leg: LegRef) {
         self.forget_audio(step, leg);
         if let Some(invite) = &mut self.invite {
             invite.stop_repeating(step, leg);

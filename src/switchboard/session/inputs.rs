@@ -4,7 +4,7 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Message;
 use crate::switchboard::admission::door::ABILITIES;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
@@ -48,7 +48,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         (taken, request): (&Taken<'_, '_>, SessionRequest),
-        leg: Who,
+        leg: LegRef,
         key: &DialogKey,
     ) -> SessionEvents {
         let event = match request {
@@ -74,12 +74,12 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         (purpose, client): (&Purpose, ClientId),
-        leg: Who,
+        leg: LegRef,
         (message, status): (&Message<'_>, u16),
     ) -> SessionEvents {
         match purpose {
             Purpose::Refresh(_) => return self.refresh_response(net, step, (leg, client), message, status),
-            Purpose::Referral(_) => {
+            Purpose::ReferNotify(_) => {
                 // 481 may concern the subscription only (RFC 5057 §5.1).
                 if !matches!(status, 408 | 481) {
                     self.trust(step);
@@ -91,9 +91,9 @@ impl Session {
                 self.digit_answered(net, step, leg, client, true);
             }
             Purpose::Inquiry(_) => return self.inquiry_answered(net, step, leg, status).into_iter().collect(),
-            Purpose::Offer(_) | Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } => {}
+            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::Bye | Purpose::Deregister { .. } => {}
             Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => {}
-            Purpose::Notify(_) | Purpose::Text(_) => {}
+            Purpose::Notify(_) | Purpose::Message(_) => {}
         }
         SessionEvents::new()
     }
@@ -105,17 +105,17 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         (purpose, client): (&Purpose, ClientId),
-        leg: Who,
+        leg: LegRef,
         status: u16,
     ) -> Option<SessionEvent> {
         match purpose {
             Purpose::Refresh(_) => self.refresh_unanswered(step, client),
-            Purpose::Referral(_) => self.notify_answered(step.now.mono, client, status),
+            Purpose::ReferNotify(_) => self.notify_answered(step.now.mono, client, status),
             Purpose::Digit(_) => self.digit_answered(net, step, leg, client, false),
             Purpose::Inquiry(_) => return self.inquiry_failed(net, step, leg, status),
-            Purpose::Offer(_) | Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } => {}
+            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::Bye | Purpose::Deregister { .. } => {}
             Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => {}
-            Purpose::Notify(_) | Purpose::Text(_) => {}
+            Purpose::Notify(_) | Purpose::Message(_) => {}
         }
         None
     }
@@ -125,7 +125,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         deadline: SessionDeadline,
     ) -> SessionEvents {
         let event = match deadline {
@@ -149,9 +149,9 @@ impl Session {
         match purpose {
             Purpose::Refresh(_) | Purpose::Digit(_) => Some(self.dialog.as_mut()?.next_number()),
             Purpose::Prack(_, key) => Some(self.dialog_mut(key)?.next_number()),
-            Purpose::Offer(_) | Purpose::Referral(_) | Purpose::Inquiry(_) => None,
+            Purpose::Invite(_) | Purpose::ReferNotify(_) | Purpose::Inquiry(_) => None,
             Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => None,
-            Purpose::Farewell | Purpose::Leaving { .. } | Purpose::Notify(_) | Purpose::Text(_) => None,
+            Purpose::Bye | Purpose::Deregister { .. } | Purpose::Notify(_) | Purpose::Message(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
@@ -39,7 +39,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
     ) -> Option<SessionEvent> {
         if let Some(media) = &mut self.media {
             media.set_silent(true);
@@ -59,16 +59,16 @@ impl Session {
 
     /// Handles the silence of a peer. An outgoing leg that should send and never did is lost at once; any other peer gets OPTIONS first,
     /// also on hold, because it may have disappeared. Before the answer silence is ignored.
-    fn ask_silent_peer(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> Option<SessionEvent> {
+    fn ask_silent_peer(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) -> Option<SessionEvent> {
         let media = self.media.as_ref().filter(|_| self.presence.inquiry.is_none())?;
         let (heard, owed) = (media.was_heard(), media.peer_sends());
         match leg {
-            Who::Caller(_) if !self.is_answered() => {}
-            Who::Caller(_) => self.inquire(net, step, leg, None),
-            Who::Offer(..) if !heard && owed => return Some(SessionEvent::Lost),
-            Who::Offer(..) => self.inquire(net, step, leg, Some(step.now.mono + LEG_RESPONDS_IN)),
-            Who::Phone(_) if owed => return Some(SessionEvent::Lost),
-            Who::Phone(_) => {}
+            LegRef::Caller(_) if !self.is_answered() => {}
+            LegRef::Caller(_) => self.inquire(net, step, leg, None),
+            LegRef::Outgoing(..) if !heard && owed => return Some(SessionEvent::Lost),
+            LegRef::Outgoing(..) => self.inquire(net, step, leg, Some(step.now.mono + LEG_RESPONDS_IN)),
+            LegRef::Service(_) if owed => return Some(SessionEvent::Lost),
+            LegRef::Service(_) => {}
         }
         None
     }
@@ -95,11 +95,11 @@ impl Session {
     }
 
     /// Handles a silent peer if silence ends no call: sends OPTIONS if the call lasts unusually long.
-    fn ask_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    fn ask_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let answered = match leg {
-            Who::Caller(_) => self.is_answered(),
-            Who::Offer(..) => true,
-            Who::Phone(_) => false,
+            LegRef::Caller(_) => self.is_answered(),
+            LegRef::Outgoing(..) => true,
+            LegRef::Service(_) => false,
         };
         if answered && self.presence.found == Found::Awaited && self.presence.inquiry.is_none() {
             self.inquire(net, step, leg, None);
@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// Sends OPTIONS in the dialog.
-    pub(super) fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, until: Option<Instant>) {
+    pub(super) fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef, until: Option<Instant>) {
         let flow = self.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(dialog) = self.dialog.as_mut() else { return };
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Stops waiting for the response to an OPTIONS.
-    pub(super) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(super) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let Some(inquiry) = self.presence.inquiry.take() else { return };
         if let Some(until) = inquiry.until {
             step.alarms.remove(until, Alarm::Inquiry(leg));
@@ -143,7 +143,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
     ) -> Option<SessionEvent> {
         self.stop_inquiry(net, step, leg);
@@ -167,7 +167,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
     ) -> Option<SessionEvent> {
         if status == 503 && self.may_probe_again() {
@@ -190,7 +190,13 @@ impl Session {
     }
 
     /// Handles a peer that is present and sends no audio: media measures its silence again.
-    fn stays_silent(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, status: u16) -> Option<SessionEvent> {
+    fn stays_silent(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: LegRef,
+        status: u16,
+    ) -> Option<SessionEvent> {
         self.trust(step);
         self.aim(net, step, leg);
         self.presence.found = Found::Present;

@@ -8,7 +8,7 @@ use crate::media::srtp;
 use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::sdes::{self, Crypto, Secrecy};
 use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
 use crate::switchboard::step::Step;
 
@@ -33,7 +33,7 @@ impl MediaSession {
     pub(in crate::switchboard) fn lend(
         media: &mut MediaPorts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         towards: IpAddr,
     ) -> Option<Self> {
         let (anchor, bound) = media.lend(step, leg, towards)?;
@@ -46,7 +46,7 @@ impl MediaSession {
     pub(in crate::switchboard) fn lend_for(
         media: &mut MediaPorts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         offer: Option<&AudioDescription>,
         sender: IpAddr,
     ) -> Option<Self> {

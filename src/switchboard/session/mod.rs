@@ -30,7 +30,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::state::closing::Closing;
 use crate::switchboard::session::state::digits::Digits;
@@ -233,17 +233,17 @@ impl Session {
     pub(in crate::switchboard) fn awaits(&self, purpose: &Purpose, client: ClientId) -> bool {
         match purpose {
             Purpose::Refresh(_) => self.requests.holds(client),
-            Purpose::Referral(_) => self.refers.pending() == Some(client),
+            Purpose::ReferNotify(_) => self.refers.pending() == Some(client),
             Purpose::Digit(_) => self.digits.pending() == Some(client),
             Purpose::Inquiry(_) => self.presence.asked_by(client),
-            Purpose::Offer(_) | Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } => false,
+            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::Bye | Purpose::Deregister { .. } => false,
             Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => false,
-            Purpose::Notify(_) | Purpose::Text(_) => false,
+            Purpose::Notify(_) | Purpose::Message(_) => false,
         }
     }
 
     /// The deadlines of the session.
-    pub(in crate::switchboard) fn deadlines(&self, leg: Who) -> Vec<(Instant, Alarm)> {
+    pub(in crate::switchboard) fn deadlines(&self, leg: LegRef) -> Vec<(Instant, Alarm)> {
         let invite = self.invite.as_ref();
         let reliable = invite.and_then(|invite| invite.reliable.as_ref());
         let all = [

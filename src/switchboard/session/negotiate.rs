@@ -5,7 +5,7 @@ use crate::sip::location::session_description;
 use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::sdp::{self, SdpError};
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
@@ -34,7 +34,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         message: &Message<'_>,
     ) -> Option<SessionEvent> {
         let agreed = self.answer_in(message)?;
@@ -53,7 +53,7 @@ impl Session {
         &mut self,
         net: &NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         agreed: Agreed,
     ) -> Option<SessionEvent> {
         let media = self.media.as_mut()?;
@@ -68,7 +68,7 @@ impl Session {
         &mut self,
         net: &NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         offer: &[u8],
     ) -> Result<(Vec<u8>, Option<SessionEvent>), SdpError> {
         let fresh = step.master_key();
@@ -84,7 +84,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
         key: &DialogKey,
     ) -> Option<SessionEvent> {
         if self.invite_is_pending() {
@@ -127,7 +127,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
         key: &DialogKey,
     ) -> Option<SessionEvent> {
         let offer = session_description(taken.message);
@@ -170,7 +170,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
         key: &DialogKey,
     ) {
         let fresh = step.master_key();

@@ -1,6 +1,6 @@
 //! The implicit subscription of a REFER, by which an operator's phone is notified of its transfer (RFC 3515 §2.4).
 
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::state::refers::Subscription;
@@ -40,7 +40,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
         wants_notify: bool,
     ) {
         let contact = net.wire.settings.contact(taken.flow);
@@ -69,7 +69,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
     ) {
         if status >= 300 {
@@ -98,7 +98,7 @@ impl Session {
         net.wire.forget_referral(last);
         let sent = net.wire.request(step, flow, Method::Notify, &branch, bytes);
         let Some(client) = sent else { return };
-        net.wire.expect(client, Purpose::Referral(leg));
+        net.wire.expect(client, Purpose::ReferNotify(leg));
         open.pending = Some(client);
     }
 

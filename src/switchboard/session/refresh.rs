@@ -3,7 +3,7 @@
 
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
@@ -47,7 +47,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         identity: &str,
     ) {
         if self.requests.allows_update && !self.is_busy() {
@@ -64,7 +64,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         terms: Option<Terms>,
         identity: Option<&str>,
     ) -> bool {
@@ -94,7 +94,7 @@ impl Session {
         let sent = net.wire.request(step, flow, method, &branch, bytes.clone());
         let Some(client) = sent else { return false };
         net.wire.expect(client, Purpose::Refresh(leg));
-        net.wire.may_be_asked(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
+        net.wire.keep_for_retry(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
         self.requests.pending = Some(PendingRequest { client, method, cseq });
         self.outdate();
         true
@@ -116,11 +116,11 @@ impl Session {
                 }
             }
             Purpose::Digit(_) => self.digits.sent_again(old, client),
-            Purpose::Offer(_) | Purpose::Prack(..) | Purpose::Referral(_) | Purpose::Inquiry(_) => {}
-            Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::Leaving { .. } => {}
-            Purpose::Farewell | Purpose::PhonePing(..) | Purpose::Notify(_) | Purpose::Text(_) => {}
+            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::ReferNotify(_) | Purpose::Inquiry(_) => {}
+            Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::Deregister { .. } => {}
+            Purpose::Bye | Purpose::PhonePing(..) | Purpose::Notify(_) | Purpose::Message(_) => {}
         }
-        if matches!((purpose, method), (Purpose::Offer(_) | Purpose::Refresh(_), Method::Invite)) {
+        if matches!((purpose, method), (Purpose::Invite(_) | Purpose::Refresh(_), Method::Invite)) {
             self.requests.credentials = credentials;
         }
     }
@@ -156,7 +156,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        (leg, client): (Who, ClientId),
+        (leg, client): (LegRef, ClientId),
         message: &Message<'_>,
         status: u16,
     ) -> SessionEvents {
@@ -197,7 +197,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         (method, cseq): (Method, u32),
         message: &Message<'_>,
     ) -> Option<SessionEvent> {
@@ -217,7 +217,7 @@ impl Session {
     fn refresh_rejected(
         &mut self,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         method: Method,
         message: &Message<'_>,
         status: u16,
@@ -231,7 +231,7 @@ impl Session {
             481 => return self.timer_expired(timer),
             408 => TRY_AGAIN,
             422 => {
-                timer.lengthen(min_se(message));
+                timer.retry_with_min_se(min_se(message));
                 timer.hurries()
             }
             491 => step.after_glare(leg),
@@ -263,7 +263,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         message: &Message<'_>,
         cseq: u32,
     ) -> Option<SessionEvent> {
@@ -278,8 +278,8 @@ impl Session {
 
 impl Session {
     /// Offers audio by re-INVITE to an answered caller whose own offer had none (RFC 3264 §5).
-    pub(super) fn offer_audio(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
-        let Who::Caller(_) = leg else { return };
+    pub(super) fn offer_audio(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
+        let LegRef::Caller(_) = leg else { return };
         if self.lacks_audio() && self.requests.pending.is_none() && !self.closing.is_bye_due() {
             let terms = self.timer.map(|timer| timer.terms());
             self.refresh(net, step, leg, terms, None);
@@ -292,15 +292,15 @@ impl Session {
     }
 
     /// Schedules another offer of audio after 491 (RFC 3261 §14.1) or a rejection with Retry-After (§20.33).
-    fn offer_audio_later(&mut self, step: &mut Step, leg: Who, message: &Message<'_>, status: u16) {
-        let Who::Caller(_) = leg else { return };
+    fn offer_audio_later(&mut self, step: &mut Step, leg: LegRef, message: &Message<'_>, status: u16) {
+        let LegRef::Caller(_) = leg else { return };
         let again = if status == 491 { Some(step.after_glare(leg)) } else { named_pause(message) };
         if let Some(again) = again {
             self.plan_audio(step, leg, again.max(Duration::from_millis(10)));
         }
     }
 
-    fn plan_audio(&mut self, step: &mut Step, leg: Who, after: Duration) {
+    fn plan_audio(&mut self, step: &mut Step, leg: LegRef, after: Duration) {
         self.forget_audio(step, leg);
         if self.lacks_audio() {
             let at = step.now.mono + after;
@@ -310,14 +310,14 @@ impl Session {
     }
 
     /// Cancels the next offer of audio.
-    pub(super) fn forget_audio(&mut self, step: &mut Step, leg: Who) {
+    pub(super) fn forget_audio(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(at) = self.requests.audio_again_at.take() {
             step.alarms.remove(at, Alarm::OfferAudio(leg));
         }
     }
 
     /// Offers audio again when it is due. A pending INVITE comes first (RFC 3261 §14.1).
-    pub(super) fn offer_audio_again(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(super) fn offer_audio_again(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         self.forget_audio(step, leg);
         if self.is_busy() {
             return self.plan_audio(step, leg, TRY_AGAIN);

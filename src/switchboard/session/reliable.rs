@@ -1,7 +1,7 @@
 //! Reliable provisional responses of siaga to a caller (RFC 3262 §3).
 
 use crate::switchboard::alarm::{Alarm, T1};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
@@ -58,7 +58,7 @@ impl IncomingInvite {
     pub(super) fn encode_provisional(
         &mut self,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
         response: Builder,
         description: Description,
@@ -88,7 +88,7 @@ impl IncomingInvite {
     }
 
     /// Stops repeating the provisional response, because the final response is sent.
-    pub(super) fn stop_provisional(&mut self, step: &mut Step, leg: Who) {
+    pub(super) fn stop_provisional(&mut self, step: &mut Step, leg: LegRef) {
         let Some(reliable) = &mut self.reliable else { return };
         (reliable.waiting, reliable.answer_due) = (None, false);
         if let Some(unpracked) = reliable.unpracked.take() {
@@ -107,7 +107,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
     ) -> Option<SessionEvent> {
         let now = step.now.mono;
         let invite = self.invite.as_mut()?;
@@ -132,7 +132,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
     ) -> SessionEvents {
         let Some(rack) = RAck::read(taken.message) else {
             net.wire.reply(step, taken, 400, &[]);
@@ -166,7 +166,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
     ) -> Option<SessionEvent> {
         if self.media.as_ref().is_some_and(|media| media.is_offered()) {
             let negotiated = self.take_late_answer(net, step, leg, taken.message);

@@ -13,7 +13,7 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::uri::Uri;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::Output;
 use crate::switchboard::session::Session;
@@ -62,18 +62,18 @@ impl Session {
     }
 
     /// Moves the leg to another flow.
-    pub(in crate::switchboard) fn reroute(&mut self, net: &mut NetworkParts, leg: Who, flow: Flow) {
+    pub(in crate::switchboard) fn reroute(&mut self, net: &mut NetworkParts, leg: LegRef, flow: Flow) {
         let route = &mut self.route;
         // A leg to a trunk is bound to no connection: its requests go to its Contact, or to the address that was dialled.
         let flow = match leg {
-            Who::Offer(..) if route.follow_target && flow.is_connection() => {
+            LegRef::Outgoing(..) if route.follow_target && flow.is_connection() => {
                 let same = route.flow.transport == flow.transport;
                 Flow::any(flow.transport, flow.local, if same { route.flow.remote } else { flow.remote })
             }
-            Who::Caller(_) | Who::Offer(..) | Who::Phone(_) => flow,
+            LegRef::Caller(_) | LegRef::Outgoing(..) | LegRef::Service(_) => flow,
         };
         let old = std::mem::replace(&mut route.flow, flow);
-        if let Who::Caller(call) = leg
+        if let LegRef::Caller(call) = leg
             && old.connection != flow.connection
         {
             net.wire.release_stream(call, old);
@@ -88,7 +88,7 @@ impl Session {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
         key: &DialogKey,
     ) {
         if let Some(dialog) = self.dialog_mut(key) {
@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Looks up the host of the next hop, if it is a name and the leg's requests follow the dialog.
-    pub(in crate::switchboard) fn look_up(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn look_up(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         if !self.route.follow_target {
             return;
         }
@@ -120,7 +120,13 @@ impl Session {
     }
 
     /// Stores the host that sent a request in the leg's dialog. Media from this host is accepted too.
-    pub(in crate::switchboard) fn seen_at(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who, host: IpAddr) {
+    pub(in crate::switchboard) fn seen_at(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: LegRef,
+        host: IpAddr,
+    ) {
         let known = self.route.host.unwrap_or(self.route.flow.remote.ip());
         self.route.host = Some(host);
         if known != host {
@@ -130,7 +136,7 @@ impl Session {
 
     /// Sends media the address of the peer, and the sources from which the peer's packets are accepted, if offer and
     /// answer have led to an agreement.
-    pub(in crate::switchboard) fn aim(&self, net: &NetworkParts, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn aim(&self, net: &NetworkParts, step: &mut Step, leg: LegRef) {
         let networks = net.trunks.media_networks(leg);
         let host = Some(self.route.host.unwrap_or(self.route.flow.remote.ip()));
         let Some((anchor, remote)) = self.media.as_ref().map(|media| (media.anchor(), media.remote())) else { return };
@@ -141,6 +147,6 @@ impl Session {
                 *address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
             }
         }
-        step.out.media.push(Command::Aim { anchor, remote });
+        step.out.media.push(Command::SetRemote { anchor, remote });
     }
 }

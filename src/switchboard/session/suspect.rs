@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Handles the silence of a suspected peer: sends OPTIONS and returns true. Returns false if the peer is not suspected.
-    pub(super) fn probe_suspect(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> bool {
+    pub(super) fn probe_suspect(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) -> bool {
         let Some(Suspicion { patience, .. }) = self.presence.suspected else { return false };
         if self.presence.inquiry.is_none() {
             let until = match patience {
@@ -59,7 +59,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         status: u16,
     ) -> Option<Option<SessionEvent>> {
         let Suspicion { patience, .. } = self.presence.suspected.take()?;

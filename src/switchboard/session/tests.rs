@@ -21,7 +21,7 @@ use crate::sip::transaction::{Answered, Received};
 use crate::sip::wire::{self, Message, Name, Parsed};
 use crate::switchboard::admission::Admission;
 use crate::switchboard::facts::Facts;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::Phones;
@@ -45,8 +45,8 @@ fn call_id() -> CallId {
     CallId::new(Timestamp::from_millis(0), &mut Rng::from_number(1))
 }
 
-fn leg() -> Who {
-    Who::Caller(call_id())
+fn leg() -> LegRef {
+    LegRef::Caller(call_id())
 }
 
 fn sdp_of(direction: &str) -> String {
@@ -361,7 +361,7 @@ fn a_reliable_response_without_a_prack_is_given_up_and_the_next_one_follows() {
 #[test]
 fn a_reliable_response_of_a_phone_gets_one_prack_and_its_sdp_answers_the_invite() {
     let World { mut net, mut step, flow, .. } = World::new(TIMER, &sdp_of("sendrecv"));
-    let phone = Who::Offer(call_id(), LegNo(1));
+    let phone = LegRef::Outgoing(call_id(), LegNo(1));
     let mut session = Session::new(flow, false);
     session.set_media(MediaSession::lend(&mut net.media, &mut step, phone, flow.remote.ip()).unwrap());
     let from: &[u8] = b"<sip:112@192.0.2.1>;tag=ours";

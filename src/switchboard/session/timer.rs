@@ -2,7 +2,7 @@
 //! not refresh.
 
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
@@ -18,7 +18,7 @@ impl Session {
 
     /// Starts or restarts the timer. If the peer's refresh has no Session-Expires, a timer that siaga refreshes
     /// continues and any other timer ends.
-    pub(in crate::switchboard) fn begin_timer(&mut self, step: &mut Step, leg: Who, agreement: Agreement) {
+    pub(in crate::switchboard) fn begin_timer(&mut self, step: &mut Step, leg: LegRef, agreement: Agreement) {
         let now = step.now.mono;
         let running = self.stop_timer(step, leg);
         let kept = running.map(|timer| timer.terms).filter(|terms| terms.we_refresh);
@@ -29,20 +29,20 @@ impl Session {
         self.set_timer(step, leg, SessionTimer { terms, at, ends_at, at_once: 0, overdue });
     }
 
-    fn set_timer(&mut self, step: &mut Step, leg: Who, timer: SessionTimer) {
+    fn set_timer(&mut self, step: &mut Step, leg: LegRef, timer: SessionTimer) {
         self.timer = Some(timer);
         step.alarms.insert(timer.at, Alarm::Session(leg));
     }
 
     /// Stops the session timer.
-    pub(super) fn stop_timer(&mut self, step: &mut Step, leg: Who) -> Option<SessionTimer> {
+    pub(super) fn stop_timer(&mut self, step: &mut Step, leg: LegRef) -> Option<SessionTimer> {
         let timer = self.timer.take()?;
         step.alarms.remove(timer.at, Alarm::Session(leg));
         Some(timer)
     }
 
     /// Lets the stopped timer run again: the refresh is repeated after `again`, or the session expires before.
-    pub(super) fn refresh_later(&mut self, step: &mut Step, leg: Who, timer: SessionTimer, again: Duration) {
+    pub(super) fn refresh_later(&mut self, step: &mut Step, leg: LegRef, timer: SessionTimer, again: Duration) {
         let now = step.now.mono;
         // A minimum interval ensures that one step never sends two requests.
         let at = now + again.max(Duration::from_millis(10));
@@ -50,14 +50,14 @@ impl Session {
     }
 
     /// Moves the deadline of the running timer to its expiry, because a refresh was sent.
-    pub(super) fn await_refresh(&mut self, step: &mut Step, leg: Who) {
+    pub(super) fn await_refresh(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(timer) = self.stop_timer(step, leg) {
             self.set_timer(step, leg, SessionTimer { at: timer.ends_at, ..timer });
         }
     }
 
     /// Handles a deadline of the session timer.
-    pub(super) fn timer_due(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> SessionEvents {
+    pub(super) fn timer_due(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) -> SessionEvents {
         let now = step.now.mono;
         let Some(timer) = self.timer else { return SessionEvents::new() };
         if now >= timer.ends_at {
@@ -72,7 +72,7 @@ impl Session {
 
     /// Handles a session that was not refreshed in time. RFC 4028 §10 requires a BYE; siaga keeps the session while the
     /// peer's audio arrives.
-    fn timer_over(&mut self, step: &mut Step, leg: Who, timer: SessionTimer) -> SessionEvents {
+    fn timer_over(&mut self, step: &mut Step, leg: LegRef, timer: SessionTimer) -> SessionEvents {
         let now = step.now.mono;
         self.stop_timer(step, leg);
         let expired = self.timer_expired(timer);

@@ -1,7 +1,7 @@
 //! The 2xx of siaga to an INVITE, which is retransmitted until its ACK arrives (RFC 3261 §13.3.1.4).
 
 use crate::switchboard::alarm::{Alarm, T1, T2};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
@@ -23,7 +23,7 @@ impl Session {
     pub(in crate::switchboard) fn await_ack(
         &mut self,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         (server, cseq): (ServerId, u32),
         bytes: Bytes,
     ) {
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Stops waiting for an ACK that has arrived or is no longer needed.
-    pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(unacked) = self.unacked.take() {
             step.alarms.remove(unacked.due(), Alarm::Unacked(leg));
         }
@@ -44,7 +44,12 @@ impl Session {
 
     /// Retransmits the 2xx, or gives up after 64*T1. The session then continues as last agreed, and a new offer can be
     /// made.
-    pub(super) fn repeat_answer(&mut self, net: &mut NetworkParts, step: &mut Step, leg: Who) -> Option<SessionEvent> {
+    pub(super) fn repeat_answer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        leg: LegRef,
+    ) -> Option<SessionEvent> {
         let now = step.now.mono;
         let mut unacked = self.unacked.take()?;
         if now >= unacked.give_up_at {
@@ -66,7 +71,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        leg: Who,
+        leg: LegRef,
         message: &Message<'_>,
     ) -> SessionEvents {
         let waits = self.unacked.as_ref().map(|unacked| unacked.cseq);

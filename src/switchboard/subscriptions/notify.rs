@@ -13,7 +13,7 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::WatchId;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
-use crate::switchboard::subscriptions::subscription::{Due, Picture};
+use crate::switchboard::subscriptions::subscription::{Due, NotifiedState};
 use crate::switchboard::wire::clients::Purpose;
 
 /// Interval before a NOTIFY for which no transaction was free is sent again.
@@ -23,7 +23,7 @@ const PUT_OFF_MAX: Duration = Duration::from_secs(600);
 
 impl Subscriptions {
     /// Notifies subscribers of a changed operator. Without subscribers, this costs one look-up.
-    pub(in crate::switchboard) fn tell_watchers(
+    pub(in crate::switchboard) fn notify_watchers(
         &mut self,
         calls: &mut Calls,
         net: &mut NetworkParts,
@@ -78,7 +78,14 @@ impl Subscriptions {
     }
 
     /// Sends a NOTIFY. The last NOTIFY removes the subscription.
-    fn notify(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, picture: Picture) {
+    fn notify(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: WatchId,
+        picture: NotifiedState,
+    ) {
         let now = step.now;
         let Some(subscription) = self.table.get(id) else { return };
         let (flow, ending, package) = (subscription.flow, subscription.ending, subscription.event.package);

@@ -8,19 +8,21 @@ use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::subscriptions::notify::presence_of;
-use crate::switchboard::subscriptions::subscription::{Due, Picture, Subscription, Talk};
+use crate::switchboard::subscriptions::subscription::{Due, NotifiedState, Subscription, Talk};
 
 impl Calls {
     /// The current state of an operator in one event package.
-    pub(in crate::switchboard) fn picture(&self, package: Package, operator: &OperatorId) -> Picture {
+    pub(in crate::switchboard) fn picture(&self, package: Package, operator: &OperatorId) -> NotifiedState {
         let view = self.acd.view(operator);
         match package {
-            Package::Presence => Picture::Presence(view.map_or(Presence::Offline, |view| presence_of(view.state))),
+            Package::Presence => {
+                NotifiedState::Presence(view.map_or(Presence::Offline, |view| presence_of(view.state)))
+            }
             Package::Dialog => {
                 let call = view.and_then(|view| view.call);
-                Picture::Dialog(call.and_then(|call| self.talk_of(call, operator)))
+                NotifiedState::Dialog(call.and_then(|call| self.talk_of(call, operator)))
             }
-            Package::MessageSummary => Picture::Summary,
+            Package::MessageSummary => NotifiedState::Summary,
         }
     }
 
@@ -46,18 +48,18 @@ impl Calls {
         &self,
         net: &NetworkParts,
         subscription: &Subscription,
-        picture: Picture,
+        picture: NotifiedState,
     ) -> String {
         let entity = format!("sip:{}@{}", subscription.watched, self.settings.domain);
         let talk = match picture {
-            Picture::Presence(presence) => return pidf::write(&entity, presence),
-            Picture::Summary => return summary::write(&entity),
-            Picture::Dialog(talk) => talk,
+            NotifiedState::Presence(presence) => return pidf::write(&entity, presence),
+            NotifiedState::Summary => return summary::write(&entity),
+            NotifiedState::Dialog(talk) => talk,
         };
         let whole = subscription.due == Some(Due::All) || subscription.ending.is_some();
         let told = match subscription.told {
-            Some(Picture::Dialog(told)) if !whole => Some(told),
-            Some(Picture::Dialog(_) | Picture::Presence(_) | Picture::Summary) | None => None,
+            Some(NotifiedState::Dialog(told)) if !whole => Some(told),
+            Some(NotifiedState::Dialog(_) | NotifiedState::Presence(_) | NotifiedState::Summary) | None => None,
         };
         let gone = told.flatten().filter(|old| talk.is_none_or(|new| new.id() != old.id()));
         let mut dialogs = Vec::with_capacity(2);

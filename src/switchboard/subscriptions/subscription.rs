@@ -39,7 +39,7 @@ pub(in crate::switchboard) struct Subscription {
     /// Changes are not sent before this time.
     pub(in crate::switchboard) quiet_until: Instant,
     /// The state in the last NOTIFY. None: the next one contains the full state.
-    pub(in crate::switchboard) told: Option<Picture>,
+    pub(in crate::switchboard) told: Option<NotifiedState>,
     /// The version of the next dialog-info document (RFC 4235 §4.3).
     pub(in crate::switchboard) version: u32,
     /// The subscription has ended; only its last NOTIFY, which waits for the pending one, is still to be sent.
@@ -188,7 +188,7 @@ fn leave<K: Ord>(index: &mut BTreeMap<K, BTreeSet<WatchId>>, key: &K, id: WatchI
 
 /// The state of an operator as one event package shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) enum Picture {
+pub(in crate::switchboard) enum NotifiedState {
     Presence(Presence),
     Dialog(Option<Talk>),
     /// The message summary is always empty.

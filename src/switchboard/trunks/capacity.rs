@@ -1,6 +1,6 @@
 //! The channels of trunks that calls use.
 
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::trunks::Trunks;
 
 impl Trunks {
@@ -10,21 +10,21 @@ impl Trunks {
         cap == 0 || self.channels.taken.get(&index).is_none_or(|taken| *taken < cap)
     }
 
-    pub(in crate::switchboard) fn take_seat(&mut self, index: usize, who: Who) {
+    pub(in crate::switchboard) fn reserve_channel(&mut self, index: usize, who: LegRef) {
         self.channels.take(index, who);
     }
 
-    pub(in crate::switchboard) fn leave_seat(&mut self, who: Who) {
+    pub(in crate::switchboard) fn release_channel(&mut self, who: LegRef) {
         self.channels.leave(who);
     }
 
     /// The live legs over a trunk.
-    pub(in crate::switchboard) fn legs_over(&self, index: usize) -> Vec<Who> {
+    pub(in crate::switchboard) fn legs_over(&self, index: usize) -> Vec<LegRef> {
         self.channels.legs_over(index)
     }
 
     /// The trunk of a leg.
-    pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
+    pub(in crate::switchboard) fn trunk_with(&self, who: LegRef) -> Option<usize> {
         self.channels.of.get(&who).copied()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::sip::flow::Flow;
 use crate::sip::number::dialled;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::output::Output;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
@@ -41,7 +41,7 @@ impl Trunks {
 
 impl Trunks {
     /// The Request-URI and flow of a number over a trunk.
-    pub(in crate::switchboard) fn way_out(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
+    pub(in crate::switchboard) fn outbound_route(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
         let trunk = self.settings.trunks.get(index)?;
         let flow = self.trunk_flow(trunk)?;
         let number = dialled(number, trunk.terms.number_format, &trunk.terms.country);
@@ -54,7 +54,7 @@ impl Trunks {
     pub(in crate::switchboard) fn verify_trunks(
         &self,
         wire: &Wire,
-        alive: impl Fn(&Who) -> bool,
+        alive: impl Fn(&LegRef) -> bool,
     ) -> Result<(), String> {
         let names = self.settings.trunks.iter().map(|trunk| trunk.name.as_str());
         if !self.states.iter().map(|state| state.name.as_str()).eq(names) {

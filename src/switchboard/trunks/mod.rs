@@ -27,7 +27,7 @@ pub(in crate::switchboard) struct Trunks {
     pub(in crate::switchboard) states: Vec<trunk::TrunkState>,
     /// Servers of each trunk, by the trunk's name.
     targets: BTreeMap<String, targets::Targets>,
-    pub(in crate::switchboard) channels: seats::Seats,
+    pub(in crate::switchboard) channels: seats::TrunkUsage,
     /// Trunk names that each connection's certificate has verified.
     pub(in crate::switchboard) proven: BTreeMap<ConnectionId, Vec<String>>,
 }
@@ -43,7 +43,7 @@ impl Trunks {
             settings,
             states: Vec::new(),
             targets: BTreeMap::new(),
-            channels: seats::Seats::default(),
+            channels: seats::TrunkUsage::default(),
             proven: BTreeMap::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
 use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::settings::{Network, Trunk};
 use crate::switchboard::step::Step;
@@ -20,7 +20,7 @@ use crate::switchboard::wire::read::read;
 
 impl Trunks {
     /// The networks of the media gateways of a leg's trunk; for a phone, the networks in `[media] phones`.
-    pub(in crate::switchboard) fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
+    pub(in crate::switchboard) fn media_networks(&self, who: LegRef) -> Arc<[AddressRange]> {
         let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
         let networks = trunk.map_or(self.settings.phone_media.as_slice(), |trunk| match trunk.terms.media.is_empty() {
             true => &trunk.peers,

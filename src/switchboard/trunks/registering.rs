@@ -115,7 +115,7 @@ impl Trunks {
         let sent = wire.request(step, flow, Method::Register, &branch, bytes.clone());
         let Some(client) = sent else { return false };
         wire.expect(client, purpose);
-        wire.may_be_asked(client, Some(index), flow, bytes, cseq);
+        wire.keep_for_retry(client, Some(index), flow, bytes, cseq);
         true
     }
 
@@ -188,7 +188,7 @@ impl Trunks {
         for index in 0..self.states.len() {
             self.take_back(wire, step, index);
         }
-        step.alarms.insert(now.mono + GOODBYE, Alarm::GoodbyesOver);
+        step.alarms.insert(now.mono + GOODBYE, Alarm::DeregistrationsOver);
     }
 }
 
@@ -205,7 +205,7 @@ impl Trunks {
         }
         let flow = self.settings.trunks.get(index).and_then(|trunk| self.trunk_flow(trunk));
         if let Some(flow) = flow.filter(|_| may_stand) {
-            self.send_register(wire, step, index, flow, Purpose::Leaving { awaited }, true);
+            self.send_register(wire, step, index, flow, Purpose::Deregister { awaited }, true);
         }
         self.set_registered(step, index, false);
         if let Some(state) = self.states.get_mut(index) {

@@ -7,7 +7,7 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::Builder;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
@@ -18,11 +18,11 @@ use crate::switchboard::wire::connections::uri_over;
 impl Trunks {
     /// Sends a request whose response is not needed, except for a challenge, which is answered.
     #[expect(clippy::too_many_arguments, reason = "the parts of a request, each made by another step")]
-    pub(in crate::switchboard) fn send_unattended(
+    pub(in crate::switchboard) fn send_and_forget(
         &mut self,
         wire: &mut Wire,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         purpose: Purpose,
         method: Method,
         flow: Flow,
@@ -35,7 +35,7 @@ impl Trunks {
         match self.trunk_with(who).filter(|trunk| self.settings.asks(*trunk)) {
             Some(trunk) => {
                 wire.expect(client, purpose);
-                wire.may_be_asked(client, Some(trunk), flow, bytes, cseq);
+                wire.keep_for_retry(client, Some(trunk), flow, bytes, cseq);
             }
             None => wire.forget_transaction(client),
         }
@@ -48,7 +48,7 @@ impl Trunks {
         &mut self,
         wire: &mut Wire,
         step: &mut Step,
-        who: Who,
+        who: LegRef,
         flow: Flow,
         (ack, hangs_up): (Builder, bool),
         mut dialog: Dialog,
@@ -63,7 +63,7 @@ impl Trunks {
         let branch = format!("z9hG4bK{}", step.rng.token());
         let (builder, cseq) = dialog.request(Method::Bye);
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
-        self.send_unattended(wire, step, who, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
+        self.send_and_forget(wire, step, who, Purpose::Bye, Method::Bye, flow, &branch, (bytes, cseq));
     }
 }
 
@@ -93,7 +93,7 @@ impl Trunks {
         &mut self,
         wire: &mut Wire,
         step: &mut Step,
-        (who, key): (Who, DialogKey),
+        (who, key): (LegRef, DialogKey),
         flow: Flow,
         (builder, number, rseq): (Builder, u32, u32),
         message: &Message<'_>,
@@ -105,6 +105,6 @@ impl Trunks {
             .header(Name::RAck, rack.as_bytes())
             .via(flow.transport, self.settings.advertised(flow), &branch)
             .encode();
-        self.send_unattended(wire, step, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
+        self.send_and_forget(wire, step, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
     }
 }

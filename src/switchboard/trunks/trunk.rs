@@ -6,7 +6,7 @@ use crate::switchboard::trunks::registration::Binding;
 
 /// The next route for a number after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) enum NextWay {
+pub(in crate::switchboard) enum NextRoute {
     /// The trunk's next server, or the next trunk if no server is left (RFC 3263 §4.3).
     Server,
     /// The next trunk: this one has no route to the number or does not accept the call.
@@ -15,12 +15,12 @@ pub(in crate::switchboard) enum NextWay {
 
 /// Selects the next route after a failure. None after 486, 600 and 603: the called party is busy or declines on every
 /// trunk.
-pub(in crate::switchboard) fn next_way(outcome: OfferOutcome, sip_status: Option<u16>) -> Option<NextWay> {
+pub(in crate::switchboard) fn next_route(outcome: OfferOutcome, sip_status: Option<u16>) -> Option<NextRoute> {
     match (outcome, sip_status) {
         (_, None | Some(486 | 600 | 603)) => None,
         // No response, or 503: the server has failed.
-        (OfferOutcome::Unreachable, Some(408 | 503)) => Some(NextWay::Server),
-        (_, Some(_)) => Some(NextWay::Trunk),
+        (OfferOutcome::Unreachable, Some(408 | 503)) => Some(NextRoute::Server),
+        (_, Some(_)) => Some(NextRoute::Trunk),
     }
 }
 

@@ -9,40 +9,40 @@ use crate::counted::Map;
 use crate::sip::dialog::DialogKey;
 use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
-use crate::switchboard::ids::{BoundPhone, TextId, WatchId, Who};
+use crate::switchboard::ids::{BoundPhone, LegRef, TextId, WatchId};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) enum Purpose {
-    Offer(Who),
+    Invite(LegRef),
     /// A re-INVITE or UPDATE that refreshes a session.
-    Refresh(Who),
+    Refresh(LegRef),
     /// A keep-alive to a trunk's server.
     TrunkPing(usize, Target),
     TrunkRegister(usize, Target),
     /// A deregistration (REGISTER with Expires 0). A drain waits for its response while `awaited` is true.
-    Leaving {
+    Deregister {
         awaited: bool,
     },
     /// A PRACK in this dialog of a leg, or a BYE, to a trunk that may challenge it.
-    Prack(Who, DialogKey),
-    Farewell,
+    Prack(LegRef, DialogKey),
+    Bye,
     /// A keep-alive to a phone, at the first or the second of its addresses.
     PhonePing(BoundPhone, usize),
     /// A NOTIFY of a subscription.
     Notify(WatchId),
     /// A NOTIFY with the result of a transfer.
-    Referral(Who),
+    ReferNotify(LegRef),
     /// A forwarded MESSAGE.
-    Text(TextId),
+    Message(TextId),
     /// An INFO with a DTMF digit.
-    Digit(Who),
+    Digit(LegRef),
     /// An OPTIONS that checks whether a silent party is still present.
-    Inquiry(Who),
+    Inquiry(LegRef),
 }
 
 impl Purpose {
     /// The leg in whose dialog, or for which, the request was sent.
-    pub(in crate::switchboard) fn leg(&self) -> Option<Who> {
+    pub(in crate::switchboard) fn leg(&self) -> Option<LegRef> {
         match owner(self) {
             Some(Owner::Leg(who)) => Some(who),
             Some(Owner::Trunk(_)) | None => None,
@@ -53,7 +53,7 @@ impl Purpose {
 /// The leg or the trunk that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Owner {
-    Leg(Who),
+    Leg(LegRef),
     Trunk(usize),
 }
 
@@ -87,7 +87,7 @@ impl Clients {
     }
 
     /// Moves the requests of a leg to its new owner.
-    pub(in crate::switchboard) fn move_leg(&mut self, was: Who, is: Who) {
+    pub(in crate::switchboard) fn move_leg(&mut self, was: LegRef, is: LegRef) {
         for client in self.of.get(&Owner::Leg(was)).cloned().unwrap_or_default() {
             if let Some(mut purpose) = self.remove(&client) {
                 set_leg(&mut purpose, is);
@@ -113,7 +113,7 @@ impl Clients {
     /// Stops waiting for responses to deregistrations.
     pub(in crate::switchboard) fn await_no_goodbyes(&mut self) {
         for purpose in self.all.values_mut() {
-            if let Purpose::Leaving { awaited } = purpose {
+            if let Purpose::Deregister { awaited } = purpose {
                 *awaited = false;
             }
         }
@@ -152,36 +152,36 @@ impl Clients {
 /// None: the request belongs to an operator, a subscription or a message.
 fn owner(purpose: &Purpose) -> Option<Owner> {
     match purpose {
-        Purpose::Offer(who)
+        Purpose::Invite(who)
         | Purpose::Refresh(who)
         | Purpose::Prack(who, _)
-        | Purpose::Referral(who)
+        | Purpose::ReferNotify(who)
         | Purpose::Digit(who)
         | Purpose::Inquiry(who) => Some(Owner::Leg(*who)),
         Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) => Some(Owner::Trunk(*index)),
-        Purpose::Leaving { .. }
-        | Purpose::Farewell
+        Purpose::Deregister { .. }
+        | Purpose::Bye
         | Purpose::PhonePing(..)
         | Purpose::Notify(_)
-        | Purpose::Text(_) => None,
+        | Purpose::Message(_) => None,
     }
 }
 
-fn set_leg(purpose: &mut Purpose, is: Who) {
+fn set_leg(purpose: &mut Purpose, is: LegRef) {
     match purpose {
-        Purpose::Offer(who)
+        Purpose::Invite(who)
         | Purpose::Refresh(who)
         | Purpose::Prack(who, _)
-        | Purpose::Referral(who)
+        | Purpose::ReferNotify(who)
         | Purpose::Digit(who)
         | Purpose::Inquiry(who) => *who = is,
         Purpose::TrunkPing(..)
         | Purpose::TrunkRegister(..)
-        | Purpose::Leaving { .. }
-        | Purpose::Farewell
+        | Purpose::Deregister { .. }
+        | Purpose::Bye
         | Purpose::PhonePing(..)
         | Purpose::Notify(_)
-        | Purpose::Text(_) => {}
+        | Purpose::Message(_) => {}
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::limits::LOOKUPS_MAX;
 use crate::sip::flow::Transport;
 use crate::sip::uri::{Host, Uri};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::settings::TrunkHost;
 
 /// Pending lookups by URI, with the legs that wait for each. A leg waits for at most one URI; a URI without a leg is
@@ -19,20 +19,20 @@ pub(in crate::switchboard) struct Lookups {
     by_uri: BTreeMap<Bytes, Lookup>,
     /// URIs by lookup number, oldest first.
     order: BTreeMap<u64, Bytes>,
-    by_leg: BTreeMap<Who, Bytes>,
+    by_leg: BTreeMap<LegRef, Bytes>,
     last_number: u64,
 }
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Lookup {
     number: u64,
-    legs: BTreeSet<Who>,
+    legs: BTreeSet<LegRef>,
 }
 
 impl Lookups {
     /// Makes a leg wait for the host of this URI instead of any earlier one. Returns true if the host must be looked
     /// up.
-    pub(in crate::switchboard) fn begin(&mut self, who: Who, uri: &Bytes) -> bool {
+    pub(in crate::switchboard) fn begin(&mut self, who: LegRef, uri: &Bytes) -> bool {
         self.forget(who);
         let is_new = !self.by_uri.contains_key(uri);
         if is_new {
@@ -53,7 +53,7 @@ impl Lookups {
     }
 
     /// Removes a lookup and returns the legs that waited.
-    pub(in crate::switchboard) fn take(&mut self, uri: &Bytes) -> BTreeSet<Who> {
+    pub(in crate::switchboard) fn take(&mut self, uri: &Bytes) -> BTreeSet<LegRef> {
         let Some(Lookup { number, legs }) = self.by_uri.remove(uri) else { return BTreeSet::new() };
         self.order.remove(&number);
         for who in &legs {
@@ -63,7 +63,7 @@ impl Lookups {
     }
 
     /// Removes a leg from the lookup for which it waits.
-    pub(in crate::switchboard) fn forget(&mut self, who: Who) {
+    pub(in crate::switchboard) fn forget(&mut self, who: LegRef) {
         let Some(uri) = self.by_leg.remove(&who) else { return };
         let Some(lookup) = self.by_uri.get_mut(&uri) else { return };
         lookup.legs.remove(&who);
@@ -73,7 +73,7 @@ impl Lookups {
     }
 
     /// Moves a leg to its new owner.
-    pub(in crate::switchboard) fn follow(&mut self, was: Who, is: Who) {
+    pub(in crate::switchboard) fn follow(&mut self, was: LegRef, is: LegRef) {
         let Some(uri) = self.by_leg.remove(&was) else { return };
         if let Some(lookup) = self.by_uri.get_mut(&uri) {
             lookup.legs.remove(&was);
@@ -87,9 +87,9 @@ impl Lookups {
     }
 
     /// Checks that every leg that waits exists, and that every lookup has a leg.
-    pub(in crate::switchboard) fn verify(&self, is_alive: impl Fn(Who) -> bool) -> Result<(), String> {
+    pub(in crate::switchboard) fn verify(&self, is_alive: impl Fn(LegRef) -> bool) -> Result<(), String> {
         let waiting: usize = self.by_uri.values().map(|lookup| lookup.legs.len()).sum();
-        let fits = |(who, uri): (&Who, &Bytes)| self.by_uri.get(uri).is_some_and(|lookup| lookup.legs.contains(who));
+        let fits = |(who, uri): (&LegRef, &Bytes)| self.by_uri.get(uri).is_some_and(|lookup| lookup.legs.contains(who));
         let in_order = |(uri, lookup): (&Bytes, &Lookup)| {
             !lookup.legs.is_empty() && self.order.get(&lookup.number).is_some_and(|known| known == uri)
         };
@@ -128,12 +128,12 @@ mod tests {
         let uri = |n: u64| Bytes::from(format!("sip:host-{:05}.example", 90_000 - n));
         let count = u64::try_from(LOOKUPS_MAX).unwrap_or(u64::MAX);
         for n in 0..=count {
-            assert!(lookups.begin(Who::Phone(n), &uri(n)), "each name is new");
+            assert!(lookups.begin(LegRef::Service(n), &uri(n)), "each name is new");
             assert_eq!(lookups.verify(|_| true), Ok(()));
         }
         assert_eq!(lookups.take(&uri(0)), BTreeSet::new(), "the oldest is gone");
         for n in 1..=count {
-            assert_eq!(lookups.take(&uri(n)), BTreeSet::from([Who::Phone(n)]));
+            assert_eq!(lookups.take(&uri(n)), BTreeSet::from([LegRef::Service(n)]));
         }
         assert!(lookups.is_empty());
     }

@@ -24,7 +24,7 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 use crate::sip::wire::{Message, Method};
-use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::ids::{LegRef, MergeKey};
 use crate::switchboard::settings::Settings;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::{Asked, Purpose};
@@ -36,11 +36,11 @@ pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) transactions: Transactions,
     pub(in crate::switchboard) clients: clients::Clients,
-    pub(in crate::switchboard) dialogs: Map<DialogKey, Who>,
+    pub(in crate::switchboard) dialogs: Map<DialogKey, LegRef>,
     /// Dialogs that have ended; an INVITE with Replaces for one of them gets 603.
-    pub(in crate::switchboard) past: past_dialogs::Past,
+    pub(in crate::switchboard) past: past_dialogs::EndedDialogs,
     /// Received INVITEs without a final response.
-    pub(in crate::switchboard) invites: Map<ServerId, Who>,
+    pub(in crate::switchboard) invites: Map<ServerId, LegRef>,
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
     /// Calls by the connection of the caller's leg.
     pub(in crate::switchboard) streams: Map<ConnectionId, BTreeSet<CallId>>,
@@ -64,7 +64,7 @@ impl Wire {
             settings,
             clients: clients::Clients::default(),
             dialogs: Map::new(),
-            past: past_dialogs::Past::default(),
+            past: past_dialogs::EndedDialogs::default(),
             invites: Map::new(),
             merged: Map::new(),
             streams: Map::new(),
@@ -161,7 +161,7 @@ impl Wire {
     }
 
     /// The leg of a dialog.
-    pub(in crate::switchboard) fn leg_in(&self, key: &DialogKey) -> Option<Who> {
+    pub(in crate::switchboard) fn leg_in(&self, key: &DialogKey) -> Option<LegRef> {
         self.dialogs.get(key).copied()
     }
 
@@ -170,17 +170,17 @@ impl Wire {
     }
 
     /// Stores the leg of a dialog.
-    pub(in crate::switchboard) fn bind(&mut self, key: DialogKey, who: Who) {
+    pub(in crate::switchboard) fn bind(&mut self, key: DialogKey, who: LegRef) {
         self.dialogs.insert(key, who);
     }
 
     /// The leg of an INVITE without a final response.
-    pub(in crate::switchboard) fn leg_of_invite(&self, server: &ServerId) -> Option<Who> {
+    pub(in crate::switchboard) fn leg_of_invite(&self, server: &ServerId) -> Option<LegRef> {
         self.invites.get(server).copied()
     }
 
     /// Stores the leg of an INVITE until its final response.
-    pub(in crate::switchboard) fn await_final(&mut self, server: ServerId, who: Who) {
+    pub(in crate::switchboard) fn await_final(&mut self, server: ServerId, who: LegRef) {
         self.invites.insert(server, who);
     }
 

@@ -8,12 +8,12 @@ use crate::sip::dialog::DialogKey;
 /// The dialogs that ended last. When the table is full, the oldest is removed; requests for it are then treated as for
 /// an unknown dialog.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Past {
+pub(in crate::switchboard) struct EndedDialogs {
     pub(in crate::switchboard) known: BTreeSet<DialogKey>,
     order: VecDeque<DialogKey>,
 }
 
-impl Past {
+impl EndedDialogs {
     pub(in crate::switchboard) fn holds(&self, key: &DialogKey) -> bool {
         self.known.contains(key)
     }
@@ -43,7 +43,7 @@ mod tests {
             local_tag: "a".into(),
             remote_tag: "b".into(),
         };
-        let mut past = Past::default();
+        let mut past = EndedDialogs::default();
         for n in 0..PAST_DIALOGS_MAX + 2 {
             past.add(&key(n));
             past.add(&key(n));

@@ -13,7 +13,7 @@ use crate::sip::wire::{Method, Name};
 /// Maximum retries after a challenge: one, plus one if the nonce was stale.
 pub(in crate::switchboard) const TRIES_MAX: u8 = 2;
 /// Maximum retries of an INVITE after 422: each proxy on the way may raise Min-SE once.
-pub(in crate::switchboard) const INTERVALS_MAX: u8 = 3;
+pub(in crate::switchboard) const MIN_SE_RETRIES_MAX: u8 = 3;
 
 impl Wire {
     /// Drops a request whose response is no longer needed.
@@ -23,7 +23,7 @@ impl Wire {
     }
 
     /// Stores an INVITE, which may get 422, or any request to a trunk that may challenge it.
-    pub(in crate::switchboard) fn may_be_asked(
+    pub(in crate::switchboard) fn keep_for_retry(
         &mut self,
         client: ClientId,
         trunk: Option<usize>,
@@ -33,7 +33,7 @@ impl Wire {
     ) {
         let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
         let identity = trunk.and_then(|trunk| trunk.terms.identity.clone());
-        if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Offer(_))) {
+        if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Invite(_))) {
             self.retries.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
         }
     }
@@ -68,7 +68,7 @@ impl Wire {
             self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut step.out.transmits);
         if let Some(client) = sent {
             if let Purpose::TrunkPing(index, _) = purpose {
-                self.may_be_asked(client, Some(index), flow, bytes, 1);
+                self.keep_for_retry(client, Some(index), flow, bytes, 1);
             }
             self.clients.insert(client, purpose);
         }

@@ -75,7 +75,7 @@ fn a_compressed_description_in_a_part_is_not_read() {
     let body = format!("--b\r\n{part}\r\n--b--\r\n");
     let mut caller = dials(&mut world, "Content-Type: multipart/mixed;boundary=b\r\n", &body);
     is_served_without_offer(&mut world, &mut caller);
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 30_900);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 30_900);
     assert!(!world.media.iter().any(aimed), "nothing is sent to the address in it");
 }
 

@@ -212,7 +212,8 @@ fn a_content_length_that_disagrees_with_the_datagram_costs_no_call() {
         let budi = rings(&mut world, BUDI);
         picks_up(&mut world, BUDI, &budi);
         world.take(TRUNK, "SIP/2.0 200");
-        let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 30_000);
+        let aimed =
+            |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 30_000);
         let is_cut = is.ends_with(" 40\r\n") || is.ends_with(" 0\r\n");
         assert_eq!(world.media.iter().any(aimed), !is_cut, "the whole body is read: {is}");
     }

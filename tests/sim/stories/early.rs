@@ -9,7 +9,7 @@ use super::*;
 fn aimed(world: &World) -> Remote {
     let (_, operator) = ports(world);
     let aim = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { anchor, remote } if *anchor == operator => Some(remote.clone()),
+        Command::SetRemote { anchor, remote } if *anchor == operator => Some(remote.clone()),
         _ => None,
     });
     aim.unwrap()
@@ -116,7 +116,8 @@ fn an_agency_and_a_participant_may_describe_themselves_in_a_183_only() {
         let out = world.take(TRUNK, "INVITE");
         answers_with(&mut world, TRUNK, &out, &[&sdp(TRUNK, 32_000)], "");
         assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
-        let aims = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 32_000);
+        let aims =
+            |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 32_000);
         assert!(world.media.iter().any(aims) && !world.has(TRUNK, "BYE"));
         is_hung_up_if(&mut world, to == "damkar");
         caller.hangs_up(&mut world);

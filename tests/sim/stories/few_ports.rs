@@ -40,7 +40,7 @@ pub(super) fn talks(world: &mut World, caller: &mut Caller, invite: &str) {
     assert_eq!((port(&answer), port(invite)), (20_000 + 2 * of_caller.slot, 20_000 + 2 * of_operator.slot));
     let aimed = |wanted: AnchorId| {
         let aimed = world.media.iter().rev().find_map(|command| match command {
-            Command::Aim { anchor, remote } if *anchor == wanted => Some((remote.rtp.to_string(), remote.send)),
+            Command::SetRemote { anchor, remote } if *anchor == wanted => Some((remote.rtp.to_string(), remote.send)),
             _ => None,
         });
         aimed.unwrap()
@@ -237,7 +237,7 @@ fn a_caller_without_an_offer_gets_ours_with_the_200() {
         assert!(offer.contains("m=audio"), "{offer}");
         caller.acknowledges_with(&mut world, &sdp(TRUNK, 30_000));
         let (of_caller, _) = ports(&world);
-        let aimed = |command: &Command| matches!(command, Command::Aim { anchor, .. } if *anchor == of_caller);
+        let aimed = |command: &Command| matches!(command, Command::SetRemote { anchor, .. } if *anchor == of_caller);
         assert!(world.media.iter().any(aimed));
         operator_hangs_up(&mut world, BUDI, &invite);
         world.sent.clear();
@@ -483,7 +483,7 @@ fn calls_that_operators_place_and_guests_leave_the_ports_to_callers() {
     let refused = ConsoleReply::Refused { status: 503 };
     let place = ConsoleCommand::Place { operator: named("sari"), to: "budi".to_owned() };
     assert_eq!(world.orders(place), ConsoleReply::Refused { status: 503 });
-    let guest = ConsoleCommand::AskIn { call, whom: "damkar".to_owned() };
+    let guest = ConsoleCommand::InviteParticipant { call, whom: "damkar".to_owned() };
     assert_eq!(world.orders(guest), refused);
     Placed::to(&mut world, "sari", SARI, "budi");
     world.take(SARI, "SIP/2.0 503");

@@ -39,7 +39,8 @@ fn an_operators_hold_in_each_of_its_forms_plays_the_tone_to_the_caller_until_he_
         assert!(!answer.contains("a=sendrecv"), "{answer}");
         let tone = Command::Play { anchor: a, first: None, then: Some(Prompt::HoldTone) };
         let wanted = [Command::Unbridge { anchor: a }, tone];
-        let heard: Vec<_> = world.media.iter().filter(|command| !matches!(command, Command::Aim { .. })).collect();
+        let heard: Vec<_> =
+            world.media.iter().filter(|command| !matches!(command, Command::SetRemote { .. })).collect();
         assert_eq!(heard, wanted.iter().collect::<Vec<_>>());
         world.pass(Duration::from_secs(7));
         reinvites(&mut world, &invite, 2, &plain);
@@ -137,7 +138,7 @@ fn another_codec_is_taken_up() {
     let answer = world.take(TRUNK, "SIP/2.0 200");
     assert!(answer.contains("PCMU/8000") && !answer.contains("PCMA"), "{answer}");
     let last = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { remote, .. } => Some(remote.codec),
+        Command::SetRemote { remote, .. } => Some(remote.codec),
         _ => None,
     });
     assert_eq!(last, Some(Codec::Pcmu));

@@ -56,7 +56,7 @@ fn a_caller_who_waits_long_with_live_audio_waits_on() {
     let mut world = World::new(settings, &["budi"]);
     let caller = Caller::dials(&mut world);
     let anchor = world.media.iter().find_map(|command| match command {
-        Command::Aim { anchor, .. } => Some(*anchor),
+        Command::SetRemote { anchor, .. } => Some(*anchor),
         _ => None,
     });
     world.step(Input::Media(Event::Heard { anchor: anchor.unwrap() }));

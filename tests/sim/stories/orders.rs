@@ -197,7 +197,7 @@ fn a_supervisor_who_does_not_come_leaves_the_two_as_they_were() {
             }
             "is sent away" => {
                 let leg = siaga::ids::LegNo(2);
-                assert_eq!(world.orders(ConsoleCommand::SendAway { call, leg }), ConsoleReply::Done);
+                assert_eq!(world.orders(ConsoleCommand::DisconnectParticipant { call, leg }), ConsoleReply::Done);
                 OfferOutcome::Withdrawn
             }
             "logs out" => {

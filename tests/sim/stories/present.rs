@@ -28,7 +28,7 @@ fn talking(world: &mut World) -> (Caller, (AnchorId, AnchorId)) {
 }
 
 fn aims(world: &World, port: AnchorId) -> usize {
-    let aimed = |command: &&Command| matches!(command, Command::Aim { anchor, .. } if *anchor == port);
+    let aimed = |command: &&Command| matches!(command, Command::SetRemote { anchor, .. } if *anchor == port);
     world.media.iter().filter(aimed).count()
 }
 

@@ -243,7 +243,7 @@ fn an_answer_that_comes_after_its_transaction_is_acknowledged_each_time_and_keep
         assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
         world.receive(BUDI, &answer);
     }
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 31_700);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 31_700);
     assert!(world.media.iter().any(aimed), "what it says counts: {:#?}", world.media);
     world.pass(Duration::from_secs(99));
     assert_eq!((expired(&world), world.has(BUDI, "INVITE")), (vec![], false));
@@ -263,7 +263,7 @@ fn a_late_answer_counts_only_from_the_peer_that_was_asked() {
     assert_eq!(world.media, [], "and no media");
     world.receive(BUDI, &response(&refresh, BUDI, "200 OK", &sdp(BUDI, 31_710)));
     assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 31_710);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 31_710);
     assert!(world.media.iter().any(aimed), "the phone's own answer counts: {:#?}", world.media);
     caller.hangs_up(&mut world);
     world.assert_empty_in_the_end();

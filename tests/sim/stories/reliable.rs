@@ -130,7 +130,7 @@ fn an_invite_without_offer_gets_ours_early_and_the_answer_comes_in_the_prack() {
     let ringing = caller.hears(&mut world, "SIP/2.0 180");
     assert!(ringing.contains("m=audio"), "the first reliable response holds the offer: {ringing}");
     caller.pracks(&mut world, &ringing, 2, &sdp(TRUNK, 30_000));
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 30_000);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 30_000);
     assert!(world.media.iter().any(aimed));
     world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
     let answer = caller.hears(&mut world, "SIP/2.0 200");
@@ -149,7 +149,7 @@ fn a_prack_may_bring_an_offer() {
     caller.asks(&mut world, "PRACK", 2, &rack, &sdp(TRUNK, 30_500));
     let answer = world.take(TRUNK, "SIP/2.0 200");
     assert!(answer.contains("m=audio 20"), "{answer}");
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 30_500);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 30_500);
     assert!(world.media.iter().any(aimed));
     caller.cancels(&mut world);
     world.assert_empty_in_the_end();

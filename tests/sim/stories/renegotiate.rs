@@ -3,7 +3,7 @@
 use super::*;
 
 fn aimed_at(world: &World, port: u16) -> bool {
-    world.media.iter().any(|command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == port))
+    world.media.iter().any(|command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == port))
 }
 
 fn talking(world: &mut World) -> (Caller, String) {
@@ -22,7 +22,7 @@ fn sound_follows_a_new_address() {
     world.take(TRUNK, "SIP/2.0 200");
     caller.asks(&mut world, "ACK", 2, "", "");
     let aimed = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { remote, .. } => Some(remote.rtp),
+        Command::SetRemote { remote, .. } => Some(remote.rtp),
         _ => None,
     });
     assert_eq!(aimed, Some("127.0.0.9:30900".parse().unwrap()));

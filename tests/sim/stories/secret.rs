@@ -15,7 +15,7 @@ fn keyed(n: u8) -> String {
 /// The keys of the last aim.
 fn keys(world: &World) -> Option<Keys> {
     let aims = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { remote, .. } => Some(remote.srtp),
+        Command::SetRemote { remote, .. } => Some(remote.srtp),
         _ => None,
     });
     aims.unwrap()

@@ -42,7 +42,9 @@ fn keys(world: &mut World, invite: &str, from: u32, digits: &str) {
 /// The caller presses a digit (RFC 4733).
 fn presses(world: &mut World, digit: char) {
     let anchor = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { anchor, remote } if remote.rtp.ip() == "127.0.0.2".parse::<std::net::IpAddr>().unwrap() => {
+        Command::SetRemote { anchor, remote }
+            if remote.rtp.ip() == "127.0.0.2".parse::<std::net::IpAddr>().unwrap() =>
+        {
             Some(*anchor)
         }
         _ => None,

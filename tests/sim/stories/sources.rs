@@ -169,7 +169,7 @@ fn under_srtp_a_source_that_moves_needs_a_valid_tag() {
     wire.obeys(&world);
     let (_, b) = ports(&world);
     let keys = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { anchor, remote } if *anchor == b => remote.srtp,
+        Command::SetRemote { anchor, remote } if *anchor == b => remote.srtp,
         _ => None,
     });
     let keys = keys.unwrap();
@@ -230,7 +230,7 @@ fn a_leg_that_is_not_heard_is_reported_once_with_both_addresses() {
     let (_caller, _, mut wire, (a, b)) = talking(&mut world);
     let foreign = |wire: &mut Wire, world: &mut World| {
         for effect in std::mem::take(&mut wire.out).effects {
-            if let Effect::Tell(event @ siaga::media::command::Event::Foreign { .. }) = effect {
+            if let Effect::Report(event @ siaga::media::command::Event::Foreign { .. }) = effect {
                 world.step(Input::Media(event));
             }
         }

@@ -142,7 +142,7 @@ fn a_phone_that_does_not_know_the_call_is_lost_at_once_and_one_that_does_keeps_i
     let probe = is_probed(&mut world, BUDI, &invite);
     world.receive(BUDI, &response(&probe, BUDI, "200 OK", ""));
     assert_eq!(limit(&world, operator), None, "its silence is measured as before");
-    assert!(matches!(world.media.last(), Some(Command::Aim { anchor, .. }) if *anchor == operator));
+    assert!(matches!(world.media.last(), Some(Command::SetRemote { anchor, .. }) if *anchor == operator));
     world.pass(seconds(10));
     assert_eq!((lost(&world), endings(&world)), (0, vec![]));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::SilentLegPresent { .. })), 0);
@@ -399,7 +399,9 @@ fn a_connection_that_fails_is_no_proof_that_a_silent_caller_is_lost() {
         };
         fails(&mut world);
         assert_eq!(endings(&world), []);
-        assert!(world.media.iter().any(|command| matches!(command, Command::Aim { anchor, .. } if *anchor == port)));
+        assert!(
+            world.media.iter().any(|command| matches!(command, Command::SetRemote { anchor, .. } if *anchor == port))
+        );
         if comes_back {
             world.step(Input::Media(Event::Silent { anchor: port }));
             world.sent.retain(|(_, text)| !is_keep_alive(text));

@@ -233,7 +233,7 @@ fn a_phone_that_moves_without_registering_shows_its_credentials_and_only_its_own
         caller.hangs_up(&mut world);
         let at = if expected == "200" { NEW } else { BUDI };
         is_hung_up(&mut world, at);
-        let moved = world.media.iter().any(|command| matches!(command, Command::Aim { .. }));
+        let moved = world.media.iter().any(|command| matches!(command, Command::SetRemote { .. }));
         assert_eq!(moved, expected == "200");
         world.assert_empty_in_the_end();
     }
@@ -268,7 +268,7 @@ fn the_answer_in_a_strangers_ack_moves_no_media() {
     assert_eq!(gets(&mut world, &ack), "");
     assert_eq!(world.media, []);
     world.asks(TRUNK, &answer, "ACK", 1, "", &sdp(TRUNK, 30_000));
-    assert!(world.media.iter().any(|command| matches!(command, Command::Aim { .. })));
+    assert!(world.media.iter().any(|command| matches!(command, Command::SetRemote { .. })));
     drop(caller);
 }
 

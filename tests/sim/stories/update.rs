@@ -85,7 +85,7 @@ fn a_phone_may_update_before_it_answers() {
     world.take(BUDI, "SIP/2.0 481");
     world.receive(BUDI, &response(&invite, BUDI, "200 OK", ""));
     world.take(BUDI, "ACK");
-    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 31_500);
+    let aimed = |command: &Command| matches!(command, Command::SetRemote { remote, .. } if remote.rtp.port() == 31_500);
     assert!(world.media.iter().any(aimed), "what was agreed last counts: {:#?}", world.media);
     caller.is_answered(&mut world);
     caller.hangs_up(&mut world);

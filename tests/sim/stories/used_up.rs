@@ -83,7 +83,7 @@ fn a_number_and_an_operator_join_a_call_as_participants() {
     let talks = |fact: &siaga::cdr::fact::Fact| matches!(&fact.kind, FactKind::Answered { .. }).then_some(fact.call);
     let call = world.facts.iter().rev().find_map(talks).flatten().unwrap();
     for (whom, at) in [("damkar", NUMBER), ("sari", SARI)] {
-        let reply = world.orders(ConsoleCommand::AskIn { call, whom: whom.to_owned() });
+        let reply = world.orders(ConsoleCommand::InviteParticipant { call, whom: whom.to_owned() });
         assert!(!matches!(reply, ConsoleReply::Refused { .. }), "{whom}: {reply:?}");
         rings(&mut world, at);
         world.pass(seconds(30));

@@ -78,7 +78,7 @@ fn an_offer_without_audio_is_accepted_and_audio_is_offered_by_re_invite() {
         world.receive(TRUNK, &response(&again, TRUNK, "200 OK", &theirs));
         world.take(TRUNK, "ACK");
         let aimed = world.media.iter().any(|command| match command {
-            Command::Aim { anchor, remote } => *anchor == a && remote.rtp.port() == 30_000,
+            Command::SetRemote { anchor, remote } => *anchor == a && remote.rtp.port() == 30_000,
             _ => false,
         });
         assert!(aimed, "{:#?}", world.media);
@@ -122,7 +122,7 @@ fn an_offer_of_audio_that_meets_another_offer_is_made_again() {
     world.receive(TRUNK, &response(&offer, TRUNK, "200 OK", &sdp(TRUNK, 30_000)));
     world.take(TRUNK, "ACK");
     let (caller, _) = ports(&world);
-    let aims = |command: &Command| matches!(command, Command::Aim { anchor, remote } if *anchor == caller && remote.rtp.port() == 30_000);
+    let aims = |command: &Command| matches!(command, Command::SetRemote { anchor, remote } if *anchor == caller && remote.rtp.port() == 30_000);
     assert!(world.media.iter().any(aims), "{:#?}", world.media);
     world.pass(Duration::from_secs(10));
     assert!(!world.has(TRUNK, "INVITE"), "it is accepted");

@@ -195,7 +195,7 @@ fn of_a_trunks_forks_the_first_answer_stays_and_every_other_is_acknowledged_and_
     world.take(TRUNK, "ACK");
     assert!(!world.has(TRUNK, "BYE"));
     let aimed = world.media.iter().rev().find_map(|command| match command {
-        siaga::media::command::Command::Aim { remote, .. } => Some(remote.rtp.port()),
+        siaga::media::command::Command::SetRemote { remote, .. } => Some(remote.rtp.port()),
         _ => None,
     });
     assert_ne!(aimed, Some(31_004));

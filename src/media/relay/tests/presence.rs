@@ -33,7 +33,7 @@ fn report() -> Vec<u8> {
 fn a_peer_that_speaks_after_its_silence_was_reported_is_heard_whatever_came_between() {
     let heard = [Event::Heard { anchor: CALLER }];
     let (mut bench, mut caller) = silent();
-    bench.command(Command::Aim { anchor: CALLER, remote: caller.remote() });
+    bench.command(Command::SetRemote { anchor: CALLER, remote: caller.remote() });
     assert_eq!(speaks(&mut bench, &mut caller), heard, "aimed again");
     assert_eq!(speaks(&mut bench, &mut caller), []);
 

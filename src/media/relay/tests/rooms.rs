@@ -139,7 +139,7 @@ fn who_hears_a_prompt_hears_it_instead_of_the_room() {
 #[test]
 fn a_party_on_hold_is_not_sent_to() {
     let (mut bench, mut phones) = seated(&[0b110, 0b101, 0b011]);
-    bench.command(Command::Aim { anchor: OPERATOR, remote: Remote { send: false, ..phones[1].remote() } });
+    bench.command(Command::SetRemote { anchor: OPERATOR, remote: Remote { send: false, ..phones[1].remote() } });
     bench.assert_heard(&mut phones, [Some(6_000), None, Some(3_000), None]);
 }
 

@@ -19,7 +19,7 @@ fn house() -> (Bench, Phone, Phone, Session) {
 impl Bench {
     fn aim_secret(&mut self, phone: &Phone, keys: Keys) {
         let remote = Remote { srtp: Some(keys), ..phone.remote() };
-        self.command(Command::Aim { anchor: phone.anchor, remote });
+        self.command(Command::SetRemote { anchor: phone.anchor, remote });
     }
 
     /// A packet with room behind it; what goes out as it stands on the wire.
@@ -136,7 +136,7 @@ fn aiming_again_keeps_the_counters_and_a_new_key_starts_anew() {
     phone.rekey(keys(6, 5));
     let secret = sealed(&mut phone, &operator.sound(1));
     assert!(matches!(bench.wire(operator.address, OPERATOR, Channel::Rtp, &secret).0, Fate::Passed(_)));
-    bench.command(Command::Aim { anchor: OPERATOR, remote: operator.remote() });
+    bench.command(Command::SetRemote { anchor: OPERATOR, remote: operator.remote() });
     let plain = operator.sound(1);
     assert!(matches!(bench.wire(operator.address, OPERATOR, Channel::Rtp, &plain).0, Fate::Passed(_)));
 }

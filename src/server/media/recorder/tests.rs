@@ -73,7 +73,7 @@ fn speaks(start: Instant, span: std::ops::Range<u64>) -> impl Iterator<Item = Fr
     span.step_by(20).map(move |millis| {
         let at = start + Duration::from_millis(millis);
         Frame {
-            tape: TapeId(1),
+            tape: RecordingId(1),
             side: Side::Caller,
             codec: Codec::Pcma,
             at,
@@ -109,12 +109,12 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
     let mut recorder = Recorder::start_on::<_, Hanging>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let (call, leg) = (CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), LegNo(1));
     let (start, mut lost) = (clock.now(), Lost::default());
-    recorder.orders.send(TapeOrder::Start { tape: TapeId(1), call, leg, at: start }).unwrap();
-    speaks(start, 0..10_000).for_each(|frame| recorder.orders.send(TapeOrder::Frame(frame)).unwrap());
+    recorder.orders.send(RecorderOrder::Start { tape: RecordingId(1), call, leg, at: start }).unwrap();
+    speaks(start, 0..10_000).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     hangs(true);
     // A media thread never waits: what finds no room in the queue is lost to the recording.
     for frame in speaks(start, 10_000..400_000) {
-        if recorder.orders.try_send(TapeOrder::Frame(frame)).is_err() {
+        if recorder.orders.try_send(RecorderOrder::Frame(frame)).is_err() {
             lost.add(frame.at);
         }
     }
@@ -122,9 +122,9 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
     until("the alarm of the disk", || alarms.is_raised(Kind::Recordings));
     hangs(false);
     until("the end of the alarm", || !alarms.is_raised(Kind::Recordings));
-    speaks(start, 400_000..410_000).for_each(|frame| recorder.orders.send(TapeOrder::Frame(frame)).unwrap());
+    speaks(start, 400_000..410_000).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     let at = start + Duration::from_millis(410_000);
-    recorder.orders.send(TapeOrder::Stop { tape: TapeId(1), at, lost }).unwrap();
+    recorder.orders.send(RecorderOrder::Stop { tape: RecordingId(1), at, lost }).unwrap();
     let event = told.recv_timeout(Duration::from_secs(60)).unwrap();
     let Event::RecordingClosed { file, duration_ms, frames_dropped, gaps, .. } = event else { panic!("{event:?}") };
     let millis = |at: Instant| u64::try_from(at.since(start).as_millis()).unwrap();
@@ -153,11 +153,11 @@ fn a_recording_without_audio_leaves_no_marker_for_the_next_start() {
     let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let key =
         Key { call: CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), leg: LegNo(1) };
-    let (start, tape) = (clock.now(), TapeId(1));
-    recorder.orders.send(TapeOrder::Start { tape, call: key.call, leg: key.leg, at: start }).unwrap();
-    speaks(start, 0..100).for_each(|frame| recorder.orders.send(TapeOrder::Frame(frame)).unwrap());
+    let (start, tape) = (clock.now(), RecordingId(1));
+    recorder.orders.send(RecorderOrder::Start { tape, call: key.call, leg: key.leg, at: start }).unwrap();
+    speaks(start, 0..100).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     let at = start + Duration::from_millis(100);
-    recorder.orders.send(TapeOrder::Stop { tape, at, lost: Lost::default() }).unwrap();
+    recorder.orders.send(RecorderOrder::Stop { tape, at, lost: Lost::default() }).unwrap();
     let event = told.recv_timeout(Duration::from_secs(60)).unwrap();
     assert!(matches!(event, Event::RecordingFailed { .. }), "{event:?}");
     let marker = folder.path().join(".unregistered").join(key.name());

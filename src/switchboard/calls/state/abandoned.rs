@@ -15,7 +15,7 @@ type Turn = (u32, Timestamp);
 
 /// One number that waits to be called back.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Missed {
+struct CallBackEntry {
     /// The last call of this number.
     of: CallId,
     calls: u32,
@@ -33,7 +33,7 @@ struct Missed {
     over: Option<CallId>,
 }
 
-impl Missed {
+impl CallBackEntry {
     /// Numbers with fewer call-backs come first; among equals, the number that waits longest.
     fn turn(&self) -> Turn {
         (self.tries, self.tried.unwrap_or(self.first))
@@ -51,8 +51,8 @@ pub(in crate::switchboard) struct Unanswered {
 
 /// The list of call-backs, at most `limits::CALL_BACKS_MAX` numbers.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Abandoned {
-    all: BTreeMap<String, Missed>,
+pub(in crate::switchboard) struct CallBackList {
+    all: BTreeMap<String, CallBackEntry>,
     turns: Set<(Turn, String)>,
     by_age: BTreeSet<(Timestamp, String)>,
     /// The numbers that are assigned to one operator.
@@ -60,14 +60,14 @@ pub(in crate::switchboard) struct Abandoned {
     checked: Checked,
 }
 
-impl Abandoned {
+impl CallBackList {
     /// Adds a call. If the list is full, removes the number that has waited longest, and returns the last call of that number.
     pub(in crate::switchboard) fn add(&mut self, number: &str, missed: Unanswered) -> Option<CallId> {
         let known = self.take_out(number);
         let full = known.is_none() && self.all.len() >= CALL_BACKS_MAX;
         let gone = if full { self.oldest() } else { None };
         let lost = gone.and_then(|number| self.take_out(&number)).map(|gone| gone.of);
-        let mut entry = known.unwrap_or(Missed {
+        let mut entry = known.unwrap_or(CallBackEntry {
             of: missed.call,
             calls: 0,
             short: 0,
@@ -142,7 +142,7 @@ impl Abandoned {
         for (number, was) in earlier.all.into_iter().filter(|(number, _)| !reached.contains(number)) {
             let both = match self.take_out(&number) {
                 None => was,
-                Some(is) => Missed {
+                Some(is) => CallBackEntry {
                     calls: was.calls.saturating_add(is.calls),
                     short: was.short.saturating_add(is.short),
                     first: was.first.min(is.first),
@@ -240,7 +240,7 @@ impl Abandoned {
     /// All numbers in the order of call-backs.
     pub(in crate::switchboard) fn views(&self) -> Vec<CallBackView> {
         let turns = self.turns.iter().filter_map(|(_, number)| Some((number, self.all.get(number)?)));
-        let view = |(number, missed): (&String, &Missed)| CallBackView {
+        let view = |(number, missed): (&String, &CallBackEntry)| CallBackView {
             number: number.clone(),
             calls: missed.calls,
             short: missed.short,
@@ -259,7 +259,7 @@ impl Abandoned {
         self.by_age.first().map(|(_, number)| number.clone())
     }
 
-    fn put(&mut self, number: &str, missed: Missed) {
+    fn put(&mut self, number: &str, missed: CallBackEntry) {
         self.checked.changed();
         self.turns.insert((missed.turn(), number.to_owned()));
         self.by_age.insert((missed.last, number.to_owned()));
@@ -269,7 +269,7 @@ impl Abandoned {
         self.all.insert(number.to_owned(), missed);
     }
 
-    fn take_out(&mut self, number: &str) -> Option<Missed> {
+    fn take_out(&mut self, number: &str) -> Option<CallBackEntry> {
         let (number, missed) = self.all.remove_entry(number)?;
         self.checked.changed();
         self.turns.remove(&(missed.turn(), number.clone()));
@@ -320,14 +320,14 @@ mod tests {
         Unanswered { call: CallId::new(at(seconds), rng), at: at(seconds), waited_ms, short: waited_ms < 5_000 }
     }
 
-    fn next(list: &Abandoned, operator: &str, engaged: &[&str]) -> Option<String> {
+    fn next(list: &CallBackList, operator: &str, engaged: &[&str]) -> Option<String> {
         let operator = OperatorId::parse(operator).unwrap();
         list.next(&operator, |number| engaged.contains(&number)).map(|(number, _)| number)
     }
 
     #[test]
     fn calls_of_one_number_are_one_entry() {
-        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let (mut list, mut rng) = (CallBackList::default(), Rng::from_number(1));
         for (seconds, waited_ms) in [(10, 20_000), (50, 3_000), (90, 40_000)] {
             assert_eq!(list.add("081", missed(&mut rng, seconds, waited_ms)), None);
         }
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_oldest_is_called_first_and_who_was_not_reached_last() {
-        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let (mut list, mut rng) = (CallBackList::default(), Rng::from_number(1));
         for (number, seconds) in [("081", 10), ("082", 20), ("083", 30)] {
             list.add(number, missed(&mut rng, seconds, 9_000));
         }
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn who_is_meant_for_an_operator_is_called_by_nobody_else() {
-        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let (mut list, mut rng) = (CallBackList::default(), Rng::from_number(1));
         list.add("081", missed(&mut rng, 10, 9_000));
         list.add("082", missed(&mut rng, 20, 9_000));
         assert!(list.mean("082", &OperatorId::parse("sari").unwrap()));
@@ -375,12 +375,12 @@ mod tests {
 
     #[test]
     fn who_is_held_until_an_operator_comes_is_called_by_nobody_else_and_is_as_before_when_he_does_not() {
-        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let (mut list, mut rng) = (CallBackList::default(), Rng::from_number(1));
         let [budi, sari] = ["budi", "sari"].map(|name| OperatorId::parse(name).unwrap());
         let first = missed(&mut rng, 10, 9_000);
         list.add("081", first);
         list.mean("081", &budi);
-        let open = |list: &Abandoned, operator| list.open("081", operator, |_| false);
+        let open = |list: &CallBackList, operator| list.open("081", operator, |_| false);
         assert_eq!((open(&list, &budi), open(&list, &sari)), (Ok(Some(first.call)), Err(403)));
         assert_eq!(list.open("082", &budi, |_| false), Ok(None));
         assert_eq!(list.open("081", &budi, |number| number == "081"), Err(486), "he calls again just now");
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn the_list_is_full_at_its_cap_and_tells_who_was_lost_and_the_old_expire() {
-        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let (mut list, mut rng) = (CallBackList::default(), Rng::from_number(1));
         let first = missed(&mut rng, 0, 9_000);
         list.add("first", first);
         for n in 1..CALL_BACKS_MAX {

@@ -12,7 +12,7 @@ use crate::switchboard::calls::state::participant::Guest;
 use crate::switchboard::calls::state::silent::Silent;
 use crate::switchboard::calls::state::transfer::Transfer;
 use crate::switchboard::ids::MergeKey;
-use crate::switchboard::trunks::trunk::NextWay;
+use crate::switchboard::trunks::trunk::NextRoute;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The stage of a call.
@@ -104,7 +104,7 @@ pub(in crate::switchboard) struct Call {
     /// The outside numbers that are tried while the call waits, each with its time. The next one is last.
     pub(in crate::switchboard) outside: Vec<(Instant, String)>,
     /// How the number that failed last can be dialled again.
-    pub(in crate::switchboard) next_way: Option<NextWay>,
+    pub(in crate::switchboard) next_route: Option<NextRoute>,
     pub(in crate::switchboard) merge_key: MergeKey,
     /// Whether the caller, and the operator, has put the other side on hold.
     pub(in crate::switchboard) holding: (bool, bool),

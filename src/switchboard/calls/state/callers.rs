@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The history of the number of an incoming call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::switchboard) struct Known {
+pub(in crate::switchboard) struct NumberHistory {
     /// The number of recent calls of this number, including this one. 0: the caller has no number.
     pub(in crate::switchboard) nth: u32,
     pub(in crate::switchboard) prank: bool,
@@ -48,15 +48,15 @@ fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
 
 /// All numbers, at most `limits::CALLERS_MAX`. If the table is full, the number without an event for the longest time is removed.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Callers {
+pub(in crate::switchboard) struct CallerHistory {
     pub(in crate::switchboard::calls) all: BTreeMap<String, Caller>,
     by_age: BTreeSet<(Timestamp, String)>,
     checked: Checked,
 }
 
-impl Callers {
+impl CallerHistory {
     /// Counts a call of a number, and returns the history.
-    pub(in crate::switchboard) fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> Known {
+    pub(in crate::switchboard) fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> NumberHistory {
         self.hear_of(number, now, terms, |caller| {
             while caller.calls.front().is_some_and(|at| !is_within(*at, now, terms.repeat)) {
                 caller.calls.pop_front();
@@ -66,7 +66,7 @@ impl Callers {
             }
             caller.calls.push_back(now);
             let nth = u32::try_from(caller.calls.len()).unwrap_or(u32::MAX);
-            Known { nth, prank: caller.is_prank(now, terms) }
+            NumberHistory { nth, prank: caller.is_prank(now, terms) }
         })
     }
 
@@ -214,7 +214,7 @@ mod tests {
         Timestamp::from_millis(minutes * 60_000)
     }
 
-    fn prank(callers: &mut Callers, rng: &mut Rng, minutes: i64) -> CallId {
+    fn prank(callers: &mut CallerHistory, rng: &mut Rng, minutes: i64) -> CallId {
         let call = CallId::new(at(minutes), rng);
         callers.classed(NUMBER, call, true, at(minutes), &CallerTerms::default());
         call
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn calls_count_within_half_an_hour() {
-        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
         let nth = [0, 1, 29, 30, 31, 90].map(|minutes| callers.calls(NUMBER, at(minutes), &terms).nth);
         assert_eq!(nth, [1, 2, 3, 3, 3, 1], "what is 30 minutes old is over");
         assert_eq!(callers.calls("+628122", at(31), &terms).nth, 1, "another number");
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn two_pranks_make_a_prank_number_for_a_day_and_no_longer() {
-        let (mut callers, terms, mut rng) = (Callers::default(), CallerTerms::default(), Rng::from_number(1));
+        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerTerms::default(), Rng::from_number(1));
         prank(&mut callers, &mut rng, 0);
         assert!(!callers.calls(NUMBER, at(1), &terms).prank, "one may be an error");
         prank(&mut callers, &mut rng, 60);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_classed_anew_is_no_prank_any_more() {
-        let (mut callers, terms, mut rng) = (Callers::default(), CallerTerms::default(), Rng::from_number(1));
+        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerTerms::default(), Rng::from_number(1));
         prank(&mut callers, &mut rng, 0);
         let second = prank(&mut callers, &mut rng, 1);
         callers.classed(NUMBER, second, true, at(1), &terms);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_mark_lasts_as_long_as_was_said_and_can_be_lifted() {
-        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
         callers.mark(NUMBER, at(60), at(0), &terms);
         assert!(callers.calls(NUMBER, at(59), &terms).prank);
         assert!(!callers.calls(NUMBER, at(60), &terms).prank);
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_table_is_full_at_its_cap_and_forgets_the_oldest() {
-        let (mut callers, terms) = (Callers::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
         for n in 0..CALLERS_MAX + 10 {
             callers.calls(&n.to_string(), Timestamp::from_millis(i64::try_from(n).unwrap()), &terms);
         }

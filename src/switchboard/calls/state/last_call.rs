@@ -9,14 +9,14 @@ pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 
 
 /// The last emergency call that an operator has had, or still has.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Worked {
+pub(in crate::switchboard) struct LastCall {
     pub(in crate::switchboard) call: CallId,
     pub(in crate::switchboard) number: Option<String>,
     /// When it ended.
     pub(in crate::switchboard) over_at: Option<Timestamp>,
 }
 
-impl Worked {
+impl LastCall {
     /// True if the call lasts, or has ended recently.
     pub(in crate::switchboard) fn is_of_late(&self, now: Now) -> bool {
         self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())

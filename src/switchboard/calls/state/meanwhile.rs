@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes since the start that records of earlier runs must not undo.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Meanwhile {
+pub(in crate::switchboard) struct ChangesSinceStart {
     /// Numbers with which an operator has spoken. Each collection here has at most `limits::CALL_BACKS_MAX` entries; if
     /// it is full, a number may be called back once too often.
     pub(in crate::switchboard) reached: BTreeSet<String>,

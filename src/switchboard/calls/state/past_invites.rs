@@ -3,7 +3,7 @@
 use crate::clock::Instant;
 use crate::limits::PAST_INVITES_MAX;
 use crate::sip::flow::Flow;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::Session;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// An outgoing INVITE whose leg has ended.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct PastInvite {
-    pub(in crate::switchboard) who: Who,
+    pub(in crate::switchboard) who: LegRef,
     pub(in crate::switchboard) cseq: u32,
     /// The flow to the called party, the credentials that the ACK repeats, and the dialogs that have already got a BYE.
     pub(in crate::switchboard) session: Session,

@@ -43,7 +43,7 @@ impl Feature {
 
 /// One service call.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct PhoneCall {
+pub(in crate::switchboard) struct ServiceCall {
     pub(in crate::switchboard) session: Session,
     /// The account of the phone; None for a call from a trunk.
     pub(in crate::switchboard) account: Option<OperatorId>,

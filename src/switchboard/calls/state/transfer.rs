@@ -2,7 +2,7 @@
 
 use crate::cdr::fact::Destination;
 use crate::ids::OperatorId;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use bytes::Bytes;
 
 /// A transfer in progress.
@@ -13,5 +13,5 @@ pub(in crate::switchboard) struct Transfer {
     /// The Referred-By for the INVITE to the target (RFC 3892 §2.2).
     pub(in crate::switchboard) referred_by: Option<Bytes>,
     /// The dialog of the REFER.
-    pub(in crate::switchboard::calls) told: Who,
+    pub(in crate::switchboard::calls) told: LegRef,
 }

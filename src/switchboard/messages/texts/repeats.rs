@@ -32,7 +32,7 @@ impl Messages {
             |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains_key(client));
         let mut under_way = 0;
         for (client, purpose) in net.wire.clients.iter() {
-            if let Purpose::Text(id) = purpose {
+            if let Purpose::Message(id) = purpose {
                 under_way += 1;
                 if !waits(id, client) {
                     return Err(format!("a MESSAGE is under way for {id:?}, which does not wait for it"));

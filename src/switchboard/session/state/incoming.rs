@@ -8,7 +8,7 @@ use crate::sip::transaction::ServerId;
 use crate::sip::wire::Name;
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::reliable::Reliable;
 use crate::switchboard::session::state::timer::Agreement;
@@ -116,7 +116,7 @@ impl IncomingInvite {
         response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW)
     }
 
-    pub(in crate::switchboard::session) fn stop_repeating(&mut self, step: &mut Step, leg: Who) {
+    pub(in crate::switchboard::session) fn stop_repeating(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(at) = self.repeat_at.take() {
             step.alarms.remove(at, Alarm::TellAgain(leg));
         }

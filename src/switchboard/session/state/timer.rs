@@ -4,7 +4,7 @@ use crate::clock::Instant;
 use crate::sip::option_tag;
 use crate::sip::session_timer::{SECONDS_MIN, Terms};
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::ids::Who;
+use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::Settings;
 use crate::switchboard::step::Step;
@@ -40,7 +40,7 @@ impl SessionTimer {
     }
 
     /// Raises the interval to what the peer requires.
-    pub(in crate::switchboard::session) fn lengthen(&mut self, seconds: u32) {
+    pub(in crate::switchboard::session) fn retry_with_min_se(&mut self, seconds: u32) {
         self.terms = self.terms.at_least(seconds);
     }
 
@@ -78,14 +78,14 @@ impl Agreement {
         net: &mut NetworkParts,
         step: &mut Step,
         taken: &Taken<'_, '_>,
-        leg: Who,
+        leg: LegRef,
     ) -> Option<Self> {
         let ours = net.wire.settings.session_seconds;
         let lenient = match leg {
-            Who::Caller(_) => true,
-            Who::Offer(..) => false,
+            LegRef::Caller(_) => true,
+            LegRef::Outgoing(..) => false,
             // A service call ends before any session timer.
-            Who::Phone(_) => return Some(Self(None)),
+            LegRef::Service(_) => return Some(Self(None)),
         };
         match Terms::as_uas(taken.message, ours, lenient) {
             Ok(terms) => Some(Self(terms)),
