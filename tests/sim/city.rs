@@ -234,7 +234,15 @@ impl City {
         if to.port() == 5080 {
             let first = to == TRUNK.parse().unwrap();
             if let Some(n) = heard.call_id.strip_prefix("call-").filter(|_| first) {
-                self.with_caller(n.parse().unwrap(), |caller, io| caller.hears(&heard, io));
+                let is_down = self.restarts.down;
+                self.with_caller(n.parse().unwrap(), |caller, io| {
+                    let was_unanswered = caller.is_unanswered();
+                    caller.hears(&heard, io);
+                    // A response of the run that was killed: the next run does not know this call.
+                    if is_down && was_unanswered && !caller.is_unanswered() {
+                        caller.is_cut_off(io);
+                    }
+                });
             } else {
                 self.trunk_hears(to, &heard);
             }

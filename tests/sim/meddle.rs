@@ -63,7 +63,7 @@ impl City {
             10 => {
                 let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
                 self.restarts.accounts = fewer;
-                return self.step(Input::Accounts(self.story.accounts(fewer)));
+                return self.reads_accounts();
             }
             _ => {
                 self.settings.ring = Duration::from_secs(10 + self.rng.below(6));

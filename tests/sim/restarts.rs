@@ -347,7 +347,8 @@ impl City {
         self.schedule(after, Event::Restart(Moment::Save));
     }
 
-    fn reads_accounts(&mut self) {
+    /// The accounts are read: the first time after a start, the state of before is restored.
+    pub(super) fn reads_accounts(&mut self) {
         if !self.restarts.down {
             self.step(Input::Accounts(self.story.accounts(self.restarts.accounts)));
             self.is_restored();
