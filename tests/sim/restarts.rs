@@ -109,6 +109,8 @@ pub(crate) struct Restarts {
     enabled: bool,
     /// No service runs.
     pub(super) down: bool,
+    /// The service has started, and its accounts come later.
+    pub(super) awaits_accounts: bool,
     /// It is killed in its next step.
     pub(super) dying: bool,
     /// How many accounts there are.
@@ -142,6 +144,7 @@ impl Restarts {
             enabled,
             rng: Rng::from_number(seed.rotate_left(32) ^ 0x5eed),
             down: false,
+            awaits_accounts: false,
             dying: false,
             accounts: OPERATORS,
             runs: 0,
@@ -280,6 +283,7 @@ impl City {
     pub(super) fn is_killed(&mut self) {
         self.trace(|| "the service is killed".to_owned());
         self.restarts.down = true;
+        self.restarts.awaits_accounts = false;
         let at = self.now.wall;
         for (call, facts) in &mut self.facts {
             let Some(end) = missing_end(*call, facts, |last| last.max(at)) else { continue };
@@ -326,6 +330,7 @@ impl City {
         if late {
             let until = self.now.mono + STARTS_WITHIN;
             self.phones.iter_mut().for_each(|phone| phone.unready_until = Some(until));
+            self.restarts.awaits_accounts = true;
             self.step(Input::Restore(restored));
             let after = self.restarts.millis(10, 20_000);
             self.schedule(after, Event::Restart(Moment::Accounts));
@@ -349,8 +354,12 @@ impl City {
 
     /// The accounts are read: the first time after a start, the state of before is restored.
     pub(super) fn reads_accounts(&mut self) {
-        if !self.restarts.down {
-            self.step(Input::Accounts(self.story.accounts(self.restarts.accounts)));
+        if self.restarts.down {
+            return;
+        }
+        self.step(Input::Accounts(self.story.accounts(self.restarts.accounts)));
+        // A kill in this step comes before the restored state can be seen.
+        if std::mem::take(&mut self.restarts.awaits_accounts) && !self.restarts.down {
             self.is_restored();
         }
     }
