@@ -73,7 +73,7 @@ fuzz_target!(|bytes: &[u8]| {
         let leg = LegNo(u32::from(what % 3));
         let command = match operation % 16 {
             0 => Command::Open { anchor },
-            1 => Command::Aim { anchor, remote: remote(slot, what >> 4) },
+            1 => Command::SetRemote { anchor, remote: remote(slot, what >> 4) },
             2 => Command::Bridge { a: anchor, b },
             3 => Command::Unbridge { anchor },
             4 => {
