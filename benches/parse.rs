@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use siaga::sip::flow::{Flow, Transport};
-use siaga::sip::message::{Stencil, request};
+use siaga::sip::message::{ResponseTemplate, request};
 use siaga::sip::wire::{Message, Method, Name, Parsed, parse};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
@@ -42,8 +42,8 @@ fn messages(bench: &mut Criterion) {
             (message.via().is_ok(), message.from().is_ok(), message.to().is_ok(), message.cseq().is_ok())
         });
     });
-    bench.bench_function("stencil of INVITE", |b| b.iter(|| Stencil::of(black_box(&message), flow)));
-    let stencil = Stencil::of(&message, flow);
+    bench.bench_function("stencil of INVITE", |b| b.iter(|| ResponseTemplate::of(black_box(&message), flow)));
+    let stencil = ResponseTemplate::of(&message, flow);
     bench.bench_function("180 from stencil", |b| {
         b.iter(|| stencil.response(180, Some("8a2b")).header(Name::Contact, b"<sip:112@192.0.2.1>").encode());
     });

@@ -1,6 +1,7 @@
-//! Ordered maps and sets whose iterations are counted in debug builds, so that a test shows that the work of a step does not grow with the
-//! number of calls, or that of a start with the square of the journal's files. What a look-up costs is in their structure: O(log n). Look-ups
-//! in maps are counted separately: a step that changes many calls may not look each of them up for every other one.
+//! Ordered maps and sets whose iterations are counted in debug builds, so that a test shows that the work of a step
+//! does not grow with the number of calls, or that of a start with the square of the journal's files. A single look-up
+//! takes O(log n) steps. Look-ups in maps are counted separately: a step that changes many calls may not look each of
+//! them up for every other one.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,12 @@ fn look_up() {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent, bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))]
 pub struct Map<K, V>(BTreeMap<K, V>);
+
+/// A `Map` for large values, each in its own allocation: a node of a `BTreeMap` has room for eleven values, and is half empty if the keys
+/// arrive in order.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent, bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))]
+pub struct BoxedMap<K, V>(Map<K, Box<V>>);
 
 /// A `BTreeSet` with counted iterations. Other methods are those of `BTreeSet`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -107,6 +114,68 @@ impl<K: Ord, V> Map<K, V> {
     }
 }
 
+impl<K: Ord, V> BoxedMap<K, V> {
+    /// Starts empty.
+    pub const fn new() -> Self {
+        Self(Map::new())
+    }
+
+    /// The value of a key; counted as a look-up.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key).map(|value| &**value)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key).map(|value| &mut **value)
+    }
+
+    /// Sets the value of a key.
+    pub fn insert(&mut self, key: K, value: V) {
+        self.0.insert(key, Box::new(value));
+    }
+
+    /// Removes a key and returns its value.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key).map(|value| *value)
+    }
+
+    /// True if the key has a value.
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All entries in order; counted.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.0.iter().map(|(key, value)| (key, &**value))
+    }
+
+    /// All keys in order; counted.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
+        self.0.keys()
+    }
+
+    /// All values in the order of their keys; counted.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
+        self.0.values().map(|value| &**value)
+    }
+
+    /// The same, to change them.
+    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
+        self.0.values_mut().map(|value| &mut **value)
+    }
+}
+
 impl<K: Ord> Set<K> {
     /// Starts empty.
     pub const fn new() -> Self {
@@ -133,6 +202,12 @@ impl<K: Ord> Set<K> {
 }
 
 impl<K: Ord, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Ord, V> Default for BoxedMap<K, V> {
     fn default() -> Self {
         Self::new()
     }
@@ -193,6 +268,19 @@ mod tests {
         assert_eq!((map.get("a"), map.get("b")), (Some(&1), None));
         assert_eq!(map.get_mut("a"), Some(&mut 1));
         assert_eq!((visits() - seen, look_ups() - looked), (0, 3));
+    }
+
+    #[test]
+    fn boxed_values_are_counted_like_others() {
+        let mut map = BoxedMap::new();
+        (0..10).for_each(|n| map.insert(n, n));
+        let (seen, looked) = (visits(), look_ups());
+        let found = (map.get(&3).copied(), map.get_mut(&4).copied(), map.get(&10).copied());
+        assert_eq!(found, (Some(3), Some(4), None));
+        assert_eq!((map.iter().count(), map.keys().count(), map.values().sum::<i32>()), (10, 10, 45));
+        map.values_mut().for_each(|value| *value += 1);
+        assert_eq!((visits() - seen, look_ups() - looked), (40, 3));
+        assert_eq!((map.remove(&3), map.remove(&3), map.len(), map.contains_key(&3)), (Some(4), None, 9, false));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Identities that every room shares, and the generator that makes them. Parsed once at the edge, valid ever after.
+//! Identities that all modules share, and the generator that creates them. Parsed once at the boundary, always valid afterwards.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng as _, SeedableRng as _};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 
@@ -95,8 +96,7 @@ impl fmt::Debug for Token {
 pub struct UuidError;
 
 /// Identifies one emergency call (not SIP's Call-ID): a UUID version 7 (RFC 9562 §5.7), so that ids sort by arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u128);
 
 impl CallId {
@@ -114,19 +114,26 @@ impl CallId {
     }
 }
 
+impl CallId {
+    /// The text: 32 lower-case hexadecimal digits in five groups.
+    fn text(self) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let mut nibble = 128_u32;
+        for (at, byte) in text.iter_mut().enumerate() {
+            if !matches!(at, 8 | 13 | 18 | 23) {
+                nibble -= 4;
+                *byte = HEX_DIGITS.get((self.0 >> nibble & 15) as usize).copied().unwrap_or(b'0');
+            }
+        }
+        text
+    }
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.0;
-        let part = |shift: u32, mask: u128| n >> shift & mask;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            part(96, 0xffff_ffff),
-            part(80, 0xffff),
-            part(64, 0xffff),
-            part(48, 0xffff),
-            part(0, 0xffff_ffff_ffff)
-        )
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -134,25 +141,39 @@ impl FromStr for CallId {
     type Err = UuidError;
 
     fn from_str(text: &str) -> Result<Self, UuidError> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(UuidError);
+        let (mut number, mut digits) = (0_u128, 0);
+        for byte in text.bytes().filter(|byte| *byte != b'-') {
+            let digit = char::from(byte).to_digit(16).ok_or(UuidError)?;
+            (number, digits) = (number << 4 | u128::from(digit), digits + 1);
         }
-        u128::from_str_radix(&digits, 16).map(Self).map_err(|_| UuidError)
+        if digits == 32 { Ok(Self(number)) } else { Err(UuidError) }
     }
 }
 
-impl From<CallId> for String {
-    fn from(id: CallId) -> Self {
-        id.to_string()
+impl Serialize for CallId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
-impl TryFrom<String> for CallId {
-    type Error = UuidError;
+impl<'de> Deserialize<'de> for CallId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(str::parse))
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, UuidError> {
-        text.parse()
+/// Reads an identity from text without copying it.
+struct Text<T, E>(fn(&str) -> Result<T, E>);
+
+impl<T, E: fmt::Display> Visitor<'_> for Text<T, E> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<F: serde::de::Error>(self, text: &str) -> Result<T, F> {
+        self.0(text).map_err(F::custom)
     }
 }
 
@@ -171,9 +192,8 @@ impl LegNo {
 #[error("not an operator's name; expected: 1 to 64 letters, digits, '.', '_' or '-'")]
 pub struct OperatorIdError;
 
-/// Names an operator; also his SIP user.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+/// The name of an operator, and the operator's SIP user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperatorId(Arc<str>);
 
 impl OperatorId {
@@ -198,17 +218,15 @@ impl fmt::Display for OperatorId {
     }
 }
 
-impl From<OperatorId> for String {
-    fn from(id: OperatorId) -> Self {
-        id.0.as_ref().to_owned()
+impl Serialize for OperatorId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
-impl TryFrom<String> for OperatorId {
-    type Error = OperatorIdError;
-
-    fn try_from(text: String) -> Result<Self, OperatorIdError> {
-        Self::parse(&text)
+impl<'de> Deserialize<'de> for OperatorId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(Self::parse))
     }
 }
 

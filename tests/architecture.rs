@@ -20,17 +20,21 @@ const ROOMS: &[(&str, &str)] = &[
     ("config", "limits clock ids sip acd media cdr switchboard"),
     ("store", "limits counted alarm clock ids cdr config"),
     ("cluster", "limits alarm clock ids sip acd media cdr switchboard config store"),
-    ("reports", "limits clock ids cdr config store"),
-    ("server", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports"),
-    ("cli", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports server"),
+    ("web", "limits clock ids config store"),
+    ("reports", "limits clock ids cdr config store web"),
+    ("server", "limits alarm clock ids sip acd media cdr switchboard config store cluster web reports"),
+    ("cli", "limits alarm clock ids sip acd media cdr switchboard config store cluster web reports server"),
 ];
 /// The parts of `switchboard`, lowest first: each may name itself and those above it in this list.
 const PARTS: &[&str] = &[
+    "few_map",
     "ids",
-    "alarm",
+    "timers",
     "pin",
+    "feature_codes",
+    "section",
     "settings",
-    "kept",
+    "saved_state",
     "input",
     "output",
     "step",
@@ -178,6 +182,69 @@ fn no_part_of_the_switchboard_names_a_part_below_it_in_the_list() {
         all.extend(upward(&relative, &text, &root));
     }
     assert!(all.is_empty(), "{} upward dependencies:\n{}", all.len(), all.join("\n"));
+}
+
+/// Maximum number of fields of a struct in the rooms that decide about calls.
+const FIELDS_MAX: usize = 15;
+/// Structs that may have more fields: sections of the configuration file have a field for each setting.
+const WIDE_STRUCTS: &[(&str, &str)] =
+    &[("src/acd/section.rs", "QueueSection"), ("src/switchboard/section.rs", "Features")];
+
+/// Each struct with named fields, and their number.
+fn structs(text: &str) -> Vec<(String, usize)> {
+    let (code, _) = split_code(text);
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("struct ") {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + "struct ".len()..];
+        let Some(open) = rest.find(['{', ';', '(']).filter(|open| rest[*open..].starts_with('{')) else { continue };
+        let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let (mut depth, mut fields, mut last) = (0_u32, 0, ' ');
+        for (c, next) in rest[open..].chars().zip(rest[open..].chars().skip(1).chain([' '])) {
+            match c {
+                '{' | '(' | '[' | '<' => depth += 1,
+                // `->` closes nothing.
+                '>' if last == '-' => {}
+                '}' | ')' | ']' | '>' => depth -= 1,
+                ':' if depth == 1 && next != ':' && last != ':' => fields += 1,
+                _ => {}
+            }
+            last = c;
+            if depth == 0 {
+                break;
+            }
+        }
+        found.push((name.to_owned(), fields));
+    }
+    found
+}
+
+#[test]
+fn no_struct_has_too_many_fields() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["switchboard", "acd", "media"].iter().for_each(|room| rust_files(&package.join("src").join(room), &mut files));
+    let (mut wide, mut count) = (Vec::new(), 0);
+    for path in files {
+        let relative = path.strip_prefix(package).unwrap().to_string_lossy().into_owned();
+        for (name, fields) in structs(&fs::read_to_string(&path).unwrap()) {
+            count += 1;
+            if fields > FIELDS_MAX && !WIDE_STRUCTS.contains(&(relative.as_str(), name.as_str())) {
+                wide.push(format!("{relative}: {name} has {fields} fields"));
+            }
+        }
+    }
+    assert!(count > 100, "found only {count} structs");
+    assert!(wide.is_empty(), "more than {FIELDS_MAX} fields:\n{}", wide.join("\n"));
+}
+
+#[test]
+fn the_fields_of_structs_are_counted() {
+    let text = "pub struct A<T> { /// x: y\n pub a: B<C, D>, b: fn(x: u8) -> crate::E, #[serde(skip)] c: [u8; 2] }
+        struct Unit; struct Pair(u8, u8); enum E { F { a: u8 } } struct B { d: (u8, u8) }";
+    assert_eq!(structs(text), [("A".to_owned(), 3), ("B".to_owned(), 1)]);
 }
 
 #[test]

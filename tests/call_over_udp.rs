@@ -29,7 +29,7 @@ use text::{credentials, header, response, sdp};
 struct Notes(mpsc::SyncSender<Fact>, mpsc::SyncSender<Command>);
 
 impl OutputSink for Notes {
-    fn presence(&mut self, _presence: siaga::switchboard::Presence) {}
+    fn account_state(&mut self, _presence: siaga::switchboard::AccountState) {}
 
     fn media(&mut self, command: Command) {
         self.1.send(command).unwrap();
@@ -47,7 +47,7 @@ impl OutputSink for Notes {
     fn phone_reach(&mut self, _account: &OperatorId, _contact: &str, _unreachable: bool) {}
 
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
-    fn guessing(&mut self, _: &str, _: Option<siaga::switchboard::Guess>) {}
+    fn guessing(&mut self, _: &str, _: Option<siaga::switchboard::PasswordGuess>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
     fn banned(&mut self, _: siaga::clock::Instant, _: &siaga::sip::guard::Ban) {}
     fn ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
@@ -59,9 +59,9 @@ impl OutputSink for Notes {
     fn none_ready(&mut self, _: bool) {}
     fn ports(&mut self, _: siaga::switchboard::PortShortage) {}
 
-    fn posture(&mut self, _: siaga::acd::Posture, _: u64, _: bool) {}
+    fn mode(&mut self, _: siaga::acd::OperatingMode, _: u64, _: bool) {}
 
-    fn step_over(&mut self) {}
+    fn turn_over(&mut self) {}
 }
 
 struct Service {
@@ -86,14 +86,14 @@ fn start(at: &'static str) -> Service {
             let config = Config::parse("config/siaga.toml", include_str!("../config/siaga.toml")).unwrap();
             let mut settings = config.switchboard();
             let transport = siaga::sip::flow::Transport::Udp;
-            settings.listeners = vec![Listener { transport, local, advertised: local.to_string() }];
+            settings.site.listeners = vec![Listener { transport, local, advertised: local.to_string() }];
             settings.trunks[0].peers.extend(Network::parse("::1"));
             let clock = Clock::start();
             // Media is IPv4 in every call, whatever family the signalling has.
             let ports = [20_000, 20_002].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
             let switchboard = Switchboard::new(clock.now(), settings, ports, Rng::from_number(1));
-            let hands = Notes(facts_in, media_in);
-            let signalling = Signalling::new(switchboard, clock, vec![socket], inbound, hands).unwrap();
+            let sink = Notes(facts_in, media_in);
+            let signalling = Signalling::new(switchboard, clock, vec![socket], inbound, sink).unwrap();
             address_in.send(local).unwrap();
             tally_in.send(signalling.run().await).unwrap();
         });
@@ -179,7 +179,7 @@ fn a_service_that_listens_on_every_address_sees_that_a_phone_is_gone() {
     service.address.set_ip("127.0.0.77".parse().unwrap());
     let operator = OperatorId::parse("budi").unwrap();
     let ha1 = Ha1::new("budi", "127.0.0.1", "pw-budi");
-    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, badge: None };
+    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, station_login: None };
     service.inbox.blocking_send(Inbound::Accounts(vec![account])).unwrap();
     let phone = Peer::new("127.0.0.3", service.address);
     register(&phone, "budi");
@@ -205,7 +205,7 @@ fn a_service_that_listens_on_every_address_sees_that_a_phone_is_gone() {
 fn call(service: &Service, trunk_host: &str, phone_host: &str) {
     let operator = OperatorId::parse("budi").unwrap();
     let ha1 = Ha1::new("budi", "127.0.0.1", "pw-budi");
-    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, badge: None };
+    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, station_login: None };
     service.inbox.blocking_send(Inbound::Accounts(vec![account])).unwrap();
     let (trunk, phone) = (Peer::new(trunk_host, service.address), Peer::new(phone_host, service.address));
     register(&phone, "budi");

@@ -46,7 +46,7 @@ fn records_in_full() {
 }
 
 #[test]
-fn talk_is_credited_to_whom_it_belongs() {
+fn talk_is_credited_to_the_operator_who_talked() {
     let cdr = stories::taken_over(1, MORNING).cdr();
     let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.lost)).collect();
     assert_eq!(talks, [(stories::by("op0002"), 30_000, true), (stories::by("op0001"), 40_000, false)]);
@@ -60,7 +60,7 @@ fn talk_is_credited_to_whom_it_belongs() {
 }
 
 #[test]
-fn who_passes_a_caller_on_is_credited_for_his_seconds_and_no_more() {
+fn a_transferring_operator_is_credited_only_for_the_own_talk() {
     let cdr = stories::passed_on(1, MORNING).cdr();
     let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.transferred)).collect();
     let (first, second) = (stories::by("op0001"), stories::by("op0002"));
@@ -73,7 +73,7 @@ fn who_passes_a_caller_on_is_credited_for_his_seconds_and_no_more() {
 }
 
 #[test]
-fn guests_are_credited_for_their_seconds_and_who_only_listens_for_none() {
+fn participants_are_credited_for_their_talk_and_listeners_for_none() {
     let cdr = stories::conferred(1, MORNING).cdr();
     let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.guest)).collect();
     let (first, colleague, supervisor) = (stories::by("op0001"), stories::by("op0002"), stories::by("op0003"));
@@ -100,7 +100,7 @@ fn guests_are_credited_for_their_seconds_and_who_only_listens_for_none() {
 }
 
 #[test]
-fn guests_of_a_call_that_was_interrupted_leave_with_it_and_of_an_open_one_have_no_time_yet() {
+fn participants_of_an_interrupted_call_leave_with_it_and_of_an_open_call_have_no_time_yet() {
     let joined = FactKind::GuestJoined { leg: LegNo(2), who: stories::by("op0002"), role: Role::Guest };
     let open = Story::new(1, MORNING, None).offered(2, 1, "op0001").answered(5_000, 1, "op0001").then(6_000, joined);
     assert_eq!(open.cdr().talks.iter().map(siaga::cdr::Talk::millis).sum::<u64>(), 0);

@@ -146,14 +146,14 @@ fn a_check_names_existing_accounts_whose_name_is_dialled_for_another_purpose() {
     let url = format!("sqlite:{}", folder.path().join("siaga.db").display());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let store = Store::open(&url).await.unwrap();
-        for row in [row("112", 0), row("PMI", 1), row("sari", 0)] {
+        for row in [row("112", 0), row("PMI", 1), row("sari", 0), row("SARI", 0)] {
             assert!(store.add_operator(&row).await.unwrap());
         }
         store.close().await;
     });
     let (good, told) = siaga(folder.path(), &["check"]);
-    assert!(!good && told.contains("2 errors"), "{told}");
-    for account in ["\"112\" is also the emergency number", "\"PMI\" is also the name of an agency"] {
+    assert!(!good && told.contains("3 errors"), "{told}");
+    for account in ["\"112\" is also the emergency", "\"PMI\" is also the name of an agency", "only in case"] {
         assert!(told.contains(account), "{account} is not in {told}");
     }
 }

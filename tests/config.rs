@@ -66,7 +66,7 @@ fn an_agency_has_a_name_that_can_be_dialled_and_a_number_of_its_own() {
     let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
     let agency = |name: &str, number: &str| format!("[[agency]]\nname = \"{name}\"\nnumber = \"{number}\"\n");
     let good = Config::parse("test.toml", &format!("{trunk}{}", agency("damkar", "0725113"))).unwrap();
-    assert_eq!(good.switchboard().agencies[0].number, "0725113");
+    assert_eq!(good.switchboard().numbers.agencies[0].number, "0725113");
     let bad = [agency("pos 1", "x"), agency("PLN", "123"), agency("pln", "112")].concat();
     let told = faults(&format!("{trunk}{bad}")).join("\n");
     for key in ["agency[0].name", "agency[0].number", "agency[2].name", "agency[2].number"] {
@@ -79,9 +79,9 @@ fn supervisors_are_named_once_each_and_feature_codes_are_codes_of_their_own() {
     let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
     let good = Config::parse("test.toml", &format!("{trunk}[operators]\nsupervisors = [\"ani\"]\n")).unwrap();
     let settings = good.switchboard();
-    assert_eq!(settings.supervisors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ani"]);
-    let codes = &settings.feature_codes;
-    let told = [&codes.conference, &codes.listen, &codes.whisper, &codes.barge, &codes.take_over, &codes.pick_up];
+    assert_eq!(settings.operators.supervisors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ani"]);
+    let (codes, of) = (&settings.feature_codes, &settings.feature_codes.supervisors);
+    let told = [&codes.conference, &of.listen, &of.whisper, &of.barge, &of.take_over, &of.pick_up];
     assert_eq!(told, ["*30", "*21", "*22", "*23", "*24", "*25"]);
     let bad = "[operators]\nsupervisors = [\"ani\", \"ani\", \"a b\"]\n[features]\nlisten = \"*11\"\nbarge = \"23\"\n";
     let told = faults(&format!("{trunk}{bad}")).join("\n");
@@ -116,10 +116,10 @@ fn how_much_is_borne_can_be_less_than_the_service_can_bear_and_not_more() {
     let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
     let terms = "[sip]\nconnection_message_seconds = 5\nconnections_per_address = 40\n[site]\nmax_calls = 50\n";
     let config = Config::parse("small.toml", &format!("{trunk}{terms}")).unwrap();
-    assert_eq!(config.switchboard().calls_max, 50);
+    assert_eq!(config.switchboard().calls.max, 50);
     assert_eq!((config.sip.connections.message.as_secs(), config.sip.connections.per_address), (5, 40));
     let running = Config::parse("running.toml", trunk).unwrap();
-    assert_eq!(running.switchboard().calls_max, 2_500);
+    assert_eq!(running.switchboard().calls.max, 2_500);
     assert_eq!(config.needs_restart(&running), ["sip.connection_message_seconds", "sip.connections_per_address"]);
     let terms = terms.replace("= 50", "= 20001").replace("= 5\n", "= 0\n").replace("= 40", "= 16000");
     let told = faults(&format!("{trunk}{terms}")).join("\n");
@@ -194,8 +194,8 @@ fn the_desks_of_the_file_know_their_calls_operators_and_overflow() {
     assert_eq!((queue.strategy, police.strategy), (Strategy::RoundRobin, Strategy::Random));
     assert_eq!((queue.members.is_none(), fire.members.as_ref().map(BTreeMap::len)), (true, Some(1)));
     assert_eq!(fire.overflow.to, [DeskNo(2)], "[queue] is the first");
-    assert_eq!(settings.desks[1].numbers, ["113"]);
-    assert_eq!(settings.desks.iter().map(|desk| desk.priority).collect::<Vec<_>>(), [0, 0, 3]);
+    assert_eq!(settings.numbers.desks[1].numbers, ["113"]);
+    assert_eq!(settings.numbers.desks.iter().map(|desk| desk.priority).collect::<Vec<_>>(), [0, 0, 3]);
 }
 
 #[test]
@@ -213,14 +213,14 @@ fn escalations_break_reasons_and_announcements_reach_the_switchboard() {
     assert_eq!(steps(0), [(9, vec![DeskNo(1)])]);
     assert_eq!(steps(1), [(20, vec![DeskNo(2)]), (40, vec![])]);
     let outside: Vec<_> =
-        settings.desks[1].outside.iter().map(|(after, number)| (after.as_secs(), number.as_str())).collect();
+        settings.numbers.desks[1].outside.iter().map(|(after, number)| (after.as_secs(), number.as_str())).collect();
     assert_eq!(outside, [(50, "0725113")], "and no desk");
     assert_eq!(settings.acd.desks[1].progress.as_secs(), 7);
     assert_eq!(
         (settings.acd.desks[1].strategy, settings.acd.desks[2].strategy),
         (Strategy::RingProgressively, Strategy::RingAll)
     );
-    assert_eq!((settings.announce_each.unwrap().as_secs(), settings.break_reasons.len()), (30, 2));
+    assert_eq!((settings.calls.announce_each.unwrap().as_secs(), settings.operators.break_reasons.len()), (30, 2));
     let told = faults(
         "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[queue]\nannounce_seconds = 5\nescalation = [{ after_seconds = 9, to = ['nobody'] }]\n\
          [operators]\nbreak_reasons = ['meal', 'meal']\n[features]\nwrap_up = '*139'\n",
@@ -232,7 +232,7 @@ fn escalations_break_reasons_and_announcements_reach_the_switchboard() {
 }
 
 #[test]
-fn desks_that_claim_the_same_or_overflow_to_nobody_are_told() {
+fn desks_with_the_same_number_or_an_unknown_overflow_are_errors() {
     let found = faults(
         "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[[desk]]\nname = 'a'\nnumbers = ['112', '113']\noverflow_seconds = 5\noverflow = ['a', 'x']\n\
          [[desk]]\nname = 'a'\nnumbers = ['113']\nservices = ['fire']\n\
@@ -295,7 +295,7 @@ fn a_trunks_sound_and_our_name_are_checked() {
     let text = "[sip]\nserver_header = \"siaga/1\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ncodecs = [\"PCMU\", \"PCMA\"]\n\
                 dtmf_payload_type = 96\n[[trunk]]\nname = \"b\"\npeers = [\"10.0.0.2\"]\ndtmf = \"info\"\n";
     let config = Config::parse("test.toml", text).unwrap();
-    assert_eq!(config.switchboard().server_header.as_deref(), Some("siaga/1"));
+    assert_eq!(config.switchboard().site.server_header.as_deref(), Some("siaga/1"));
     let both = [AudioCodec::Pcmu, AudioCodec::Pcma];
     assert_eq!(config.trunks[0].terms.formats, Formats::new(&both, Some(96)));
     assert_eq!(config.trunks[1].terms.formats, Formats::new(&[], None));
@@ -305,8 +305,8 @@ fn a_trunks_sound_and_our_name_are_checked() {
 fn callers_categories_and_codes_are_checked() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[callers]\nrepeat_minutes = 0\ncall_back_hours = 100\n\
                 [[category]]\ncode = \"a\"\nname = \"x\"\n[[category]]\ncode = \"1\"\nname = \"X\"\n\
-                [posture]\nhours = 169\nincident_wrap_up_seconds = 3601\nincident_text = \"a\\nb\"\n\
-                [features]\ncall_back = \"*415\"\nposture_drill = \"*61\"\n[operators]\noverlap_minutes = 300\nchanges = \"nowhere.csv\"\n";
+                [mode]\nhours = 169\nincident_wrap_up_seconds = 3601\nincident_text = \"a\\nb\"\n\
+                [features]\ncall_back = \"*415\"\nmode_drill = \"*61\"\n[operators]\noverlap_minutes = 300\nchanges = \"nowhere.csv\"\n";
     let told = faults(text).join("\n");
     for part in [
         "callers.repeat_minutes: 0",
@@ -314,10 +314,10 @@ fn callers_categories_and_codes_are_checked() {
         "category[0].code: \"a\" cannot be dialled",
         "category[1].name: \"X\" is listed twice",
         "features.call_back: \"*415\" begins with \"*41\"",
-        "posture.hours: 169",
-        "posture.incident_wrap_up_seconds: 3601",
-        "posture.incident_text: a text of 3 bytes, or of several lines",
-        "features.posture_drill: \"*61\" is the code of two features",
+        "mode.hours: 169",
+        "mode.incident_wrap_up_seconds: 3601",
+        "mode.incident_text: a text of 3 bytes, or of several lines",
+        "features.mode_drill: \"*61\" is the code of two features",
         "operators.overlap_minutes: 300",
         "/nowhere.csv: ",
         "operators.changes: there is no roster",

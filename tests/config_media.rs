@@ -66,7 +66,7 @@ fn the_media_networks_of_phones_are_addresses() {
         assert!(told.contains("test.toml:5"), "{phones}: {told}");
     }
     let config = Config::parse("test.toml", &media("[\"10.9.0.0/24\", \"2001:db8::/64\"]")).unwrap();
-    assert_eq!(config.switchboard().phone_media.len(), 2);
+    assert_eq!(config.switchboard().media.phones.len(), 2);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn calls_at_once_are_half_of_the_port_pairs_unless_the_file_says_otherwise() {
     let fewer = config("[site]\nmax_calls = 100\n");
     assert_eq!((fewer.calls_max(), told(&fewer)), (100, None));
     let more = config("[site]\nmax_calls = 101\n");
-    assert_eq!((more.switchboard().calls_max, more.media.pairs()), (101, 200));
+    assert_eq!((more.switchboard().calls.max, more.media.pairs()), (101, 200));
     let warning = told(&more).unwrap();
     for part in ["test.toml:7: site.max_calls: 101 calls", "200 pairs", "only 100 callers", "expected: at most 100"] {
         assert!(warning.contains(part), "{part}: {warning}");

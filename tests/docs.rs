@@ -171,11 +171,15 @@ const UNWANTED: &[&str] = &[
     "guest",
     "guests",
     "heir",
-    "heirs",
+    "successors",
     "in vain",
     "at a click",
     "right would be",
 ];
+
+/// The folders of code that are checked, and whether their messages are checked as well. Messages of tests contain SIP and names.
+const FOLDERS_OF_CODE: &[(&str, bool)] =
+    &[("src", true), ("benches", false), ("examples", false), ("fuzz/fuzz_targets", false), ("tests", false)];
 
 /// The unwanted words of a line, in lower case. Text in backticks is exempt: it is code.
 fn unwanted(line: &str) -> Vec<&'static str> {
@@ -253,6 +257,102 @@ fn documents_and_config_comments_use_the_words_of_the_glossary() {
         found.extend(unwanted(&words).iter().map(|word| format!("config/siaga.toml:{no}: {word}")));
     }
     assert!(found.is_empty(), "{} unwanted words:\n{}", found.len(), found.join("\n"));
+}
+
+/// The comments and the string literals of Rust code, line by line, with their line numbers. `true`: a comment.
+fn rust_texts(code: &str) -> Vec<(usize, bool, String)> {
+    let code: Vec<char> = code.chars().collect();
+    let at = |i: usize| code.get(i).copied().unwrap_or('\0');
+    let (mut found, mut line, mut i) = (Vec::new(), 1, 0);
+    while i < code.len() {
+        let hashes = (1..).take_while(|n| at(i + n) == '#').count();
+        let before = if i > 1 && at(i - 1) == 'b' { i - 2 } else { i.saturating_sub(1) };
+        let starts_raw = at(i) == 'r' && at(i + 1 + hashes) == '"' && !at(before).is_alphanumeric();
+        let end = if at(i) == '/' && at(i + 1) == '/' {
+            (i..code.len()).find(|end| at(*end) == '\n').unwrap_or(code.len())
+        } else if starts_raw {
+            let closes = |end: &usize| at(*end) == '"' && (1..=hashes).all(|n| at(end + n) == '#');
+            (i + 2 + hashes..code.len()).find(closes).map_or(code.len(), |end| end + 1 + hashes)
+        } else if at(i) == '"' {
+            let mut end = i + 1;
+            while end < code.len() && at(end) != '"' {
+                end += if at(end) == '\\' { 2 } else { 1 };
+            }
+            end + 1
+        } else {
+            let char_literal = at(i) == '\'' && (at(i + 1) == '\\' || at(i + 2) == '\'');
+            line += usize::from(at(i) == '\n');
+            i += if char_literal { 3 } else { 1 };
+            continue;
+        };
+        let text: String = code.get(i..end.min(code.len())).unwrap_or_default().iter().collect();
+        for (no, part) in (line..).zip(text.split('\n')) {
+            found.push((no, text.starts_with("//"), part.to_owned()));
+        }
+        line += text.matches('\n').count();
+        i = end;
+    }
+    found
+}
+
+/// True if a string literal is a message: a text of several words that is neither SQL nor a message of a protocol.
+fn is_message(text: &str) -> bool {
+    let inner = text.trim_start_matches(['b', 'r', '#', '"']).trim_start();
+    let sql =
+        ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "WITH ", "AND ", "FROM ", "WHERE ", "CAST(", "COUNT("];
+    inner.contains(' ') && !text.contains("\\r\\n") && !sql.iter().any(|word| inner.starts_with(word))
+}
+
+/// The Rust files under a folder of the package.
+fn rust_files(folder: &str) -> Vec<std::path::PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![package().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn comments_messages_and_help_texts_use_the_words_of_the_glossary() {
+    let mut found = Vec::new();
+    for (folder, with_messages) in FOLDERS_OF_CODE {
+        let files = rust_files(folder);
+        assert!(!files.is_empty(), "{folder} has no file");
+        for path in files {
+            let code = fs::read_to_string(&path).unwrap();
+            for (no, is_comment, text) in rust_texts(&code) {
+                if is_comment || *with_messages && is_message(&text) {
+                    found.extend(unwanted(&text).iter().map(|word| format!("{}:{no}: {word}", path.display())));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} unwanted words:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn unwanted_words_of_code_are_found_in_comments_and_messages_only() {
+    let words = |code: &str| -> Vec<(usize, &str)> {
+        let texts = rust_texts(code).into_iter().filter(|(_, is_comment, text)| *is_comment || is_message(text));
+        texts.flat_map(|(no, _, text)| unwanted(&text).into_iter().map(move |word| (no, word))).collect()
+    };
+    for word in UNWANTED {
+        let code = format!("//! {word}\n/// a {word}\nfn {0}() {{}} // {word}\n\"a {word}\"", word.replace(' ', "_"));
+        assert_eq!(words(&code), [(1, *word), (2, *word), (3, *word), (4, *word)], "{code}");
+    }
+    assert_eq!(
+        words("let guest = 'x'; // `guest`\nf('\\'', '\"', \"guest\", \"SELECT guest\", \"To: guest\\r\\n\");"),
+        []
+    );
+    assert_eq!(words("f::<'a>(r#\"a \"b\" guest\"#); \"//\"; \"\\\" a\nguest b\""), [(1, "guest"), (2, "guest")]);
 }
 
 /// An open code block or quotation would hide the rest of a page from the check above.

@@ -17,10 +17,10 @@ use siaga::clock::Timestamp;
 use siaga::counted::visits;
 use siaga::store::crash_log::{CrashLog, Files};
 use siaga::store::journal::segments::{self, State};
-use siaga::store::journal::{self, Journal, JournalError, Life, Place, record};
+use siaga::store::journal::{self, Journal, JournalError, JournalPosition, ProcessRun, record};
 use stories::MORNING;
 
-const ALL: Place = Place { segment: i64::MAX, position: 0 };
+const ALL: JournalPosition = JournalPosition { segment: i64::MAX, position: 0 };
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(MORNING + millis)
@@ -49,7 +49,7 @@ fn what_was_appended_is_read_back_in_order_and_places_rise() {
         places.push(place);
     }
     assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
-    let whole = journal::read(dir.path(), Place::default(), journal.end(), usize::MAX).unwrap();
+    let whole = journal::read(dir.path(), JournalPosition::default(), journal.end(), usize::MAX).unwrap();
     assert_eq!((whole.facts(), whole.next), (facts.clone(), journal.end()));
     assert_eq!((whole.lost_bytes, whole.unknown), (0, 0));
     // Between two places lies the group that was appended between them.
@@ -64,7 +64,7 @@ fn reading_in_small_chunks_loses_and_repeats_nothing() {
     for run in 0..3 {
         Journal::open(dir.path(), at(run)).unwrap().append(facts().iter(), at(run)).unwrap();
     }
-    let (mut read, mut place) = (Vec::new(), Place::default());
+    let (mut read, mut place) = (Vec::new(), JournalPosition::default());
     loop {
         let chunk = journal::read(dir.path(), place, ALL, 4).unwrap();
         assert!(chunk.facts().len() <= 4);
@@ -93,7 +93,7 @@ fn a_torn_end_costs_only_what_was_torn() {
     for length in (0..=bytes.len()).rev() {
         fs::write(&torn, &bytes[..length]).unwrap();
         let whole = ends.iter().rposition(|end| *end <= length as u64).unwrap();
-        let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+        let chunk = journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap();
         assert_eq!(chunk.facts(), facts[..whole], "{length} bytes");
         assert_eq!(chunk.lost_bytes, length as u64 - ends[whole], "{length} bytes");
         assert_eq!(chunk.damaged, [] as [i64; 0], "{length} bytes: the disk was full, or the service was killed");
@@ -101,13 +101,13 @@ fn a_torn_end_costs_only_what_was_torn() {
     // The next run writes behind it and both are read.
     fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[3]].into_iter(), at(1)).unwrap();
-    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    let chunk = journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap();
     assert_eq!((chunk.facts(), chunk.damaged), (facts.to_vec(), Vec::new()));
     // Before the place up to which the journal is synced nothing can be torn.
     let last = segments::list(dir.path(), State::Waiting).unwrap()[0];
-    let synced = Place { segment: last, position: i64::try_from(bytes.len()).unwrap() };
+    let synced = JournalPosition { segment: last, position: i64::try_from(bytes.len()).unwrap() };
     fs::write(&torn, [&bytes[..bytes.len() - 1], b"\0\0\0"].concat()).unwrap();
-    assert_eq!(journal::read(dir.path(), Place::default(), synced, usize::MAX).unwrap().damaged, [last]);
+    assert_eq!(journal::read(dir.path(), JournalPosition::default(), synced, usize::MAX).unwrap().damaged, [last]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_flipped_bit_never_makes_another_fact_and_costs_one_fact() {
             flipped[place] ^= 1 << bit;
             fs::write(&damaged, flipped).unwrap();
             let hit = ends.iter().filter(|end| **end <= place as u64).count();
-            let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+            let chunk = journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap();
             let others = facts.iter().enumerate().filter(|(no, _)| *no != hit).map(|(_, fact)| fact);
             let wanted: Vec<Fact> = others.chain([&facts[0]]).cloned().collect();
             assert_eq!(chunk.facts(), wanted, "bit {bit} of byte {place}");
@@ -158,7 +158,7 @@ fn a_fact_of_another_version_is_read_as_it_is_and_what_is_no_fact_is_counted() {
     fs::write(&file, bytes).unwrap();
     drop(journal);
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[1]].into_iter(), at(1)).unwrap();
-    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    let chunk = journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap();
     assert_eq!((chunk.unknown, chunk.lost_bytes), (1, 0));
     assert_eq!(chunk.facts(), facts[..2]);
     let unknown = &chunk.entries[1];
@@ -172,7 +172,7 @@ fn a_torn_end_of_zeros_is_no_damage() {
     let file = files(dir.path()).remove(0);
     let bytes = [fs::read(&file).unwrap(), vec![0; 300]].concat();
     fs::write(&file, bytes).unwrap();
-    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    let chunk = journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap();
     assert_eq!((chunk.facts().len(), chunk.lost_bytes, chunk.damaged.len()), (1, 300, 0));
 }
 
@@ -191,23 +191,23 @@ fn what_a_killed_run_left_in_memory_is_taken_over_before_the_next_run_and_shows_
     drop((first, crash_log));
 
     let second = Journal::open(dir.path(), at(60_000)).unwrap();
-    let begin = Place { segment: second.first_segment(), position: 0 };
-    let before = journal::read(dir.path(), Place::default(), begin, usize::MAX).unwrap().facts();
+    let begin = JournalPosition { segment: second.first_segment(), position: 0 };
+    let before = journal::read(dir.path(), JournalPosition::default(), begin, usize::MAX).unwrap().facts();
     assert_eq!(
         before,
         [&facts[..3], &facts[2..5]].concat(),
         "what was on the disk already comes twice: it is stored once"
     );
-    let lives = journal::runs_before(dir.path(), second.first_segment()).unwrap();
-    assert_eq!(lives.len(), 1);
+    let runs = journal::runs_before(dir.path(), second.first_segment()).unwrap();
+    assert_eq!(runs.len(), 1);
     assert!(Files::of(dir.path()).unwrap().left_beside(at(60_000)).unwrap().is_empty(), "it is taken over once");
     drop(second);
     // The next run's loop appends facts before its journal is open: they do not count as those of an earlier run.
     CrashLog::open(dir.path(), at(89_000)).append(&records).unwrap();
     let lock = journal::Lock::take(dir.path()).unwrap();
     let third = Journal::open_locked(dir.path(), lock, at(90_000), at(89_000)).unwrap();
-    let begin = Place { segment: third.first_segment(), position: 0 };
-    assert_eq!(journal::read(dir.path(), Place::default(), begin, usize::MAX).unwrap().facts(), before);
+    let begin = JournalPosition { segment: third.first_segment(), position: 0 };
+    assert_eq!(journal::read(dir.path(), JournalPosition::default(), begin, usize::MAX).unwrap().facts(), before);
     let files = Files::of(dir.path()).unwrap();
     assert_eq!(files.left_beside(at(99_000)).unwrap().len(), 1);
     files.remove_all();
@@ -228,14 +228,15 @@ fn many_small_segments_are_looked_through_once() {
         work();
         visits() - before
     };
-    let lives = || assert_eq!(journal::runs_before(dir.path(), i64::MAX).unwrap().len(), 1);
-    assert_eq!(looked_at(&lives), folder, "each file's name is read once");
-    let count = || assert_eq!(segments::count(dir.path(), Place::default(), ALL).unwrap(), 1_001);
+    let runs = || assert_eq!(journal::runs_before(dir.path(), i64::MAX).unwrap().len(), 1);
+    assert_eq!(looked_at(&runs), folder, "each file's name is read once");
+    let count = || assert_eq!(segments::count(dir.path(), JournalPosition::default(), ALL).unwrap(), 1_001);
     assert_eq!(looked_at(&count), folder);
-    let read =
-        || assert_eq!(journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap().entries.len(), 1_001);
+    let read = || {
+        assert_eq!(journal::read(dir.path(), JournalPosition::default(), ALL, usize::MAX).unwrap().entries.len(), 1_001)
+    };
     assert_eq!(looked_at(&read), folder);
-    let end = Place { segment: MORNING + 1_000, position: 0 };
+    let end = JournalPosition { segment: MORNING + 1_000, position: 0 };
     let retire = || assert_eq!(segments::retire_before(dir.path(), end).unwrap(), 1_000);
     assert_eq!(looked_at(&retire), folder);
 }
@@ -254,11 +255,11 @@ fn a_folder_that_is_removed_or_moved_under_a_running_service_is_made_anew_with_t
             fs::rename(&folder, dir.path().join("moved")).unwrap();
         }
         assert!(
-            journal::read(&folder, Place::default(), before, usize::MAX).is_err(),
+            journal::read(&folder, JournalPosition::default(), before, usize::MAX).is_err(),
             "nothing is read, and that is an error"
         );
         let after = journal.append(facts[4..6].iter(), at(1)).unwrap();
-        assert_eq!(journal::read(&folder, Place::default(), after, usize::MAX).unwrap().facts(), facts[..6]);
+        assert_eq!(journal::read(&folder, JournalPosition::default(), after, usize::MAX).unwrap().facts(), facts[..6]);
         assert!(matches!(Journal::open(&folder, at(2)), Err(JournalError::InUse)), "the new folder is locked");
         drop(journal);
         assert_eq!(Journal::open(&folder, at(3)).unwrap().id(), id);
@@ -276,15 +277,15 @@ fn stored_segments_are_kept_for_their_days_and_damaged_ones_until_they_are_remov
         journal.beat(at(day * DAY)).unwrap();
     }
     segments::keep_damaged(dir.path(), MORNING);
-    let last = Place { segment: MORNING + 3 * DAY, position: 1 };
+    let last = JournalPosition { segment: MORNING + 3 * DAY, position: 1 };
     assert_eq!(segments::retire_before(dir.path(), last).unwrap(), 3);
     let (waiting, stored, damaged) = (State::Waiting, State::Stored, State::Damaged);
     assert_eq!(segments::list(dir.path(), waiting).unwrap(), [MORNING + 3 * DAY]);
     assert_eq!(segments::list(dir.path(), stored).unwrap(), [MORNING + DAY, MORNING + 2 * DAY]);
     assert_eq!(segments::list(dir.path(), damaged).unwrap(), [MORNING]);
     let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
-    assert_eq!(segments::forget_stored(dir.path(), days(3)).unwrap(), 0);
-    assert_eq!(segments::forget_stored(dir.path(), days(2)).unwrap(), 1);
+    assert_eq!(segments::remove_stored(dir.path(), days(3)).unwrap(), 0);
+    assert_eq!(segments::remove_stored(dir.path(), days(2)).unwrap(), 1);
     assert_eq!(segments::list(dir.path(), stored).unwrap(), [MORNING + 2 * DAY]);
     assert_eq!(segments::make_room(dir.path(), 4).unwrap(), 1);
     assert_eq!(segments::list(dir.path(), damaged).unwrap(), [MORNING], "neither time nor a full disk removes it");
@@ -305,7 +306,7 @@ fn a_full_segment_is_followed_by_the_next_and_old_ones_can_be_removed() {
         journal.append([fact].into_iter(), at(0)).unwrap();
     }
     assert_eq!(files(dir.path()).len(), 2);
-    let middle = journal::read(dir.path(), Place::default(), journal.end(), 5).unwrap();
+    let middle = journal::read(dir.path(), JournalPosition::default(), journal.end(), 5).unwrap();
     assert_eq!(middle.facts(), facts[..5]);
     assert_eq!(segments::retire_before(dir.path(), middle.next).unwrap(), 0, "its segment is still needed");
     let rest = journal::read(dir.path(), middle.next, journal.end(), usize::MAX).unwrap();
@@ -359,7 +360,7 @@ fn numbers_rise_over_an_emptied_folder_and_over_a_clock_that_is_set_back() {
 #[test]
 fn each_run_has_its_own_last_sign_of_life() {
     let dir = tempfile::tempdir().unwrap();
-    let life = |began, last_sign| Life { began: at(began), last_sign: at(last_sign) };
+    let life = |began, last_write| ProcessRun { began: at(began), last_write: at(last_write) };
     let begin = |began: u32| {
         let mut journal = Journal::open(dir.path(), at(began.into())).unwrap();
         let started = FactKind::Started { version: String::new() };
@@ -374,7 +375,7 @@ fn each_run_has_its_own_last_sign_of_life() {
     // Killed before it had written anything: no life.
     drop(Journal::open(dir.path(), at(70_000)).unwrap());
     let mut second = begin(90_000);
-    // Its segment is full, and it lives on in the next.
+    // Its segment is full, and it runs on in the next.
     let full: Vec<Fact> = (0..6).map(heavy).collect();
     second.append(full.iter(), at(90_001)).unwrap();
     second.beat(at(95_000)).unwrap();
@@ -382,8 +383,8 @@ fn each_run_has_its_own_last_sign_of_life() {
     second.beat(at(99_000)).unwrap();
     drop(second);
     let third = Journal::open(dir.path(), at(100_000)).unwrap();
-    let lives = journal::runs_before(dir.path(), third.first_segment()).unwrap();
-    assert_eq!(lives, [life(0, 65_432), life(90_000, 99_000)]);
+    let runs = journal::runs_before(dir.path(), third.first_segment()).unwrap();
+    assert_eq!(runs, [life(0, 65_432), life(90_000, 99_000)]);
 }
 
 /// Runs the test `name` of this program on a disk of its own that has 1 MiB.

@@ -141,7 +141,7 @@ impl House {
         }
     }
 
-    /// Waits until all commands so far are carried out: the answer for a slot that nobody opened comes after them.
+    /// Waits until all commands so far are carried out: the answer for a slot that was never opened comes after them.
     fn settle(&self) {
         let nobody = AnchorId { slot: 3, generation: 0 };
         self.media.command(Command::Close { anchor: nobody });
@@ -165,7 +165,7 @@ fn channel_for_tests() -> (impl FnMut(Event) + Send + Clone + 'static, Receiver<
     (move |event| drop(sender.send(event)), receiver)
 }
 
-/// Eight ports that nobody has, by asking for one and taking the place after it.
+/// Eight free ports, by requesting one and using those after it.
 fn free_range() -> std::ops::RangeInclusive<u16> {
     loop {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() & !1;
@@ -216,7 +216,7 @@ fn three_in_a_room_hear_each_other_wherever_their_ports_live() {
             house.media.command(Command::Bridge { a: CALLER, b: OPERATOR });
             house.media.command(Command::Open { anchor: GUEST });
             house.media.command(Command::SetRemote { anchor: GUEST, remote: guest.remote() });
-            let party = |(anchor, hears)| Party { anchor, hears, taped: true };
+            let party = |(anchor, hears)| Party { anchor, hears, recorded: true };
             let parties = [(CALLER, 0b110), (OPERATOR, 0b101), (GUEST, 0b011)].map(party).to_vec();
             assert!(house.media.command(Command::Mix { room, parties }));
             let mut phones = [caller, operator, guest];
@@ -327,14 +327,14 @@ fn reports_digits_and_silence_are_told() {
             assert_eq!(operator.hear().0[1] & 0x7f, 101);
         }
         house.wait(|event| *event == Event::Digit { anchor: CALLER, digit: '#' });
-        house.wait(|event| *event == Event::Silent { anchor: CALLER });
+        house.wait(|event| *event == Event::Silent { anchor: CALLER, limit: None });
         let digits = house.events.try_iter().filter(|event| matches!(event, Event::Digit { .. })).count();
         assert_eq!(digits, 0, "once");
     });
 }
 
 #[test]
-fn what_waits_at_a_port_before_it_opens_belongs_to_nobody() {
+fn packets_that_arrive_before_a_port_opens_are_dropped() {
     each_engine(|engine| {
         let house = House::start(engine, 1, None);
         let mut early = Phone::new(Codec::Pcma, house.ports[0]);

@@ -56,6 +56,8 @@ impl Machine {
         program(&bin, "id", "#!/bin/bash\necho 0\n");
         program(&bin, "env", "#!/bin/bash\nexec \"${@:2}\"\n");
         program(&bin, "apt-cache", "#!/bin/bash\nexit 100\n");
+        fs::create_dir_all(machine.path("built")).unwrap();
+        fs::write(machine.path("built/inter.woff2"), "font").unwrap();
         machine
     }
 
@@ -90,6 +92,7 @@ impl Machine {
             .env("HOME", self.path("home"))
             .env("CARGO_HOME", self.path("home"))
             .env("LOG", self.path("log"))
+            .env("WEB_ASSETS_BUILT", self.path("built"))
             .output()
             .unwrap()
     }
@@ -101,6 +104,23 @@ impl Machine {
 
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn the_font_of_the_pages_is_installed_once_from_npm() {
+    let machine = Machine::new();
+    machine.publishes(None);
+    fs::remove_dir_all(machine.path("built")).unwrap();
+    program(&machine.path("bin"), "cargo", "#!/bin/bash\necho \"cargo 1.99.0 (test)\"\n");
+    let npm = "#!/bin/bash\necho \"npm $1 $2\" >> \"$LOG\"\nfolder=$3/node_modules/@fontsource-variable/inter/files\n\
+        [ -s \"$3/package-lock.json\" ] && mkdir -p \"$folder\" && echo font > \"$folder/inter-latin-wght-normal.woff2\"\n";
+    program(&machine.path("bin"), "npm", npm);
+    for _ in 0..2 {
+        let output = machine.setup();
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(fs::read_to_string(machine.path("built/inter.woff2")).unwrap(), "font\n");
+        assert_eq!(machine.log(), "npm ci --prefix\n", "the second call finds the font");
+    }
 }
 
 #[test]

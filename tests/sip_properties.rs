@@ -11,7 +11,7 @@ use rsip::message::HeadersExt as _;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::sip::framing::{Frame, next_frame};
 use siaga::sip::header::{CSeq, NameAddr, Params, Via};
-use siaga::sip::message::{Stencil, request, response_flow};
+use siaga::sip::message::{ResponseTemplate, request, response_flow};
 use siaga::sip::uri::{Uri, equivalent};
 use siaga::sip::wire::{Message, Method, Name, Parsed, parse};
 
@@ -42,12 +42,12 @@ fn read(bytes: &[u8]) {
     match parse(bytes) {
         Parsed::Good(message) => {
             exercise(&message);
-            let answer = Stencil::of(&message, flow()).response(404, Some("tag")).encode();
+            let answer = ResponseTemplate::of(&message, flow()).response(404, Some("tag")).encode();
             assert!(matches!(parse(&answer), Parsed::Good(_)), "{}", answer.escape_ascii());
         }
         Parsed::Bad(message, fault) => {
             exercise(&message);
-            let answer = Stencil::of(&message, flow()).response(fault.status, Some("tag")).encode();
+            let answer = ResponseTemplate::of(&message, flow()).response(fault.status, Some("tag")).encode();
             assert!(matches!(parse(&answer), Parsed::Good(_) | Parsed::Bad(..)), "{}", answer.escape_ascii());
         }
         Parsed::KeepAlive | Parsed::Garbage(_) => {}
@@ -158,7 +158,7 @@ proptest! {
     #[test]
     fn rsip_reads_the_same_out_of_our_responses(status in 100_u16..700, tag in "[a-z0-9]{1,16}") {
         let Parsed::Good(invite) = parse(INVITE) else { panic!("must be good") };
-        let bytes = Stencil::of(&invite, flow()).response(status, Some(&tag)).encode();
+        let bytes = ResponseTemplate::of(&invite, flow()).response(status, Some(&tag)).encode();
         let Parsed::Good(ours) = parse(&bytes) else { panic!("{}", bytes.escape_ascii()) };
         let theirs = rsip::Response::try_from(bytes.as_ref());
         prop_assert_eq!(ours.status(), Some(status));

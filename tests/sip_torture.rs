@@ -7,7 +7,7 @@ mod torture;
 
 use siaga::sip::flow::Flow;
 use siaga::sip::header::NameAddr;
-use siaga::sip::message::Stencil;
+use siaga::sip::message::ResponseTemplate;
 use siaga::sip::uri::Uri;
 use siaga::sip::wire::{Message, Method, Name, Parsed, parse};
 use torture::Torture;
@@ -67,7 +67,7 @@ fn every_request_at_fault_can_be_answered_to_its_sender() {
         if message.method().is_none() {
             continue;
         }
-        let answer = Stencil::of(&message, flow).response(fault.status, Some("t")).encode();
+        let answer = ResponseTemplate::of(&message, flow).response(fault.status, Some("t")).encode();
         let (Parsed::Good(back) | Parsed::Bad(back, _)) = parse(&answer) else { panic!("{}", torture.name) };
         assert_eq!(back.status(), Some(fault.status), "{}", torture.name);
         assert_eq!(back.first(Name::CallId), message.first(Name::CallId), "{}", torture.name);

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use siaga::sip::flow::Flow;
 use siaga::sip::header::Via;
-use siaga::sip::message::Stencil;
+use siaga::sip::message::ResponseTemplate;
 use siaga::sip::sdp::{self, SdpError};
 use siaga::sip::uri::{Host, Uri, equivalent};
 use siaga::sip::wire::{Fault, Message, Name, Parsed, parse};
@@ -68,7 +68,7 @@ fn received_is_read_with_and_without_brackets_and_written_without() {
         let message = good(&bytes);
         assert_eq!(message.via().unwrap().params.value("received").as_deref(), Some(received.as_bytes()), "{name}");
         // The server writes it anew (RFC 3261 §18.2.1), by the grammar.
-        let answer = Stencil::of(&message, flow).response(200, Some("t")).encode();
+        let answer = ResponseTemplate::of(&message, flow).response(200, Some("t")).encode();
         let text = String::from_utf8_lossy(&answer);
         let mut lines = text.lines().filter(|line| line.starts_with("Via: ") && line.contains("received="));
         assert!(lines.next().unwrap().contains(";received=2001:db8::9:255"), "{text}");

@@ -1,5 +1,5 @@
 //! Any order of commands and packets at one media thread's relay: bridges, rooms, prompts, recordings, and peers that send anything.
-//! Nothing panics, and no packet goes to somebody whose anchor is closed.
+//! Nothing panics, and no packet goes to a peer whose anchor is closed.
 #![no_main]
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -81,7 +81,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let party = |(place, hears): (usize, &u8)| Party {
                     anchor: AnchorId { slot: (u32::try_from(place).unwrap_or(0) + slot) % SLOTS, generation: 1 },
                     hears: *hears,
-                    taped: hears & 1 == 0,
+                    recorded: hears & 1 == 0,
                 };
                 Command::Mix { room: call, parties: seats.enumerate().map(party).collect() }
             }

@@ -6,7 +6,7 @@ use siaga::limits::HEADERS_MAX;
 use siaga::sip::flow::Flow;
 use siaga::sip::framing::{Frame, next_frame};
 use siaga::sip::header::{CSeq, NameAddr, Params, Via};
-use siaga::sip::message::{Stencil, response_flow};
+use siaga::sip::message::{ResponseTemplate, response_flow};
 use siaga::sip::uri::{Uri, equivalent};
 use siaga::sip::wire::{Message, Name, Parsed, parse};
 
@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     match parse(bytes) {
         Parsed::Good(message) => {
             exercise(&message);
-            let answer = Stencil::of(&message, flow()).response(200, Some("tag")).encode();
+            let answer = ResponseTemplate::of(&message, flow()).response(200, Some("tag")).encode();
             let repeated = message.list(Name::Via).count() + message.lines(Name::RecordRoute).count();
             match parse(&answer) {
                 Parsed::Good(back) => assert_eq!(back.call_id(), message.call_id()),
@@ -52,7 +52,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Parsed::Bad(message, fault) => {
             exercise(&message);
-            let answer = Stencil::of(&message, flow()).response(fault.status, Some("tag")).encode();
+            let answer = ResponseTemplate::of(&message, flow()).response(fault.status, Some("tag")).encode();
             assert!(matches!(parse(&answer), Parsed::Good(_) | Parsed::Bad(..)));
         }
         Parsed::KeepAlive | Parsed::Garbage(_) => {}

@@ -36,8 +36,8 @@ impl Acd {
     pub(super) fn look_at_shift(&mut self, operator: &OperatorId, wall: Timestamp) {
         let standing = self.settings.plan.standing(operator, wall);
         self.floor.change(operator, |facts| {
-            facts.on_shift = standing.on_shift;
-            facts.shift_change = standing.until;
+            facts.attendance.on_shift = standing.on_shift;
+            facts.attendance.shift_change = standing.until;
             None
         });
     }

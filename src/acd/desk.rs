@@ -56,7 +56,7 @@ impl Strategy {
 
 /// How many operators a call rings at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Ring {
+pub(super) enum RingPolicy {
     #[default]
     One,
     All,
@@ -83,7 +83,7 @@ pub struct Escalation {
     pub to: Vec<DeskNo>,
 }
 
-/// The index of a desk in `Settings::desks`. 0 is the queue for calls of no other desk.
+/// The index of a desk in `Settings::desks`. 0 is the queue for calls that belong to no other desk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeskNo(pub u8);
@@ -109,16 +109,16 @@ impl Desk {
     }
 
     /// How many operators one of the desk's calls rings at once, at this desk or at another.
-    pub(super) fn ring(&self) -> Ring {
+    pub(super) fn ring(&self) -> RingPolicy {
         match self.strategy {
-            Strategy::RingAll => Ring::All,
-            Strategy::RingProgressively => Ring::OneMoreEach(self.progress),
+            Strategy::RingAll => RingPolicy::All,
+            Strategy::RingProgressively => RingPolicy::OneMoreEach(self.progress),
             Strategy::LongestIdle
             | Strategy::RoundRobin
             | Strategy::FewestCalls
             | Strategy::LeastTalkTime
             | Strategy::Linear
-            | Strategy::Random => Ring::One,
+            | Strategy::Random => RingPolicy::One,
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_at_a_desk_without_members() {
+    fn a_desk_without_members_has_all_operators() {
         let budi = OperatorId::parse("budi").unwrap();
         assert_eq!(Desk::default().level(&budi), Some(0));
         let fire = Desk { members: Some(BTreeMap::from([(budi.clone(), 2)])), ..Desk::default() };

@@ -1,4 +1,4 @@
-//! The desks of the distributor and their settings.
+//! The desks of the ACD and their settings.
 
 use super::Acd;
 use super::desk::{Desk, DeskNo};
@@ -17,18 +17,25 @@ impl Acd {
     pub(super) fn set_desks(&mut self, former: &[Desk]) {
         self.complete_desks();
         let mut desks = self.settings.desks.clone();
-        self.everybody = DeskNo(0);
+        self.all_operators = DeskNo(0);
         if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {
-            self.everybody = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
+            self.all_operators = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
             desks.push(Desk { name: "everybody".to_owned(), strategy: first.strategy, ..Desk::default() });
         }
         let named = |name: &str| desks.iter().position(|desk| desk.name == name).and_then(|at| u8::try_from(at).ok());
-        let now_called = |desk: DeskNo| {
+        let renumbered = |desk: DeskNo| {
             DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
         };
+        // Since when the desk with this name had no ready operator; the last number is that of all operators.
+        let since = |at: usize| match desks.get(at) {
+            Some(desk) if at < self.settings.desks.len() => former.iter().position(|old| old.name == desk.name),
+            _ => (self.none_ready_since.len() > former.len()).then_some(former.len()),
+        };
+        self.none_ready_since =
+            (0..desks.len()).map(|at| self.none_ready_since.get(since(at)?).copied().flatten()).collect();
         let rings = desks.iter().map(Desk::ring).collect();
-        self.queue.set_desks(rings, self.everybody, now_called);
+        self.queue.set_desks(rings, self.all_operators, renumbered);
         self.floor.set_desks(desks);
-        self.serve_by_posture();
+        self.apply_mode_to_queue();
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::keys::More;
+use super::keys::RingMore;
 use super::{Acd, Entry, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 /// Whether an operator can be called by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Availability {
     /// The operator has a registered phone and no call. A break or the end of the shift does not matter.
     Free,
     /// The operator is rung, talks or is in wrap-up.
@@ -21,12 +21,12 @@ pub enum Standing {
 
 impl Acd {
     /// Returns whether an operator can be called by name.
-    pub fn standing(&self, operator: &OperatorId) -> Standing {
-        match self.floor.get(operator).filter(|facts| facts.exists) {
-            None => Standing::Unknown,
-            Some(facts) if !facts.is_free() => Standing::Busy,
-            Some(facts) if facts.registered && facts.reachable => Standing::Free,
-            Some(_) => Standing::Away,
+    pub fn availability(&self, operator: &OperatorId) -> Availability {
+        match self.floor.get(operator).filter(|facts| facts.attendance.exists) {
+            None => Availability::Unknown,
+            Some(facts) if !facts.is_free() => Availability::Busy,
+            Some(facts) if facts.attendance.registered && facts.attendance.reachable => Availability::Free,
+            Some(_) => Availability::Away,
         }
     }
 
@@ -37,7 +37,7 @@ impl Acd {
     }
 
     /// The operator who talks starts a transfer of the caller. Ignored if no operator talks in the call.
-    pub fn pass_on(&mut self, call: CallId) {
+    pub fn begin_transfer(&mut self, call: CallId) {
         if let Some(Status::Talking(operator)) = self.queue.status(call) {
             let engaged = BTreeSet::from([operator.clone()]);
             self.queue.set(call, Status::Transferring(engaged));
@@ -45,7 +45,7 @@ impl Acd {
     }
 
     /// Ends a transfer without a result: the caller stays with the transferring operator.
-    pub fn keep(&mut self, call: CallId) {
+    pub fn keep_with_transferor(&mut self, call: CallId) {
         let Some(Status::Transferring(engaged)) = self.queue.status(call) else { return };
         let talks = |operator: &&OperatorId| {
             self.floor.get(operator).is_some_and(|facts| matches!(facts.work, Work::Talking { .. }))
@@ -56,8 +56,8 @@ impl Acd {
     }
 
     /// The operator who transfers the caller has hung up.
-    pub fn step_out(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        if self.queue.disengage(call, operator) {
+    pub fn leave_transfer(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        if self.queue.remove_engaged(call, operator) {
             self.dismiss(now, call, operator, true);
         }
     }
@@ -65,16 +65,16 @@ impl Acd {
     /// Returns the caller to the former place in the queue, before all calls that arrived later. An operator who talks with the caller
     /// begins the wrap-up.
     pub fn requeue(&mut self, now: Now, call: CallId) {
-        self.pass_on(call);
+        self.begin_transfer(call);
         let Some(Status::Transferring(engaged)) = self.queue.status(call) else { return };
         let engaged = engaged.clone();
         self.queue.set(call, Status::Waiting);
         engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true));
     }
 
-    /// Reserves the operator who transferred a caller, after the transfer has failed, so that the caller returns to them. Returns false if
-    /// the operator has another call, is on a break or is not staffed.
-    pub fn recall(&mut self, call: CallId, operator: &OperatorId) -> bool {
+    /// Reserves the operator who transferred a caller, after the transfer has failed, so that the caller returns to
+    /// them. Returns false if the operator has another call, is on a break or is not at work.
+    pub fn ring_transferor_again(&mut self, call: CallId, operator: &OperatorId) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| {
             let had_him =
                 facts.work == Work::Free || matches!(facts.work, Work::WrapUp { call: his, .. } if his == call);
@@ -84,7 +84,7 @@ impl Acd {
             return false;
         }
         let to = BTreeSet::from([operator.clone()]);
-        self.queue.set(call, Status::Offered { to, more: More::Never });
+        self.queue.set(call, Status::Offered { to, more: RingMore::Never });
         self.floor.change(operator, |facts| {
             let wrapped_up = facts.end_wrap_up(facts.merits.idle_since);
             facts.work = Work::Offered { call, withdrawn: false };
@@ -95,7 +95,7 @@ impl Acd {
 
     /// Reserves a free operator who is about to ring for a transferred or placed call.
     pub fn reserve(&mut self, call: CallId, operator: &OperatorId) {
-        if self.standing(operator) != Standing::Free {
+        if self.availability(operator) != Availability::Free {
             return;
         }
         if let Some(engaged) = self.queue.engaged_mut(call) {
@@ -109,7 +109,7 @@ impl Acd {
 
     /// An operator places a call. Placed calls have no place in the order of callers.
     pub fn place(&mut self, now: Now, call: CallId, by: &OperatorId) {
-        self.queue.add_direct(call, by.clone());
+        self.queue.add_placed(call, by.clone());
         self.occupy(now, call);
     }
 
@@ -118,12 +118,15 @@ impl Acd {
     pub fn call_up(&mut self, call: CallId, by: &OperatorId) -> bool {
         let free = self.floor.get(by).is_some_and(|facts| {
             let idle = matches!(facts.work, Work::Free | Work::WrapUp { .. });
-            idle && facts.own_calls.is_empty() && facts.exists && facts.registered && facts.reachable
+            idle && facts.own_calls.is_empty()
+                && facts.attendance.exists
+                && facts.attendance.registered
+                && facts.attendance.reachable
         });
         if !free {
             return false;
         }
-        self.queue.add_direct(call, by.clone());
+        self.queue.add_placed(call, by.clone());
         if let Some(engaged) = self.queue.engaged_mut(call) {
             engaged.insert(by.clone());
         }
@@ -135,7 +138,7 @@ impl Acd {
     }
 
     /// Ends a placed call before its answer. There is no wrap-up.
-    pub fn give_up(&mut self, now: Now, call: CallId) {
+    pub fn end_unanswered_placed_call(&mut self, now: Now, call: CallId) {
         match self.queue.status(call) {
             Some(Status::Placed { engaged, .. }) => {
                 let engaged = engaged.clone();
@@ -218,7 +221,9 @@ impl Acd {
 
     /// Moves an operator from a placed call into a transferred call. The operator's state (rung or talking) is kept.
     pub fn join(&mut self, now: Now, call: CallId, from: CallId, operator: &OperatorId) {
-        if !matches!(self.queue.status(call), Some(Status::Transferring(_))) || !self.queue.disengage(from, operator) {
+        if !matches!(self.queue.status(call), Some(Status::Transferring(_)))
+            || !self.queue.remove_engaged(from, operator)
+        {
             return;
         }
         if let Some(engaged) = self.queue.engaged_mut(call) {
@@ -241,13 +246,13 @@ impl Acd {
     /// An operator takes a call in whatever state it is; all other operators of the call are freed. Returns false, and changes nothing, if
     /// the operator is not free. `entry`: the place of the call if it must be added to the queue, because an agency has it.
     pub fn take(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
-        self.standing(operator) == Standing::Free && self.seize(now, call, operator, entry)
+        self.availability(operator) == Availability::Free && self.seize(now, call, operator, entry)
     }
 
     /// Like `take`, for an operator whose phone has answered late. Returns false if the operator has another call or does not exist any
     /// more.
     pub fn take_late(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
-        let free = self.floor.get(operator).is_some_and(|facts| facts.exists && facts.is_free());
+        let free = self.floor.get(operator).is_some_and(|facts| facts.attendance.exists && facts.is_free());
         free && self.seize(now, call, operator, entry)
     }
 
@@ -259,7 +264,7 @@ impl Acd {
             Some(Status::Talking(other)) => self.hang_up(now, call, &other),
             Some(Status::Transferring(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
             Some(Status::Waiting | Status::FallbackBackoff { .. }) => {}
-            // An agency has the call, or the queue does not know it.
+            // An agency has the call, or the call is not in the queue.
             None => self.enter(now, call, entry),
             Some(Status::Placed { .. }) => return false,
         }

@@ -15,7 +15,7 @@ use crate::ids::{CallId, OperatorId, Rng};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Keys {
     eligible: Option<RoutingStats>,
-    recallable: Option<RoutingStats>,
+    may_ring_on_break: Option<RoutingStats>,
     alert: bool,
     busy: bool,
     callable: Option<(bool, Instant)>,
@@ -32,16 +32,16 @@ impl Keys {
     fn of(operator: &Operator) -> Self {
         Self {
             eligible: operator.is_eligible().then_some(operator.merits),
-            recallable: operator.is_recallable().then_some(operator.merits),
+            may_ring_on_break: operator.may_ring_on_break().then_some(operator.merits),
             alert: operator.is_alert(),
             busy: operator.is_busy(),
-            callable: operator.is_callable().then_some((!operator.reachable, operator.merits.idle_since)),
+            callable: operator.is_callable().then_some((!operator.attendance.reachable, operator.merits.idle_since)),
             deadline: operator.deadline(),
-            shift_change: operator.shift_change,
+            shift_change: operator.attendance.shift_change,
             staffed: operator.is_staffed(),
             at_work: operator.is_at_work(),
             state: Some(operator.state()),
-            counted: (!operator.station).then(|| operator.state()),
+            counted: (!operator.attendance.station).then(|| operator.state()),
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) struct Floor {
     /// Eligible operators of each desk, in the order of its strategy.
     eligible: Vec<BTreeSet<(Rank, OperatorId)>>,
     /// Operators on a break who can be rung, by desk, in the order of its strategy.
-    recallable: Vec<BTreeSet<(Rank, OperatorId)>>,
+    may_ring_on_break: Vec<BTreeSet<(Rank, OperatorId)>>,
     /// Numbers of operators, by desk.
     counts: Vec<Counts>,
     /// Operators that the fallback can ring: those with reachable phones first, then the longest idle.
@@ -77,7 +77,7 @@ pub(super) struct Floor {
     by_state: [usize; 6],
     changes: Vec<Change>,
     /// Operators whose log-in or break has changed.
-    presence_changes: BTreeSet<OperatorId>,
+    saved_changes: BTreeSet<OperatorId>,
     /// Operators whose last call has ended, or who are new.
     freed: BTreeSet<OperatorId>,
 }
@@ -87,7 +87,7 @@ impl Floor {
     pub(super) fn set_desks(&mut self, desks: Vec<Desk>) {
         let old = std::mem::replace(self, Self::with_desks(desks));
         self.changes = old.changes;
-        self.presence_changes = old.presence_changes;
+        self.saved_changes = old.saved_changes;
         self.freed = old.freed;
         for (operator, facts) in old.operators {
             self.add(&operator, facts);
@@ -96,8 +96,8 @@ impl Floor {
 
     fn with_desks(desks: Vec<Desk>) -> Self {
         let sets = || vec![BTreeSet::new(); desks.len()];
-        let (eligible, recallable, counts) = (sets(), sets(), vec![Counts::default(); desks.len()]);
-        Self { desks, eligible, recallable, counts, ..Self::default() }
+        let (eligible, may_ring_on_break, counts) = (sets(), sets(), vec![Counts::default(); desks.len()]);
+        Self { desks, eligible, may_ring_on_break, counts, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, operator: &OperatorId, facts: Operator) {
@@ -116,7 +116,7 @@ impl Floor {
         apply: impl FnOnce(&mut Operator) -> Option<CallId>,
     ) -> bool {
         let Some(facts) = self.operators.get_mut(operator) else { return false };
-        let (before, paused, logged_in) = (Keys::of(facts), facts.paused.clone(), facts.logged_in);
+        let (before, paused, logged_in) = (Keys::of(facts), facts.paused.clone(), facts.attendance.logged_in);
         let (work, own_calls) = (facts.work, facts.own_calls.len());
         let wrapped_up = apply(facts);
         facts.recalled &= matches!(facts.work, Work::Offered { .. });
@@ -126,14 +126,14 @@ impl Floor {
             let reason = facts.reason().map(str::to_owned);
             self.changes.push(Change { operator: operator.clone(), state, reason, wrapped_up });
         }
-        if logged_in != facts.logged_in || paused != facts.paused {
-            self.presence_changes.insert(operator.clone());
+        if logged_in != facts.attendance.logged_in || paused != facts.paused {
+            self.saved_changes.insert(operator.clone());
         }
         let has_no_call = matches!(facts.work, Work::Free | Work::WrapUp { .. });
         if has_no_call && (work != facts.work || own_calls > facts.own_calls.len()) {
             self.freed.insert(operator.clone());
         }
-        let leaves = !facts.exists && facts.work == Work::Free;
+        let leaves = !facts.attendance.exists && facts.work == Work::Free;
         self.index(operator, before, if leaves { Keys::default() } else { after });
         if leaves {
             self.operators.remove(operator);
@@ -147,8 +147,8 @@ impl Floor {
     }
 
     /// Removes and returns the operators whose log-in or break has changed since the last call.
-    pub(super) fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
-        std::mem::take(&mut self.presence_changes)
+    pub(super) fn take_saved_changes(&mut self) -> BTreeSet<OperatorId> {
+        std::mem::take(&mut self.saved_changes)
     }
 
     /// Removes and returns one of the operators whose last call has ended or who are new.
@@ -175,7 +175,7 @@ impl Floor {
         self.operators.iter()
     }
 
-    /// Some of the staffed operators of a desk, whatever they do: those among the first `most` names.
+    /// Some operators of a desk who are at work, in any state: those among the first `most` names.
     pub(super) fn some_at(&self, desk: DeskNo, most: usize) -> Vec<(&OperatorId, &Operator)> {
         let at = self.desks.get(usize::from(desk.0));
         match at.and_then(|desk| desk.members.as_ref()) {
@@ -194,8 +194,8 @@ impl Floor {
     }
 
     /// The operator on a break that a desk rings first while none of its operators is ready.
-    pub(super) fn first_recallable(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
-        self.first_of(self.recallable.get(usize::from(desk.0))?, desk, rng)
+    pub(super) fn first_on_break(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
+        self.first_of(self.may_ring_on_break.get(usize::from(desk.0))?, desk, rng)
     }
 
     fn first_of(&self, ready: &BTreeSet<(Rank, OperatorId)>, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
@@ -255,7 +255,7 @@ impl Floor {
         self.eligible.get(usize::from(desk.0)).into_iter().flatten().map(|(_, operator)| operator)
     }
 
-    /// Number of staffed operators of a desk, whatever they do.
+    /// Number of operators of a desk who are at work, in any state.
     pub(super) fn staffed_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).staffed
     }
@@ -271,8 +271,8 @@ impl Floor {
     }
 
     /// Number of operators of a desk who are on a break and can be rung.
-    pub(super) fn recallable_at(&self, desk: DeskNo) -> usize {
-        self.recallable.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
+    pub(super) fn on_break_at(&self, desk: DeskNo) -> usize {
+        self.may_ring_on_break.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
     }
 
     fn counts(&self, desk: DeskNo) -> Counts {
@@ -284,7 +284,7 @@ impl Floor {
         self.at_work
     }
 
-    /// Number of staffed operators, whatever they do.
+    /// Number of operators who are at work, in any state.
     pub(super) fn staffed_count(&self) -> usize {
         self.staffed
     }
@@ -298,8 +298,8 @@ impl Floor {
         let mut right = Self::with_desks(self.desks.clone());
         for (operator, facts) in self.operators.iter() {
             right.index(operator, Keys::default(), Keys::of(facts));
-            if !facts.exists && !matches!(facts.work, Work::Offered { .. } | Work::Talking { .. }) {
-                return Err(format!("{operator} is removed and has no call, yet he stays"));
+            if !facts.attendance.exists && !matches!(facts.work, Work::Offered { .. } | Work::Talking { .. }) {
+                return Err(format!("{operator} is removed and has no call, but is still stored"));
             }
             if facts.state() == State::WrapUp && facts.deadline().is_none() {
                 return Err(format!("the wrap-up of {operator} never ends"));
@@ -312,21 +312,21 @@ impl Floor {
             && right.deadlines.next() == self.deadlines.next()
             && right.staffed == self.staffed
             && right.at_work == self.at_work
-            && right.recallable == self.recallable
+            && right.may_ring_on_break == self.may_ring_on_break
             && right.counts == self.counts
             && right.by_state == self.by_state;
         if same { Ok(()) } else { Err("an index of operators differs from their facts".to_owned()) }
     }
 
     fn index(&mut self, operator: &OperatorId, before: Keys, after: Keys) {
-        let of_desks = |keys: Keys| (keys.eligible, keys.recallable, keys.staffed, keys.alert, keys.busy);
+        let of_desks = |keys: Keys| (keys.eligible, keys.may_ring_on_break, keys.staffed, keys.alert, keys.busy);
         if of_desks(before) != of_desks(after) {
-            let indexes = self.eligible.iter_mut().zip(&mut self.recallable).zip(&mut self.counts);
-            for (desk, ((ready, recallable), counts)) in self.desks.iter().zip(indexes) {
+            let indexes = self.eligible.iter_mut().zip(&mut self.may_ring_on_break).zip(&mut self.counts);
+            for (desk, ((ready, may_ring_on_break), counts)) in self.desks.iter().zip(indexes) {
                 let Some(level) = desk.level(operator) else { continue };
                 let key = |merits: RoutingStats| (merits.rank(desk.strategy, level), operator.clone());
                 replace(ready, before.eligible.map(key), after.eligible.map(key));
-                replace(recallable, before.recallable.map(key), after.recallable.map(key));
+                replace(may_ring_on_break, before.may_ring_on_break.map(key), after.may_ring_on_break.map(key));
                 count(&mut counts.staffed, before.staffed, after.staffed);
                 count(&mut counts.alert, before.alert, after.alert);
                 count(&mut counts.busy, before.busy, after.busy);

@@ -3,29 +3,29 @@
 use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet};
-use super::pairs::Family;
-use super::posture::QueueMode;
+use super::operating_mode::QueueMode;
+use super::port_pairs::Family;
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits;
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct QueuedCall {
-    pub(super) place: Place,
+    pub(super) place: QueuePlace,
     /// The desk of the call.
-    pub(super) home: DeskNo,
-    /// The desks to which it can be offered, in this order of preference: its own, then by number.
+    pub(super) own_desk: DeskNo,
+    /// The desks whose operators can be rung for it, in this order: its own, then by number.
     pub(super) desks: DeskSet,
-    /// When it is offered to which additional desks; the last step comes first.
-    pub(super) widens: Vec<OverflowStep>,
+    /// The times at which operators of more desks can be rung for it; the last step comes first.
+    pub(super) overflow_steps: Vec<OverflowStep>,
     /// Ring attempts made so far.
     pub(super) offers: usize,
-    /// The time at which it will have waited for `none_ready`; None: it already has.
+    /// The time at which its wait reaches `none_ready`; None: it has been reached.
     pub(super) overdue_at: Option<Instant>,
     /// The last fallback rang only the number: the next one rings all phones if the centre is unstaffed.
-    pub(super) phones_turn: bool,
+    pub(super) all_phones_next: bool,
     /// The family of the port for which the caller waits.
-    pub(super) lacks: Option<Family>,
+    pub(super) missing_port_family: Option<Family>,
     /// The operators who ring for it and were on a break when they were rung.
     pub(super) recalled: BTreeSet<OperatorId>,
     pub(super) status: Status,
@@ -37,9 +37,9 @@ impl QueuedCall {
         rung.is_subset(&self.recalled)
     }
 
-    /// The desks to which it can be offered in the current operating mode.
-    pub(super) fn desks(&self, service: QueueMode) -> DeskSet {
-        match service {
+    /// The desks whose operators can be rung for it in the current operating mode.
+    pub(super) fn desks(&self, mode: QueueMode) -> DeskSet {
+        match mode {
             QueueMode::Normal | QueueMode::FallbackFirst => self.desks,
             QueueMode::AllOperators(desk) => self.desks.and(DeskSet::of(desk)),
         }
@@ -52,79 +52,84 @@ pub(super) struct Keys {
     /// The call's desk, while the call waits.
     pub(super) waits: Option<DeskNo>,
     pub(super) offerable: DeskSet,
-    pub(super) untried: bool,
-    pub(super) spent: bool,
+    pub(super) may_fall_back: bool,
+    pub(super) attempts_used: bool,
     pub(super) retry: Option<Instant>,
     /// Desks whose operators may ring as well, while the call rings.
-    pub(super) joinable: DeskSet,
+    pub(super) may_ring_more: DeskSet,
     /// The time from which more operators may ring, while the call rings.
-    pub(super) grows: Option<Instant>,
-    /// The desks to which it can be offered, while it has no answer.
+    pub(super) ring_more_at: Option<Instant>,
+    /// Its desks, while it has no answer.
     pub(super) unanswered: Option<DeskSet>,
-    /// After `none_ready`, while it may ring operators on a break: whether it rings already, and the desks to which it can be offered.
-    pub(super) recallable: Option<(bool, DeskSet)>,
-    /// After `none_ready`, while it may enter the fallback although operators are staffed: the desks to which it can be offered.
-    pub(super) stranded: Option<DeskSet>,
+    /// Set after `none_ready`, while operators on a break may be rung for it: whether it rings already, and its desks.
+    pub(super) may_ring_on_break: Option<(bool, DeskSet)>,
+    /// Set after `none_ready`, while it may enter the fallback although operators are at work: its desks.
+    pub(super) may_fall_back_staffed: Option<DeskSet>,
 }
 
 impl Keys {
-    pub(super) fn of(call: &QueuedCall, service: QueueMode) -> Self {
-        let (spent, desks, overdue) = (call.offers >= OFFERS_MAX, call.desks(service), call.overdue_at.is_none());
-        let (all_at_once, fallback_first) = match service {
+    pub(super) fn of(call: &QueuedCall, mode: QueueMode) -> Self {
+        let (attempts_used, desks, overdue) = (call.offers >= OFFERS_MAX, call.desks(mode), call.overdue_at.is_none());
+        let (all_at_once, fallback_first) = match mode {
             QueueMode::Normal => (false, false),
             QueueMode::AllOperators(_) => (true, false),
             QueueMode::FallbackFirst => (false, true),
         };
-        let (waits, unanswered) = (Some(call.home), Some(desks));
+        let (waits, unanswered) = (Some(call.own_desk), Some(desks));
         let pending = Self { unanswered, ..Self::default() };
         let waiting = Self { waits, ..pending };
-        let recallable = |rings: bool| Some((rings, desks)).filter(|_| overdue);
+        let may_ring_on_break = |rings: bool| Some((rings, desks)).filter(|_| overdue);
         // One leg stays free for an operator who becomes ready.
-        let more_recallable = |to: &BTreeSet<OperatorId>| recallable(true).filter(|_| to.len() + 1 < RING_MAX);
+        let more_on_break = |to: &BTreeSet<OperatorId>| may_ring_on_break(true).filter(|_| to.len() + 1 < RING_MAX);
         match &call.status {
-            Status::Waiting if fallback_first => Self { untried: true, spent, ..waiting },
+            Status::Waiting if fallback_first => Self { may_fall_back: true, attempts_used, ..waiting },
             // A call that has used its ring attempts gets one more each time its retry is due.
             Status::Waiting => Self {
                 offerable: desks,
-                untried: true,
-                spent,
-                recallable: recallable(false),
-                stranded: unanswered.filter(|_| overdue),
+                may_fall_back: true,
+                attempts_used,
+                may_ring_on_break: may_ring_on_break(false),
+                may_fall_back_staffed: unanswered.filter(|_| overdue),
                 ..waiting
             },
-            Status::FallbackBackoff { until } if spent => Self { retry: Some(*until), ..waiting },
+            Status::FallbackBackoff { until } if attempts_used => Self { retry: Some(*until), ..waiting },
             Status::FallbackBackoff { until } => {
-                Self { offerable: desks, retry: Some(*until), recallable: recallable(false), ..waiting }
+                Self { offerable: desks, retry: Some(*until), may_ring_on_break: may_ring_on_break(false), ..waiting }
             }
-            Status::Offered { to, .. } if spent || to.len() >= RING_MAX => pending,
-            // A call that rings only operators on a break gets a ready operator in the common order, like a waiting call.
+            Status::Offered { to, .. } if attempts_used || to.len() >= RING_MAX => pending,
+            // If a call rings only operators on a break, a ready operator is rung for it like for a waiting call, in
+            // the common order.
             Status::Offered { to, .. } if call.rings_no_ready(to) => {
-                Self { offerable: desks, recallable: more_recallable(to), ..pending }
+                Self { offerable: desks, may_ring_on_break: more_on_break(to), ..pending }
             }
-            Status::Offered { to, more } if all_at_once || *more == More::Now => {
-                Self { joinable: desks, recallable: more_recallable(to), ..pending }
+            Status::Offered { to, more } if all_at_once || *more == RingMore::Now => {
+                Self { may_ring_more: desks, may_ring_on_break: more_on_break(to), ..pending }
             }
-            Status::Fallback { to, .. } if fallback_first || spent || to.len() >= RING_MAX => pending,
-            Status::Fallback { in_turn, .. } if call.rings_no_ready(in_turn) => Self { offerable: desks, ..pending },
-            Status::Fallback { more, .. } if all_at_once || *more == More::Now => Self { joinable: desks, ..pending },
-            Status::Offered { more: More::From(at), .. } | Status::Fallback { more: More::From(at), .. } => {
-                Self { grows: Some(*at), ..pending }
+            Status::Fallback { to, .. } if fallback_first || attempts_used || to.len() >= RING_MAX => pending,
+            Status::Fallback { rung_as_ready, .. } if call.rings_no_ready(rung_as_ready) => {
+                Self { offerable: desks, ..pending }
             }
-            Status::Offered { more: More::Now | More::Never, .. }
-            | Status::Fallback { more: More::Now | More::Never, .. } => pending,
+            Status::Fallback { more, .. } if all_at_once || *more == RingMore::Now => {
+                Self { may_ring_more: desks, ..pending }
+            }
+            Status::Offered { more: RingMore::From(at), .. } | Status::Fallback { more: RingMore::From(at), .. } => {
+                Self { ring_more_at: Some(*at), ..pending }
+            }
+            Status::Offered { more: RingMore::Now | RingMore::Never, .. }
+            | Status::Fallback { more: RingMore::Now | RingMore::Never, .. } => pending,
             Status::Talking(_) | Status::Transferring(_) | Status::Placed { .. } => Self::default(),
         }
     }
 }
 
-/// Ring attempts of one call. After them it gets one more for each retry of the fallback.
+/// Maximum ring attempts of one call. After them, the call gets one more for each retry of the fallback.
 pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
 
-/// Maximum operators that one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
+/// Maximum operators that one call rings at once. One leg is kept for the caller, and one for an outside number.
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
-pub type Place = (u8, u64);
+pub type QueuePlace = (u8, u64);
 
 /// The time at which a call is also offered to these desks.
 pub(super) type OverflowStep = (Instant, DeskSet);
@@ -141,14 +146,14 @@ pub(super) enum Status {
     /// These operators (at least one) are rung.
     Offered {
         to: BTreeSet<OperatorId>,
-        more: More,
+        more: RingMore,
     },
-    /// The fallback is in progress. `to`: the operators who are rung, if any. `in_turn`: those of them who became ready since; the others
-    /// ring because the fallback rings all phones.
+    /// The fallback is in progress. `to`: the operators who are rung, if any. `rung_as_ready`: those of them who were rung
+    /// because they became ready during the fallback. The others are rung because the fallback rings all phones.
     Fallback {
         to: BTreeSet<OperatorId>,
-        in_turn: BTreeSet<OperatorId>,
-        more: More,
+        rung_as_ready: BTreeSet<OperatorId>,
+        more: RingMore,
     },
     Talking(OperatorId),
     /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
@@ -162,7 +167,7 @@ pub(super) enum Status {
 
 /// Whether a ringing call may ring more operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum More {
+pub(super) enum RingMore {
     Never,
     From(Instant),
     Now,

@@ -1,8 +1,9 @@
 //! Automatic call distribution: decides which operator is rung for which waiting call. It performs no I/O and does not depend on SIP.
 //!
-//! Calls have one order, (priority, arrival), for all desks, and keep their place until they end. The desk's strategy decides which of its
-//! operators is rung first: by default the one who has been without a call for longest; a failed ring attempt moves an operator behind the
-//! others. Every decision costs O(log n) for each desk: `queue` and `floor` maintain their indexes.
+//! Calls have one order, (priority, arrival), for all desks, and keep their place until they end. The desk's strategy
+//! decides which of its operators is rung first: by default the one who has been without a call for longest; a failed
+//! ring attempt moves an operator behind the others. Every decision takes O(log n) for each desk: `queue` and `floor`
+//! maintain their indexes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,37 +17,37 @@ pub mod desk;
 mod desks;
 mod engage;
 mod floor;
-mod guest;
 mod keys;
+mod mode_effects;
+mod no_response;
 mod none_ready;
 mod offers;
+mod operating_mode;
 mod operator;
-mod pair_room;
-mod pairs;
-mod posture;
+mod participant;
+mod port_pairs;
+mod port_shortage;
 mod queue;
+mod reason;
 pub mod roster;
 mod routing;
 pub mod section;
-mod service;
 mod sets;
 pub mod shift;
 #[cfg(test)]
 mod tests;
-mod unheard;
 mod verify;
 mod view;
 mod views;
-mod why;
 
 use desk::{Desk, DeskNo, DeskSet};
-pub use engage::Standing;
+pub use engage::Availability;
 use floor::Floor;
-pub use keys::Place;
+pub use keys::QueuePlace;
 use keys::{OverflowStep, Status};
+pub use operating_mode::OperatingMode;
 use operator::{Operator, Work};
-pub use pairs::{Family, FreePairs};
-pub use posture::Posture;
+pub use port_pairs::{Family, FreePairs};
 use queue::Queue;
 pub use view::{Change, Outlook, State, View};
 
@@ -60,7 +61,7 @@ const HANDLING_FIRST: Duration = Duration::from_secs(180);
 const UNANSWERED: &str = "unanswered";
 
 /// The settings of the ACD.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Time after a call in which its operator is rung for no other call.
     pub wrap_up: Duration,
@@ -68,36 +69,21 @@ pub struct Settings {
     pub incident_wrap_up: Duration,
     /// Rest of an operator after an unanswered ring attempt.
     pub rest: Duration,
-    /// Number of consecutive ring attempts, unanswered or rejected, after which an operator is set on a break, unless no other operator
-    /// would remain at work; 0: never.
+    /// Number of consecutive ring attempts, unanswered or rejected, after which an operator is set on a break, unless
+    /// every other operator is on a break or not at work; 0: never.
     pub unanswered_max: u32,
     /// Time that a call waits after a failed fallback before the fallback starts again.
     pub fallback_retry: Duration,
-    /// While no operator is ready or rung, a call that has waited this long rings operators on a break, then enters the fallback.
+    /// A call that has waited this long, while no operator of its desks was ready or rung, rings operators on a break,
+    /// and then enters the fallback.
     pub none_ready: Duration,
     /// True: a registered operator is logged in. False: operators log in by feature code or console.
     pub login_on_register: bool,
     /// The shift plan.
     pub plan: shift::Plan,
-    /// The desks; the first is the queue for calls of no other desk. Empty: only this queue, with all operators.
+    /// The desks; the first is the queue for calls that belong to no other desk. Empty: only this queue, with all
+    /// operators.
     pub desks: Vec<Desk>,
-}
-
-impl Settings {
-    /// Stands in for the settings of a state that was just read, until it gets them.
-    pub(crate) fn placeholder() -> Self {
-        Self {
-            wrap_up: Duration::ZERO,
-            incident_wrap_up: Duration::ZERO,
-            rest: Duration::ZERO,
-            unanswered_max: 0,
-            fallback_retry: Duration::ZERO,
-            none_ready: Duration::ZERO,
-            login_on_register: false,
-            plan: shift::Plan::default(),
-            desks: Vec::new(),
-        }
-    }
 }
 
 /// An action that the ACD requests.
@@ -130,10 +116,10 @@ pub struct Entry {
 #[error("no such operator")]
 pub struct UnknownOperator;
 
-/// The call distributor.
+/// The ACD.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Acd {
-    #[serde(skip, default = "Settings::placeholder")]
+    #[serde(skip)]
     settings: Settings,
     queue: Queue,
     floor: Floor,
@@ -142,8 +128,8 @@ pub struct Acd {
     /// Operators for whose phones no port pair was free, by the family of the pair.
     without_pair: [BTreeSet<OperatorId>; 2],
     /// The internal desk to which all operators belong.
-    everybody: DeskNo,
-    posture: Posture,
+    all_operators: DeskNo,
+    mode: OperatingMode,
     offers: u64,
     /// Moving average of the operator's time per call: talk and wrap-up, with more weight on recent calls.
     handling: Duration,
@@ -166,8 +152,8 @@ impl Acd {
             floor: Floor::default(),
             withdrawals: BTreeSet::new(),
             without_pair: Default::default(),
-            everybody: DeskNo(0),
-            posture: Posture::Normal,
+            all_operators: DeskNo(0),
+            mode: OperatingMode::Normal,
             offers: 0,
             handling: HANDLING_FIRST,
             rng,
@@ -181,7 +167,7 @@ impl Acd {
         acd
     }
 
-    /// Gives a state that was read the settings with which it was written.
+    /// Adds the settings to a state that was read. They must be those with which it was written.
     pub fn use_settings(&mut self, settings: Settings) {
         self.settings = settings;
         self.complete_desks();
@@ -195,7 +181,7 @@ impl Acd {
             self.set_desks(&former);
         }
         for operator in self.floor.names() {
-            if logs_in && self.floor.get(&operator).is_some_and(|facts| facts.registered) {
+            if logs_in && self.floor.get(&operator).is_some_and(|facts| facts.attendance.registered) {
                 self.set_logged_in(&operator);
             }
         }
@@ -211,14 +197,14 @@ impl Acd {
                 self.withdraw(&operator);
                 self.may_have_pair(&operator);
                 self.floor.change(&operator, |facts| {
-                    facts.exists = false;
+                    facts.attendance.exists = false;
                     facts.end_wrap_up(now.mono)
                 });
             }
         }
         for operator in wanted {
             let known = self.floor.change(operator, |facts| {
-                facts.exists = true;
+                facts.attendance.exists = true;
                 None
             });
             if !known {
@@ -233,8 +219,8 @@ impl Acd {
     pub fn set_stations(&mut self, stations: &BTreeSet<OperatorId>) {
         for operator in self.floor.names() {
             self.floor.change(&operator, |facts| {
-                facts.station = stations.contains(&operator);
-                facts.logged_in &= !facts.station;
+                facts.attendance.station = stations.contains(&operator);
+                facts.attendance.logged_in &= !facts.attendance.station;
                 None
             });
         }
@@ -242,11 +228,11 @@ impl Acd {
 
     /// Sets whether the operator has a SIP binding.
     pub fn set_registered(&mut self, _now: Now, operator: &OperatorId, registered: bool) {
-        let changes = self.floor.get(operator).is_some_and(|facts| facts.registered != registered);
+        let changes = self.floor.get(operator).is_some_and(|facts| facts.attendance.registered != registered);
         let logs_in = self.settings.login_on_register && changes;
         self.floor.change(operator, |facts| {
-            facts.logged_in = facts.logged_in && !logs_in;
-            facts.registered = registered;
+            facts.attendance.logged_in = facts.attendance.logged_in && !logs_in;
+            facts.attendance.registered = registered;
             None
         });
         if logs_in && registered {
@@ -257,7 +243,7 @@ impl Acd {
     /// Sets whether the operator's phone responds to keep-alives.
     pub fn set_reachable(&mut self, _now: Now, operator: &OperatorId, reachable: bool) {
         self.floor.change(operator, |facts| {
-            facts.reachable = reachable;
+            facts.attendance.reachable = reachable;
             None
         });
     }
@@ -278,7 +264,7 @@ impl Acd {
             self.withdraw(operator);
         }
         self.floor.change(operator, |facts| {
-            facts.logged_in = false;
+            facts.attendance.logged_in = false;
             facts.end_wrap_up(now.mono)
         });
         Ok(())
@@ -318,8 +304,8 @@ impl Acd {
     }
 
     /// Removes and returns the operators whose log-in or break has changed since the last call.
-    pub fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
-        self.floor.take_presence_changes()
+    pub fn take_saved_changes(&mut self) -> BTreeSet<OperatorId> {
+        self.floor.take_saved_changes()
     }
 
     /// Changes the priority of a call.
@@ -335,30 +321,30 @@ impl Acd {
 
     /// Like `enqueue`, for a call that may have waited before and was connected with an outside number since.
     pub fn enter(&mut self, now: Now, call: CallId, entry: Entry) {
-        let (home, widens) = self.enters(now, entry.desk);
+        let (home, overflow_steps) = self.enters(now, entry.desk);
         let overdue_at = Some(now.mono + self.settings.none_ready);
         match entry.arrival {
-            Some(arrival) => self.queue.add_at(call, ((entry.priority, arrival), home), widens, overdue_at),
-            None => self.queue.add(call, (entry.priority, home), widens, overdue_at),
+            Some(arrival) => self.queue.add_at(call, ((entry.priority, arrival), home), overflow_steps, overdue_at),
+            None => self.queue.add(call, (entry.priority, home), overflow_steps, overdue_at),
         }
     }
 
     /// The place of a call; None if the call is unknown.
-    pub fn place_of(&self, call: CallId) -> Option<Place> {
+    pub fn place_of(&self, call: CallId) -> Option<QueuePlace> {
         self.queue.place(call)
     }
 
     /// The desk for a call that enters the queue, and when the call is offered to which additional desks.
     fn enters(&self, now: Now, desk: DeskNo) -> (DeskNo, Vec<OverflowStep>) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
-        let widens = self.floor.desk(home).map(|desk| {
+        let overflow_steps = self.floor.desk(home).map(|desk| {
             let many = desk.overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
             let after = if many { Some(Duration::ZERO) } else { desk.overflow.after };
             let steps = desk.escalation.iter().map(|step| (step.after, step.to.as_slice()));
             let steps = after.map(|after| (after, desk.overflow.to.as_slice())).into_iter().chain(steps);
             steps.map(|(after, to)| (now.mono + after, self.set_of(to))).collect()
         });
-        (home, widens.unwrap_or_default())
+        (home, overflow_steps.unwrap_or_default())
     }
 
     /// Removes a call that has ended or is handled outside the ACD, and frees every operator who is reserved for it. An operator who still
@@ -396,13 +382,16 @@ impl Acd {
     /// The set of additional desks; an empty list means all operators.
     fn set_of(&self, desks: &[DeskNo]) -> DeskSet {
         match desks {
-            [] => DeskSet::of(self.everybody),
+            [] => DeskSet::of(self.all_operators),
             desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
         }
     }
 
     fn known(&self, operator: &OperatorId) -> Result<&Operator, UnknownOperator> {
-        self.floor.get(operator).filter(|facts| facts.exists && !facts.station).ok_or(UnknownOperator)
+        self.floor
+            .get(operator)
+            .filter(|facts| facts.attendance.exists && !facts.attendance.station)
+            .ok_or(UnknownOperator)
     }
 
     /// Requests the withdrawal of a ring attempt, once per reservation.
@@ -421,12 +410,12 @@ impl Acd {
     }
 
     fn set_logged_in(&mut self, operator: &OperatorId) {
-        if self.floor.get(operator).is_none_or(|facts| facts.logged_in || facts.station) {
+        if self.floor.get(operator).is_none_or(|facts| facts.attendance.logged_in || facts.attendance.station) {
             return;
         }
         let (calls, talk) = self.floor.least_work();
         self.floor.change(operator, |facts| {
-            facts.logged_in = true;
+            facts.attendance.logged_in = true;
             facts.begin_work(calls, talk);
             None
         });

@@ -2,7 +2,7 @@
 //! operator of their desks talks or is in wrap-up. An operator who calls the emergency number counts neither as ready nor as busy.
 
 use super::desk::{DeskNo, DeskSet};
-use super::{Acd, Decision, Posture, State};
+use super::{Acd, Decision, OperatingMode, State};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 
@@ -10,7 +10,7 @@ use crate::ids::{CallId, OperatorId};
 const REASON_CHARS_MAX: usize = 32;
 
 impl Acd {
-    /// True while a call waits and no operator is staffed: on shift, logged in, registered and reachable.
+    /// True while a call waits and no operator is at work: on shift, logged in, registered and reachable.
     pub fn is_unstaffed(&self) -> bool {
         self.floor.staffed_count() == 0 && self.queue.unanswered_sets().next().is_some()
     }
@@ -55,17 +55,17 @@ impl Acd {
     }
 
     /// The next call that is due to ring operators on a break.
-    pub(super) fn due_recall(&self) -> Option<CallId> {
+    pub(super) fn due_on_break(&self) -> Option<CallId> {
         let wanted = |set: DeskSet| {
-            set.iter().any(|desk| self.floor.recallable_at(self.stand_in(desk)) > 0) && self.is_none_ready_at(set)
+            set.iter().any(|desk| self.floor.on_break_at(self.stand_in(desk)) > 0) && self.is_none_ready_at(set)
         };
-        let waiting = self.queue.first_recallable(false, wanted);
-        waiting.or_else(|| self.queue.first_recallable(true, wanted))
+        let waiting = self.queue.first_on_break(false, wanted);
+        waiting.or_else(|| self.queue.first_on_break(true, wanted))
     }
 
-    /// The next call that is due to enter the fallback although operators are staffed.
-    pub(super) fn due_stranded(&self) -> Option<CallId> {
-        self.queue.first_stranded(|set| self.busy_at(set) == 0 && self.is_none_ready_at(set))
+    /// The next call that is due to enter the fallback although operators are at work.
+    pub(super) fn due_staffed_fallback(&self) -> Option<CallId> {
+        self.queue.first_may_fall_back_staffed(|set| self.busy_at(set) == 0 && self.is_none_ready_at(set))
     }
 
     /// The next time at which a call may ring operators on a break.
@@ -75,29 +75,29 @@ impl Acd {
     }
 
     /// Rings the next operator on a break. Waiting calls come first; then further operators are added to calls that ring.
-    pub(super) fn next_recall(&mut self) -> Option<Decision> {
-        let call = self.due_recall()?;
+    pub(super) fn next_on_break(&mut self) -> Option<Decision> {
+        let call = self.due_on_break()?;
         let desks: Vec<DeskNo> = self.queue.desks_of(call).map(|desk| self.stand_in(desk)).collect();
-        let desk = desks.into_iter().find(|desk| self.floor.recallable_at(*desk) > 0)?;
-        let operator = self.floor.first_recallable(desk, &mut self.rng)?;
+        let desk = desks.into_iter().find(|desk| self.floor.on_break_at(*desk) > 0)?;
+        let operator = self.floor.first_on_break(desk, &mut self.rng)?;
         let reason = self.floor.get(&operator).and_then(|facts| facts.paused.as_deref()).unwrap_or_default();
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let waited = self.settings.none_ready.as_secs();
         let mut why = format!("no operator ready for {waited} s: on break ({reason})");
-        if self.posture == Posture::MajorIncident {
+        if self.mode == OperatingMode::MajorIncident {
             why.insert_str(0, "major incident: ");
         }
-        self.queue.recall(call, &operator);
+        self.queue.ring_on_break(call, &operator);
         self.assign(call, &operator);
         Some(Decision::Offer { call, operator, why })
     }
 
     /// Checks that every call that may ring operators on a break does so, and that every call that may enter the fallback has entered it.
     pub(super) fn verify_none_ready(&self) -> Result<(), String> {
-        if let Some(call) = self.due_recall() {
+        if let Some(call) = self.due_on_break() {
             return Err(format!("call {call} waits, no operator is ready, and operators on a break are not rung"));
         }
-        match self.due_stranded().filter(|_| self.posture != Posture::Fallback) {
+        match self.due_staffed_fallback().filter(|_| self.mode != OperatingMode::Fallback) {
             Some(call) => Err(format!("call {call} waits, no operator can take it, and the fallback does not begin")),
             None => Ok(()),
         }

@@ -10,7 +10,7 @@ impl Acd {
     /// A ring attempt, also of a fallback, ended without an answer. The call keeps its place, and other operators continue to ring for it.
     /// The operator rests, unless the failure is `blameless`. From the third blameless failure in a row on, the operator rests too.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
-        if !self.stop_ringing(now, call, operator) && !self.queue.disengage(call, operator) {
+        if !self.stop_ringing(now, call, operator) && !self.queue.remove_engaged(call, operator) {
             return;
         }
         if matches!(self.queue.status(call), Some(Status::Placed { .. })) {
@@ -92,24 +92,25 @@ impl Acd {
         });
     }
 
-    /// Ends a fallback that failed: the call rings operators whose turn it is, or waits and is tried again after `fallback_retry`.
+    /// Ends a fallback that failed. Operators who became ready during it continue to ring. If there are none, the call
+    /// waits, and the fallback begins again after `fallback_retry`.
     pub fn fallback_failed(&mut self, now: Now, call: CallId) {
         let after = self.after_fallback(now, call);
         let released = self.queue.end_fallback(call, after);
         released.iter().for_each(|operator| self.release(operator));
     }
 
-    /// True if the operator rings for this call because it was the operator's turn, and not because the fallback rings all phones.
+    /// True if the operator rings for this call because they were ready, and not because the fallback rings all phones.
     pub fn is_in_turn(&self, call: CallId, operator: &OperatorId) -> bool {
         self.queue.is_in_turn(call, operator)
     }
 
-    /// True if a failed ring attempt counts against the operator: the operator is staffed. In a fallback it was also the operator's turn,
-    /// and the operator is not on a break.
+    /// True if a failed ring attempt counts against the operator: the operator is at work. In a fallback, the operator
+    /// must also have been rung because they became ready, and must not be on a break.
     pub fn answers_for(&self, call: CallId, operator: &OperatorId) -> bool {
         let Some(facts) = self.floor.get(operator) else { return false };
         match self.queue.status(call) {
-            Some(Status::Fallback { in_turn, .. }) => in_turn.contains(operator) && facts.is_at_work(),
+            Some(Status::Fallback { rung_as_ready, .. }) => rung_as_ready.contains(operator) && facts.is_at_work(),
             Some(
                 Status::Waiting
                 | Status::FallbackBackoff { .. }

@@ -15,9 +15,9 @@ const BLAMELESS_MAX: u8 = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Responsiveness {
     #[default]
-    Heard,
+    Responded,
     /// No phone has. The operator is rung all the same, but does not count as ready.
-    Unheard,
+    NoResponse,
     /// No phone has, and the INVITE is still open: the operator is not rung again before it ends.
     Pending,
 }
@@ -40,9 +40,9 @@ pub(super) enum Work {
     },
 }
 
-/// The data of one operator.
+/// Whether an operator is available for calls.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Operator {
+pub(super) struct Attendance {
     /// False: no longer listed. The operator is removed after their call.
     pub(super) exists: bool,
     /// The account is a station, which is never at work itself.
@@ -53,9 +53,36 @@ pub(super) struct Operator {
     pub(super) logged_in: bool,
     pub(super) registered: bool,
     pub(super) reachable: bool,
-    pub(super) hearing: Responsiveness,
+}
+
+impl Default for Attendance {
+    fn default() -> Self {
+        Self {
+            exists: true,
+            station: false,
+            on_shift: false,
+            shift_change: None,
+            logged_in: false,
+            registered: false,
+            reachable: true,
+        }
+    }
+}
+
+impl Attendance {
+    /// True if the operator is at work: listed, on shift, logged in, registered and reachable.
+    fn is_staffed(&self) -> bool {
+        self.exists && self.on_shift && self.logged_in && self.registered && self.reachable
+    }
+}
+
+/// The data of one operator.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Operator {
+    pub(super) attendance: Attendance,
+    pub(super) responsiveness: Responsiveness,
     /// No RTP port pair was free for the operator's phone: no call rings it until one is free.
-    pub(super) lacks_pair: bool,
+    pub(super) no_port_pair: bool,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
     /// Emergency calls from the operator's own phones.
@@ -77,15 +104,9 @@ pub(super) struct Operator {
 impl Operator {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            exists: true,
-            station: false,
-            on_shift: false,
-            shift_change: None,
-            logged_in: false,
-            registered: false,
-            reachable: true,
-            hearing: Responsiveness::Heard,
-            lacks_pair: false,
+            attendance: Attendance::default(),
+            responsiveness: Responsiveness::Responded,
+            no_port_pair: false,
             paused: None,
             work: Work::Free,
             own_calls: BTreeSet::new(),
@@ -177,7 +198,7 @@ impl Operator {
     pub(super) fn hang_up(&mut self, call: CallId, now: Instant, wrap_up: Duration) -> Option<CallId> {
         self.merits.talk += now.since(self.talking_since);
         self.work = Work::WrapUp { call, until: now + wrap_up };
-        if wrap_up.is_zero() || !self.exists { self.end_wrap_up(now) } else { None }
+        if wrap_up.is_zero() || !self.attendance.exists { self.end_wrap_up(now) } else { None }
     }
 
     /// Ends a wrap-up, if there is one, and returns its call.
@@ -216,12 +237,12 @@ impl Operator {
         }
     }
 
-    /// True if the operator is staffed: listed, on shift, logged in, registered and reachable.
+    /// True if the operator is at work: listed, on shift, logged in, registered and reachable.
     pub(super) fn is_staffed(&self) -> bool {
-        self.exists && self.on_shift && self.logged_in && self.registered && self.reachable
+        self.attendance.is_staffed()
     }
 
-    /// True if the operator is staffed and not on a break.
+    /// True if the operator is at work and not on a break.
     pub(super) fn is_at_work(&self) -> bool {
         self.is_staffed() && self.paused.is_none()
     }
@@ -232,17 +253,17 @@ impl Operator {
     }
 
     /// True if a call may ring the operator while no operator is ready: on a break, and not resting after a failed ring attempt.
-    pub(super) fn is_recallable(&self) -> bool {
+    pub(super) fn may_ring_on_break(&self) -> bool {
         self.state() == State::Break && self.can_be_rung()
     }
 
     fn can_be_rung(&self) -> bool {
-        self.rest_until.is_none() && self.hearing != Responsiveness::Pending && !self.lacks_pair
+        self.rest_until.is_none() && self.responsiveness != Responsiveness::Pending && !self.no_port_pair
     }
 
     /// True if the operator is ready, or was ready until a ring attempt began, and a phone of theirs responds.
     pub(super) fn is_alert(&self) -> bool {
-        if self.hearing != Responsiveness::Heard {
+        if self.responsiveness != Responsiveness::Responded {
             return false;
         }
         match self.state() {
@@ -260,7 +281,7 @@ impl Operator {
 
     /// True if the fallback may ring the operator: a registered phone and no call.
     pub(super) fn is_callable(&self) -> bool {
-        self.exists && self.registered && self.is_free()
+        self.attendance.exists && self.attendance.registered && self.is_free()
     }
 
     /// True if the operator has no call.
@@ -281,10 +302,10 @@ impl Operator {
     pub(super) fn reason(&self) -> Option<&str> {
         match self.state() {
             State::Break => self.paused.as_deref(),
-            State::Offline if !self.exists => Some("removed"),
-            State::Offline if !self.registered => Some("not-registered"),
-            State::Offline if !self.logged_in => Some("logged-out"),
-            State::Offline if !self.on_shift => Some("off-shift"),
+            State::Offline if !self.attendance.exists => Some("removed"),
+            State::Offline if !self.attendance.registered => Some("not-registered"),
+            State::Offline if !self.attendance.logged_in => Some("logged-out"),
+            State::Offline if !self.attendance.on_shift => Some("off-shift"),
             State::Offline => Some("unreachable"),
             State::Ready | State::Offered | State::Talking | State::WrapUp => None,
         }
@@ -301,10 +322,10 @@ impl Operator {
         View {
             operator: operator.clone(),
             state: self.state(),
-            on_shift: self.on_shift,
-            logged_in: self.logged_in,
-            registered: self.registered,
-            reachable: self.reachable,
+            on_shift: self.attendance.on_shift,
+            logged_in: self.attendance.logged_in,
+            registered: self.attendance.registered,
+            reachable: self.attendance.reachable,
             resting: self.rest_until.is_some(),
             paused: self.paused.clone(),
             call: self.call(),

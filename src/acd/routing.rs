@@ -1,34 +1,36 @@
 //! The next decision: which operator is rung for which call.
 
 use super::desk::DeskNo;
-use super::keys::{Place, RING_MAX};
+use super::keys::{QueuePlace, RING_MAX};
 use super::queue::Queue;
-use super::{Acd, Decision, Posture, Standing, Status};
+use super::{Acd, Availability, Decision, OperatingMode, Status};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
     /// Returns the next decision, or None if there is nothing to do. The switchboard calls this at the end of every step.
     ///
-    /// Withdrawals come first, then ring attempts for waiting calls, then operators who are added to ringing calls, then fallbacks. While
-    /// no operator is staffed, every waiting call enters its fallback at once. A fallback in progress continues when an operator becomes
-    /// ready, and the operator rings as well: such calls get ring attempts in the common order, like waiting calls. In the operating mode
-    /// `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
-    /// operators are staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the
+    /// Withdrawals come first, then ring attempts for waiting calls, then operators who are added to ringing calls,
+    /// then fallbacks. While the centre is unstaffed, every waiting call enters its fallback at once. A fallback in
+    /// progress continues when an operator becomes ready, and the operator rings as well: such calls get ring attempts
+    /// in the common order, like waiting calls. In the operating mode `Fallback` the fallback comes before the ring
+    /// attempts; calls whose fallback failed get ring attempts until the next try. While operators are at work and none
+    /// is ready, calls that have waited as long as `none_ready` ring operators on a break before they enter the
     /// fallback.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
         self.expire(now);
         self.look_at_desks(now);
         let next = self.next_withdrawal().or_else(|| self.next_offer(now, Queue::first_offerable));
-        let next = next.or_else(|| self.next_offer(now, Queue::first_joinable)).or_else(|| self.next_recall());
+        let next = next.or_else(|| self.next_offer(now, Queue::first_may_ring_more)).or_else(|| self.next_on_break());
         next.or_else(|| self.next_fallback())
     }
 
-    /// Rings an operator out of turn for a waiting or ringing call; both are reserved for each other. Returns false, and changes nothing,
-    /// if the operator is not free, or the call does not wait or has used all its ring attempts.
+    /// Rings a chosen operator for a waiting or ringing call, whatever the order; both are reserved for each other.
+    /// Returns false, and changes nothing, if the operator is not free, or the call does not wait or has used all its
+    /// ring attempts.
     pub fn offer_out_of_turn(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         let may_ring = self.queue.may_ring(call) && self.queue.has_pairs_for(call);
-        if self.standing(operator) != Standing::Free || !may_ring {
+        if self.availability(operator) != Availability::Free || !may_ring {
             return false;
         }
         self.queue.ring(now.mono, call, operator);
@@ -47,14 +49,18 @@ impl Acd {
 
     /// Rings a ready operator for the first call, in the common order, that `first` selects at a desk with ready operators. The call's own
     /// desk comes before its other desks. Operators who ring for the call already continue to ring.
-    fn next_offer(&mut self, now: Now, first: impl Fn(&Queue, DeskNo) -> Option<(Place, CallId)>) -> Option<Decision> {
+    fn next_offer(
+        &mut self,
+        now: Now,
+        first: impl Fn(&Queue, DeskNo) -> Option<(QueuePlace, CallId)>,
+    ) -> Option<Decision> {
         let has_ready = |desk: &DeskNo| self.floor.ready_count(self.stand_in(*desk)) > 0;
         let (_, call) = self.desks().filter(has_ready).filter_map(|desk| first(&self.queue, desk)).min()?;
         let home = self.queue.desks_of(call).next()?;
         let desk = self.stand_in(self.queue.desks_of(call).find(has_ready)?);
         let operator = self.floor.first_ready(desk, &mut self.rng)?;
         let mut why = self.why(now, call, (home, desk), &operator);
-        if self.posture == Posture::MajorIncident {
+        if self.mode == OperatingMode::MajorIncident {
             why.insert_str(0, "major incident: ");
         }
         self.queue.ring(now.mono, call, &operator);
@@ -63,13 +69,13 @@ impl Acd {
     }
 
     pub(super) fn desks(&self) -> impl Iterator<Item = DeskNo> + use<> {
-        let count = self.settings.desks.len().max(usize::from(self.everybody.0) + 1);
+        let count = self.settings.desks.len().max(usize::from(self.all_operators.0) + 1);
         (0..u8::try_from(count).unwrap_or(u8::MAX)).map(DeskNo)
     }
 
     /// The desk whose operators are rung for the calls of `desk`: the desk itself, or all operators while it is unstaffed.
     pub(super) fn stand_in(&self, desk: DeskNo) -> DeskNo {
-        if self.floor.staffed_at(desk) > 0 { desk } else { self.everybody }
+        if self.floor.staffed_at(desk) > 0 { desk } else { self.all_operators }
     }
 
     pub(super) fn assign(&mut self, call: CallId, operator: &OperatorId) {
@@ -86,18 +92,18 @@ impl Acd {
         if let Some(call) = self.queue.first_spent().filter(|_| staffed) {
             return Some(self.begin_fallback(call, 0));
         }
-        if self.posture == Posture::Fallback {
-            let call = self.queue.first_untried()?;
-            // The number comes before the phones; while no operator is staffed, they alternate.
-            if staffed || !self.queue.is_phones_turn(call) {
-                self.queue.set_phones_turn(call, true);
+        if self.mode == OperatingMode::Fallback {
+            let call = self.queue.first_may_fall_back()?;
+            // The number comes before the phones; while the centre is unstaffed, they alternate.
+            if staffed || !self.queue.rings_all_phones_next(call) {
+                self.queue.set_all_phones_next(call, true);
                 return Some(self.begin_fallback(call, 0));
             }
         }
-        let call = if staffed { self.due_stranded()? } else { self.queue.first_untried()? };
-        self.queue.set_phones_turn(call, false);
+        let call = if staffed { self.due_staffed_fallback()? } else { self.queue.first_may_fall_back()? };
+        self.queue.set_all_phones_next(call, false);
         // One leg stays free for an operator who becomes ready.
-        let most = if self.queue.ringing().is_none() { RING_MAX - 1 } else { 0 };
+        let most = if self.queue.all_phones_call().is_none() { RING_MAX - 1 } else { 0 };
         Some(self.begin_fallback(call, most))
     }
 

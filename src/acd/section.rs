@@ -62,7 +62,8 @@ pub struct QueueSection {
     pub announce_seconds: u64,
     /// `"ringback"` or `"music"`: what callers hear between announcements while they wait or are on hold.
     pub waiting: Waiting,
-    /// If an answered caller stays silent for this long, siaga plays the press-a-digit prompt, in seconds (5 to 60); 0: never.
+    /// If an answered caller stays silent for this long, siaga plays the press-a-digit prompt, in seconds (5 to 60); 0:
+    /// only if the operator requests it.
     pub silent_prompt_seconds: u64,
     /// Target time of the desk's service level, for reports and metrics, in seconds (0 to 3600). Absent: that of `[report]`.
     pub service_level_seconds: Option<u64>,
@@ -76,8 +77,8 @@ pub struct QueueSection {
     pub wrap_up_extension_seconds: u64,
     /// Rest of an operator after an unanswered ring attempt, in seconds (1 to 600).
     pub rest_seconds: u64,
-    /// Number of consecutive unanswered ring attempts after which the operator is set on a break, unless no other operator would remain at
-    /// work; 0: never.
+    /// Number of consecutive unanswered ring attempts after which the operator is set on a break, unless every other
+    /// operator is on a break or not at work; 0: never.
     pub unanswered_max: u32,
     /// Which operators the queue rings first, and how many at once.
     pub strategy: Strategy,
@@ -91,10 +92,11 @@ pub struct QueueSection {
     pub operators: Option<BTreeMap<String, u8>>,
     /// True: if the operator's leg is lost, the caller returns to the former place in the queue. False: the call ends.
     pub requeue_on_operator_lost: bool,
-    /// A connected call ends if its caller sends no audio for this long, in seconds; 0: never.
+    /// A party that sends no RTP for this long gets OPTIONS, in seconds. Its call or leg ends only if it does not
+    /// respond. 0: silence ends no call.
     pub silence_seconds: u64,
     pub long_call_seconds: u64,
-    /// The number that is called over the first trunk that takes calls, if the centre is unstaffed and no phone answered. Absent: none.
+    /// The number that the fallback calls if no phone answers. Absent: none.
     pub fallback_number: Option<String>,
     /// How long the fallback rings all phones, and then how long it rings the number, in seconds each (1 to 300).
     pub fallback_ring_seconds: u64,

@@ -3,16 +3,16 @@
 use crate::counted::Map;
 
 use super::desk::DeskSet;
-use super::keys::Place;
+use super::keys::QueuePlace;
 use crate::ids::CallId;
 
 /// Calls in their order, one index for each set of desks. Empty indexes are removed.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct CallsBySet(Map<DeskSet, Map<Place, CallId>>);
+pub(super) struct CallsBySet(Map<DeskSet, Map<QueuePlace, CallId>>);
 
 impl CallsBySet {
     /// Moves a call from the index of one set to that of another.
-    pub(super) fn file(&mut self, place: Place, call: CallId, was: Option<DeskSet>, is: Option<DeskSet>) {
+    pub(super) fn set_member(&mut self, place: QueuePlace, call: CallId, was: Option<DeskSet>, is: Option<DeskSet>) {
         if was == is {
             return;
         }
@@ -33,7 +33,7 @@ impl CallsBySet {
     pub(super) fn first(
         &self,
         wanted: impl Fn(DeskSet) -> bool,
-        first: impl Fn(&Map<Place, CallId>) -> Option<(Place, CallId)>,
+        first: impl Fn(&Map<QueuePlace, CallId>) -> Option<(QueuePlace, CallId)>,
     ) -> Option<CallId> {
         let firsts = self.0.iter().filter(|(set, _)| wanted(**set)).filter_map(|(_, calls)| first(calls));
         firsts.min().map(|(_, call)| call)

@@ -68,7 +68,7 @@ pub struct Daily {
 
 /// Whether an operator is on shift at some time, and until when this holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ShiftStatus {
     pub on_shift: bool,
     /// When to check again; None: never.
     pub until: Option<Timestamp>,
@@ -111,7 +111,7 @@ impl Plan {
     }
 
     /// Whether `operator` is on shift at `at`. O(log n).
-    pub fn standing(&self, operator: &OperatorId, at: Timestamp) -> Standing {
+    pub fn standing(&self, operator: &OperatorId, at: Timestamp) -> ShiftStatus {
         let by_shift = self.standing_by_shift(operator, at);
         let Some(spans) = self.validity.get(operator) else { return by_shift };
         let by_decree = standing(spans, at);
@@ -119,7 +119,7 @@ impl Plan {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        Standing {
+        ShiftStatus {
             on_shift: by_shift.on_shift && by_decree.on_shift,
             until: until.filter(|until| until.as_millis() < i64::MAX),
         }
@@ -205,15 +205,16 @@ impl Plan {
         spans
     }
 
-    fn standing_by_shift(&self, operator: &OperatorId, at: Timestamp) -> Standing {
+    fn standing_by_shift(&self, operator: &OperatorId, at: Timestamp) -> ShiftStatus {
         if !self.rostered {
-            return Standing { on_shift: true, until: None };
+            return ShiftStatus { on_shift: true, until: None };
         }
         match &self.everybody {
             Some(daily) => daily.standing(at),
-            None => {
-                self.spans.get(operator).map_or(Standing { on_shift: false, until: None }, |spans| standing(spans, at))
-            }
+            None => self
+                .spans
+                .get(operator)
+                .map_or(ShiftStatus { on_shift: false, until: None }, |spans| standing(spans, at)),
         }
     }
 
@@ -259,7 +260,7 @@ impl Daily {
         merged(&spans)
     }
 
-    fn standing(&self, at: Timestamp) -> Standing {
+    fn standing(&self, at: Timestamp) -> ShiftStatus {
         let day = jiff::Timestamp::from_millisecond(at.as_millis()).map(|at| self.zone.to_datetime(at).date());
         let day = day.unwrap_or_default();
         let dates = DAYS_AROUND.iter().filter_map(|days| day.checked_add(jiff::Span::new().days(*days)).ok());
@@ -286,12 +287,12 @@ pub(super) fn merged(spans: &BTreeSet<(Timestamp, Timestamp)>) -> BTreeSet<(Time
     joined
 }
 
-fn standing(spans: &BTreeSet<(Timestamp, Timestamp)>, at: Timestamp) -> Standing {
+fn standing(spans: &BTreeSet<(Timestamp, Timestamp)>, at: Timestamp) -> ShiftStatus {
     let here = (at, Timestamp::from_millis(i64::MAX));
     let current = spans.range(..=here).next_back().filter(|(_, end)| at < *end);
     match current {
-        Some((_, end)) => Standing { on_shift: true, until: Some(*end) },
-        None => Standing { on_shift: false, until: spans.range(here..).next().map(|(start, _)| *start) },
+        Some((_, end)) => ShiftStatus { on_shift: true, until: Some(*end) },
+        None => ShiftStatus { on_shift: false, until: spans.range(here..).next().map(|(start, _)| *start) },
     }
 }
 

@@ -1,19 +1,19 @@
-//! Behaviour of the distributor, step by step.
+//! Behaviour of the ACD, step by step.
 
 use super::*;
 use crate::ids::Rng;
 
 mod calendar;
 mod desks;
-mod guests;
+mod no_response;
 mod none_ready;
 mod offers;
-mod pairs;
+mod operating_mode;
+mod participants;
 mod pitfalls;
-mod posture;
+mod port_pairs;
 mod ring;
 mod transfers;
-mod unheard;
 mod unstaffed;
 
 pub(super) const WRAP_UP: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ pub(super) const REST: Duration = Duration::from_secs(10);
 pub(super) const RETRY: Duration = Duration::from_secs(20);
 pub(super) const NONE_READY: Duration = Duration::from_secs(15);
 
-/// A distributor, its clock, and the calls that were made for it.
+/// An ACD, its clock, and the calls that were made for it.
 pub(super) struct Stage {
     pub(super) acd: Acd,
     pub(super) now: Now,
@@ -66,7 +66,7 @@ impl Stage {
         self.acd.expire(self.now);
     }
 
-    /// A caller comes in one second after the last event.
+    /// A call arrives one second after the last event.
     pub(super) fn caller(&mut self) -> CallId {
         self.caller_with(1)
     }
@@ -82,7 +82,7 @@ impl Stage {
         call
     }
 
-    /// All decisions of a step; offers as (call, operator).
+    /// All decisions of a step.
     pub(super) fn decisions(&mut self) -> Vec<Decision> {
         self.acd.verify(false).unwrap();
         let mut all = Vec::new();
@@ -103,7 +103,7 @@ impl Stage {
         self.decisions().into_iter().map(offer).collect()
     }
 
-    /// A caller who is answered by the next operator.
+    /// A call that the next operator answers.
     pub(super) fn talk(&mut self) -> (CallId, OperatorId) {
         let call = self.caller();
         let (_, operator) = self.offers().pop().unwrap();
@@ -119,7 +119,7 @@ impl Stage {
         self.acd.view(&op(name)).unwrap().state
     }
 
-    /// (state, wrapped up) of every change since the last time.
+    /// (state, wrapped up) of every change since the last call of this function.
     pub(super) fn changes(&mut self) -> Vec<(State, Option<CallId>)> {
         self.acd.take_changes().into_iter().map(|change| (change.state, change.wrapped_up)).collect()
     }

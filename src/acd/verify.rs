@@ -1,6 +1,6 @@
 //! Checks the invariants of call distribution by a scan of all data.
 
-use super::{Acd, Posture, Status, Work};
+use super::{Acd, OperatingMode, Status, Work};
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
@@ -59,7 +59,7 @@ impl Acd {
                 ) => false,
             };
             if !right {
-                return Err(format!("{operator} is {:?}, his call is {status:?}", facts.work));
+                return Err(format!("{operator} is {:?}, the call is {status:?}", facts.work));
             }
         }
         for operator in &self.withdrawals {
@@ -93,7 +93,7 @@ impl Acd {
                 }),
             };
             if !right {
-                return Err(format!("call {call} is {status:?}, but not for him"));
+                return Err(format!("call {call} is {status:?}, but not for this operator"));
             }
         }
         Ok(())
@@ -106,14 +106,14 @@ impl Acd {
             if let Some((_, call)) = self.queue.first_offerable(desk).filter(|_| ready > 0) {
                 return Err(format!("{ready} are free at desk {} while call {call} waits", desk.0));
             }
-            if let Some((_, call)) = self.queue.first_joinable(desk).filter(|_| ready > 0) {
+            if let Some((_, call)) = self.queue.first_may_ring_more(desk).filter(|_| ready > 0) {
                 return Err(format!("{ready} are free at desk {} and do not ring for call {call}", desk.0));
             }
         }
-        let fallback_first = self.posture == Posture::Fallback;
-        let silent = self.queue.first_untried().filter(|_| fallback_first || self.floor.staffed_count() == 0);
+        let fallback_first = self.mode == OperatingMode::Fallback;
+        let silent = self.queue.first_may_fall_back().filter(|_| fallback_first || self.floor.staffed_count() == 0);
         if let Some(call) = silent.or(self.queue.first_spent()) {
-            return Err(format!("call {call} waits though nobody will come"));
+            return Err(format!("call {call} waits, but no operator can come"));
         }
         self.verify_none_ready()?;
         if let Some(operator) = self.withdrawals.first() {

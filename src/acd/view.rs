@@ -1,4 +1,4 @@
-//! The distributor's state for other modules.
+//! The state of the ACD for other modules.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the distributor shows of its calls and operators.
+//! What the ACD shows of its calls and operators.
 
 use super::Acd;
 use super::keys::Status;
@@ -69,7 +69,7 @@ impl Acd {
         (self.queue.waiting_count(), self.floor.by_state())
     }
 
-    /// How many operators are staffed: on shift, logged in, registered and reachable, whatever they do.
+    /// How many operators are at work: on shift, logged in, registered and reachable. Operators on a break count, too.
     pub fn staffed(&self) -> usize {
         self.floor.staffed_count()
     }

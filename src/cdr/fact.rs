@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Gap;
@@ -18,8 +18,8 @@ pub use super::moment::{Moment, Uptime};
 pub use super::side::Side;
 use super::side::known_or_service;
 
-/// Identifies a fact permanently; applying a fact twice changes nothing. `stream` is the call, or the run of the service for facts of no
-/// call; `seq` counts within it. Facts after a call's end (a disposition) have a random `seq` with the top bit set.
+/// Identifies a fact permanently; applying a fact twice changes nothing. `stream` is the call, or the run of the service for facts without
+/// a call; `seq` counts within it. Facts after a call's end (a disposition) have a random `seq` with the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FactId {
     pub stream: CallId,
@@ -75,7 +75,7 @@ pub enum OfferOutcome {
     CallerLeft,
     /// Another operator answered first.
     LostRace,
-    /// The operator logged out, was removed or unregistered during the ring attempt.
+    /// The operator logged out or was removed, or siaga needed the operator or the port pair for another attempt.
     Withdrawn,
 }
 
@@ -278,8 +278,9 @@ pub enum FactKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<String>,
         /// The operating mode at that time.
-        #[serde(default, deserialize_with = "known_or_default", skip_serializing_if = "Posture::is_normal")]
-        posture: Posture,
+        #[serde(default, rename = "posture", deserialize_with = "known_or_default")]
+        #[serde(skip_serializing_if = "OperatingMode::is_normal")]
+        mode: OperatingMode,
         /// The account whose phone made the call, if it came from the centre itself; `trunk` is empty then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         internal: Option<OperatorId>,
@@ -392,7 +393,7 @@ pub enum FactKind {
     /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its audio still arrives, otherwise ended. Reported once
     /// for each leg.
     SessionExpired { leg: LegNo, kept: bool },
-    /// A leg's peer sends no audio and has responded to our OPTIONS in its dialog: the call continues.
+    /// A leg's peer sends no audio, and has responded to our OPTIONS or sent another message in its dialog (200): the call continues.
     SilentLegPresent { leg: LegNo, sip_status: u16 },
     /// A leg sent a digit (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },
@@ -426,7 +427,13 @@ pub enum FactKind {
     /// A number was flagged: its calls wait behind others until this time. Without `until`, the flag was removed.
     CallerMarked { number: String, until: Option<Timestamp>, by: String },
     /// The operating mode was changed, until this time or, without `until`, until the next change. `by` is the person, or `time`.
-    PostureSet { posture: Posture, until: Option<Timestamp>, by: String },
+    #[serde(rename = "posture-set")]
+    ModeSet {
+        #[serde(rename = "posture")]
+        mode: OperatingMode,
+        until: Option<Timestamp>,
+        by: String,
+    },
     /// An operator's state in the ACD changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
     /// An operator has logged in at a station, or, without `operator`, has logged out.
@@ -482,7 +489,7 @@ impl FactKind {
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
             Self::CallerMarked { .. } => "caller-marked",
-            Self::PostureSet { .. } => "posture-set",
+            Self::ModeSet { .. } => "posture-set",
             Self::OperatorState { .. } => "operator-state",
             Self::Stationed { .. } => "stationed",
             Self::PinRefused { .. } => "pin-refused",

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
 use super::fact::{Callee, Fact, FactId, FactKind, Uptime};
-use super::guests::Participants;
+use super::participants::Participants;
 use super::transfers::Transfers;
 use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
 
@@ -147,7 +147,7 @@ impl Cdr {
             | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
             | FactKind::CallBackLost
-            | FactKind::PostureSet { .. }
+            | FactKind::ModeSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }
@@ -310,7 +310,7 @@ impl Holds {
             | FactKind::PinRefused { .. }
             | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
-            | FactKind::PostureSet { .. }
+            | FactKind::ModeSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }
@@ -321,7 +321,7 @@ const LATE: u32 = 0x8000_0000;
 
 /// The record that a `Received` opens.
 fn open(fact: &Step<'_>) -> Option<Cdr> {
-    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture, internal } = fact.kind
+    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, mode, internal } = fact.kind
     else {
         return None;
     };
@@ -333,7 +333,7 @@ fn open(fact: &Step<'_>) -> Option<Cdr> {
         called: called.clone(),
         sip_call_id: sip_call_id.clone(),
         headers: headers.clone(),
-        posture: *posture,
+        mode: *mode,
         internal: internal.clone(),
         calls_of_late: 0,
         known_prank: false,

@@ -1,19 +1,21 @@
 //! Call detail records: facts, and the computation of records from them. Does not depend on how facts are created or stored.
 
+pub mod city;
 mod console_role;
 pub mod fact;
 mod fold;
-mod guests;
 pub mod interrupted;
 mod moment;
+mod participants;
 pub mod past;
+pub mod rollup;
 mod side;
 mod step;
 mod transfers;
 
 use serde::{Deserialize, Serialize};
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Gap;
@@ -234,8 +236,8 @@ pub struct Cdr {
     pub sip_call_id: String,
     pub headers: Vec<String>,
     /// The operating mode when the call arrived.
-    #[serde(default, skip_serializing_if = "Posture::is_normal")]
-    pub posture: Posture,
+    #[serde(default, rename = "posture", skip_serializing_if = "OperatingMode::is_normal")]
+    pub mode: OperatingMode,
     /// Number of calls of this number within the configured time, this one included; 0: it was the first, or the number is unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls_of_late: u32,
@@ -351,5 +353,35 @@ impl Cdr {
     /// True if only late facts can follow.
     pub const fn is_closed(&self) -> bool {
         self.ended.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::fact::{Fact, FactId, FactKind};
+    use crate::clock::Timestamp;
+    use crate::ids::{CallId, Rng};
+    use crate::sip::location::{Location, Shape, Source};
+
+    /// 106° 50' 30.5": its shortest decimal form has 17 digits.
+    const LONGITUDE: f64 = 106.841_805_555_555_55;
+
+    #[test]
+    fn a_coordinate_of_17_digits_is_read_back_exactly() {
+        let location = Location {
+            source: Source::PidfLo,
+            shape: Some(Shape::Point { latitude: -5.113_8, longitude: LONGITUDE }),
+            civic: BTreeMap::new(),
+            access: BTreeMap::new(),
+            raw: String::new(),
+            fault: None,
+        };
+        let at = Timestamp::from_millis(1);
+        let call = CallId::new(at, &mut Rng::from_number(1));
+        let id = FactId { stream: call, seq: 3 };
+        let fact = Fact { id, call: Some(call), at, up: None, kind: FactKind::Located { location } };
+        assert_eq!(Fact::read(&serde_json::to_vec(&fact).unwrap()), Some(fact));
     }
 }

@@ -51,7 +51,7 @@ impl PastCall {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     pub calls: Vec<PastCall>,
-    /// Facts of the service that are still in effect: `CallerMarked`, `Stationed`, and the last `PostureSet`; each kind in the order of
+    /// Facts of the service that are still in effect: `CallerMarked`, `Stationed`, and the last `ModeSet`; each kind in the order of
     /// time.
     pub facts: Vec<Fact>,
 }

@@ -80,7 +80,7 @@ impl Transfers {
             | FactKind::PinRefused { .. }
             | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
-            | FactKind::PostureSet { .. }
+            | FactKind::ModeSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }

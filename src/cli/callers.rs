@@ -43,7 +43,7 @@ pub(super) enum CallerCommand {
     Mark {
         /// The number.
         number: String,
-        /// The kind of its calls.
+        /// The kind of flag: prank.
         #[arg(value_parser = ["prank"])]
         class: String,
         /// For how many hours.
@@ -74,7 +74,7 @@ struct CallBack {
     last: Timestamp,
     longest_wait_ms: u64,
     tries: u32,
-    meant_for: Option<OperatorId>,
+    assigned_to: Option<OperatorId>,
     called_now: bool,
 }
 
@@ -127,7 +127,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
         print_line!("no number waits for a call-back");
     }
     for one in call_backs {
-        let who = match one.meant_for {
+        let who = match one.assigned_to {
             Some(operator) => format!("assigned to {operator}"),
             None if one.called_now => "call in progress".to_owned(),
             None => String::new(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Fault, Faults};
 use crate::ids::OperatorId;
+use crate::reports::ministry::scheme::Scheme;
 use crate::server::token::{Token, TokenFault};
 
 use super::operator::{self, Kind};
@@ -15,6 +16,12 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     let mut faults = certificates(&config);
     faults.extend(folders(&config));
+    for (key, found) in
+        [("console.listen", config.console.without_tls()), ("report.listen", config.report.without_tls())]
+    {
+        faults.extend(found.map(|(wrong, right)| fault(&config, key, wrong, right)));
+    }
+    faults.extend(scheme(&config));
     faults.extend(token(&config));
     match names(&config) {
         Ok(wrong) => faults.extend(wrong),
@@ -34,9 +41,16 @@ fn fault(config: &Config, key: &str, wrong: String, right: &str) -> Fault {
 }
 
 fn certificates(config: &Config) -> Vec<Fault> {
-    let read = config.sip.tls.as_ref().map(crate::config::TlsFiles::read);
-    let wrong = read.and_then(Result::err);
-    wrong.map(|wrong| fault(config, &format!("sip.tls.{}", wrong.key), wrong.wrong, wrong.right)).into_iter().collect()
+    let sip = config.sip.tls.as_ref().and_then(|files| files.read().err());
+    let pages =
+        [&config.console.tls, &config.report.tls].into_iter().flatten().filter_map(|files| files.server().err());
+    sip.into_iter().chain(pages).map(|wrong| fault(config, &wrong.key, wrong.wrong, wrong.right)).collect()
+}
+
+/// The scheme of the monthly file.
+fn scheme(config: &Config) -> Option<Fault> {
+    let wrong = Scheme::read(config.report.scheme.as_ref()?).err()?;
+    Some(fault(config, "report.scheme", wrong.to_string(), ""))
 }
 
 /// Folders whose path is a file's. The service creates a missing folder.
@@ -115,7 +129,9 @@ fn print(config: &Config) {
             config.shifts.len().to_string()
         }
     );
-    print_line!("  console    http://{}", config.console.listen);
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
+    print_line!("  console    {}://{}", scheme(config.console.tls.is_some()), config.console.listen);
+    print_line!("  reports    {}://{}", scheme(config.report.tls.is_some()), config.report.listen);
     for (what, path) in config.places() {
         print_line!("  {what:<10} {path}");
     }

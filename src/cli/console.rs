@@ -1,6 +1,6 @@
 //! Sends requests to the console of a running service, with the token from its file.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -104,10 +104,17 @@ pub(super) fn rejected(status: u16, answer: &str) -> anyhow::Error {
 pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
     let token = Token::read(&config.console.token_file)?;
     let address = reachable(config.console.listen);
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)
         .with_context(|| format!("no service responds at {address}; expected: siaga serve with this configuration"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream: Box<dyn ReadWrite> = match &config.console.tls {
+        None => Box::new(stream),
+        Some(tls) => {
+            let name = rustls::pki_types::ServerName::IpAddress(address.ip().into());
+            Box::new(rustls::StreamOwned::new(rustls::ClientConnection::new(tls.client()?, name)?, stream))
+        }
+    };
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
@@ -128,6 +135,10 @@ pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyh
         .context("the response is not HTTP; expected: a siaga service at [console] listen")?;
     Ok((status, body.to_owned()))
 }
+
+/// A connection with or without TLS.
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
 
 /// The address to which a client connects, because a listener may have the wildcard address.
 fn reachable(listen: SocketAddr) -> SocketAddr {

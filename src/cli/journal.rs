@@ -7,17 +7,27 @@ use clap::Subcommand;
 
 use crate::config::Config;
 use crate::store::aside::Aside;
+use crate::store::rollups::verify::Verified;
 use crate::store::salvage::{self, Contents};
 use crate::store::{Store, StoreError};
 
 use super::ConfigFile;
 use super::output::print_line;
+use super::web_user::verify_access_log;
+
+/// Differences that are listed one by one.
+const DIFFERENCES_MAX: u32 = 100;
 
 /// What to verify.
 #[derive(Debug, Subcommand)]
 pub(super) enum VerifyCommand {
     /// Reads every segment of the journal and lists each damaged range of bytes. Changes nothing. Exit code 1 if there is damage.
     Journal(ConfigFile),
+    /// Computes the record of each call again from its facts, and the sums of reports again from the records, and lists every difference.
+    /// Changes nothing. Exit code 1 if there is a difference.
+    Records(ConfigFile),
+    /// Reads the access log of the pages, and checks the hash of every entry. Exit code 1 if an entry was changed or removed.
+    Access(ConfigFile),
 }
 
 /// What to do with the journal.
@@ -39,8 +49,38 @@ pub(super) enum JournalCommand {
 
 /// Verifies and changes nothing.
 pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
-    let VerifyCommand::Journal(file) = command;
-    let config = Config::load_to_serve(&file.config)?;
+    match command {
+        VerifyCommand::Journal(file) => verify_journal(&Config::load_to_serve(&file.config)?),
+        VerifyCommand::Access(file) => verify_access_log(&Config::load_to_serve(&file.config)?),
+        VerifyCommand::Records(file) => verify_records(&Config::load_to_serve(&file.config)?),
+    }
+}
+
+fn verify_records(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let verified = runtime.block_on(async {
+        let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
+        let mut listed = 0;
+        let mut list = |difference: String| {
+            listed += 1;
+            if listed <= DIFFERENCES_MAX {
+                print_line!("{difference}");
+            } else if listed == DIFFERENCES_MAX + 1 {
+                print_line!("…");
+            }
+        };
+        let verified = store.verify_records(&mut list).await;
+        store.close().await;
+        Ok::<_, anyhow::Error>(verified?)
+    })?;
+    let Verified { facts, records, rows, differences } = verified;
+    print_line!("{facts} facts, {records} records and {rows} rows of sums were compared");
+    anyhow::ensure!(differences == 0, "{differences} differences");
+    print_line!("records and sums are those of the facts");
+    Ok(())
+}
+
+fn verify_journal(config: &Config) -> anyhow::Result<()> {
     let mut bad = 0;
     for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
         let found = salvage::read(&path, false).with_context(|| shown(&path))?;

@@ -5,19 +5,22 @@
 mod call_id;
 mod callers;
 mod calls;
+mod certificate;
 mod check;
 mod console;
+mod demo;
 mod floor;
 mod guard;
 mod import;
 mod journal;
+mod operating_mode;
 mod operator;
 mod output;
-mod posture;
 mod report;
 mod roster;
 mod station;
 mod user;
+mod web_user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,10 +60,10 @@ enum Command {
     /// Stations: phones at which operators log in by number and PIN.
     #[command(subcommand)]
     Station(station::StationCommand),
-    /// Users of the console, each with a role and a token.
+    /// Users: of the console, each with a token, and of the pages, each with a password.
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Banned addresses: their requests get no response for some time.
+    /// Banned addresses. For some time, siaga ignores their requests, except in its dialogs and with right credentials.
     #[command(subcommand)]
     Guard(guard::GuardCommand),
     /// Unanswered callers, for operators to call back.
@@ -77,21 +80,28 @@ enum Command {
     #[command(subcommand)]
     Call(calls::CallCommand),
     /// The operating mode: normal, major incident, drill or fallback.
-    Posture(posture::PostureArguments),
+    #[command(alias = "posture")]
+    Mode(operating_mode::ModeArguments),
     /// The journal: salvage damaged segments, and list or store the calls that the database rejected.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Verifies what siaga has written. Changes nothing.
+    /// Checks the journal for damage, the records and the sums of reports against the facts, or the access log for changes. Changes nothing.
     #[command(subcommand)]
     Verify(journal::VerifyCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Makes a certificate for the pages, and at first the site's own certificate authority, with which browsers accept it.
+    Certificate(certificate::CertificateArguments),
+    /// Data of a synthetic city, to try the reports.
+    #[command(subcommand)]
+    Demo(demo::DemoCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum CheckCommand {
-    /// Lists coming times with too few operators on shift, and decrees that end. Exit code 1 if there is such a time.
+    /// Lists coming times with too few operators on shift, and decrees that end. Exit code 1 if there is such a time, or if
+    /// a name has no account.
     Roster {
         /// How many days ahead.
         #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=366))]
@@ -139,8 +149,9 @@ enum OperatorCommand {
         #[arg(long)]
         remove: bool,
     },
-    /// Creates or changes accounts from a CSV file with the columns operator, name and password: all of them or none. Without a
-    /// password, an existing account keeps its password, and a new account gets one, which is printed.
+    /// Creates or changes accounts from a CSV file with the columns operator, name and password. If one line has an error, no
+    /// account is changed. Without a password, an existing account keeps its password, and a new account gets one, which is
+    /// printed.
     Import {
         /// The CSV file.
         accounts: PathBuf,
@@ -151,7 +162,7 @@ enum OperatorCommand {
     LogIn(Named),
     /// Logs an operator out; a live call continues.
     LogOut(Named),
-    /// Starts a break: the operator gets no calls until `resume`.
+    /// Starts a break, until `resume`. Calls ring the operator only if no operator is ready.
     Pause {
         #[command(flatten)]
         named: Named,
@@ -225,10 +236,12 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Calls(file) => floor::calls(&Config::load_to_serve(&file.config)?),
         Command::Floor(file) => floor::floor(&Config::load_to_serve(&file.config)?),
         Command::Call(command) => calls::call(command),
-        Command::Posture(arguments) => posture::posture(arguments),
+        Command::Mode(arguments) => operating_mode::run(arguments),
         Command::Journal(command) => journal::journal(command),
         Command::Verify(command) => journal::verify(&command),
         Command::Report(command) => report::report(command),
+        Command::Certificate(arguments) => certificate::certificate(&arguments),
+        Command::Demo(command) => demo::demo(command),
     }
 }
 

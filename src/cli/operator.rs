@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
+use data_encoding::HEXLOWER;
 
 use crate::config::{Config, OWN_NAME};
 use crate::ids::OperatorId;
@@ -138,8 +139,8 @@ pub(super) fn row(config: &Config, operator: &OperatorId, name: &str, password: 
         operator: operator.to_string(),
         name: name.to_owned(),
         realm: config.sip.domain.clone(),
-        ha1_md5: hex::encode(ha1.md5),
-        ha1_sha256: hex::encode(ha1.sha256),
+        ha1_md5: HEXLOWER.encode(&ha1.md5),
+        ha1_sha256: HEXLOWER.encode(&ha1.sha256),
         station: 0,
         number: None,
         pin: None,
@@ -211,7 +212,7 @@ fn writing<T>(
     })
 }
 
-fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

@@ -10,9 +10,12 @@ use crate::reports::period::Period;
 use crate::reports::{self, Format};
 use crate::store::Store;
 use crate::store::report_queries::Limits;
+use crate::store::rollups::fill::Settings;
 
 use super::ConfigFile;
 use super::call_id::CallStart;
+
+mod ministry;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
@@ -22,6 +25,12 @@ pub(super) enum ReportCommand {
     Calls(Asked),
     /// The unanswered callers of a period, by number, with the result of call-backs.
     Abandoned(Asked),
+    /// The calls of a month as cities publish and report them, with the columns of a scheme.
+    Ministry(ministry::MinistryArguments),
+    /// Computes the sums of hours, days and months again from all records. Needed after a change of `[site] timezone`. The service may run.
+    Rebuild(ConfigFile),
+    /// Serves the pages of reports on `[report] listen`, in the foreground. SIGTERM ends it.
+    Serve(ConfigFile),
     /// The facts of one call, one per line, in their order.
     Call {
         /// The call's id from `report calls`. Its first digits are enough if no other call's id starts with them.
@@ -60,6 +69,9 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
         ReportCommand::Summary(asked) => (asked, What::Summary),
         ReportCommand::Calls(asked) => (asked, What::Calls),
         ReportCommand::Abandoned(asked) => (asked, What::Abandoned),
+        ReportCommand::Ministry(asked) => return ministry::ministry(&asked),
+        ReportCommand::Rebuild(file) => return rebuild(&Config::load_to_serve(&file.config)?),
+        ReportCommand::Serve(file) => return crate::server::serve_reports(&Config::load_to_serve(&file.config)?),
         ReportCommand::Call { call, file } => return one_call(&Config::load_to_serve(&file.config)?, &call),
     };
     let config = Config::load_to_serve(&asked.file.config)?;
@@ -86,7 +98,24 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
     finish(written, out)
 }
 
-/// Writes every fact of one call: offers, dispositions and all others.
+/// Computes all roll-ups again.
+fn rebuild(config: &Config) -> anyhow::Result<()> {
+    let settings = Settings::of(&config.report, &config.zone);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = Store::open_existing(&config.store_url).await.context("[store] url")?;
+        let done = async {
+            store.forget_rollups(&settings).await?;
+            while !store.fill_rollups().await? {}
+            Ok(())
+        };
+        let done = done.await;
+        store.close().await;
+        done
+    })
+}
+
+/// Writes every fact of one call: ring attempts, dispositions and all others.
 fn one_call(config: &Config, call: &CallStart) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -102,7 +131,7 @@ fn one_call(config: &Config, call: &CallStart) -> anyhow::Result<()> {
     finish(written, out)
 }
 
-fn finish<W: io::Write>(written: anyhow::Result<()>, mut out: BufWriter<W>) -> anyhow::Result<()> {
+pub(super) fn finish<W: io::Write>(written: anyhow::Result<()>, mut out: BufWriter<W>) -> anyhow::Result<()> {
     match written.and_then(|()| Ok(out.flush()?)) {
         Err(fault) if is_broken_pipe(&fault) => {
             // The reader has ended (`| head`): the rest of the buffer is dropped.

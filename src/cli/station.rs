@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use crate::config::Config;
 use crate::ids::OperatorId;
-use crate::store::operators::BadgeChange;
-use crate::switchboard::{Badge, Pin};
+use crate::store::operators::StationLoginChange;
+use crate::switchboard::{Pin, StationLogin};
 
 use super::ConfigFile;
 use super::operator::{self, Kind, reading, with_existing};
@@ -76,19 +76,20 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
     }
     let digits = line.trim();
     let pin = Pin::new(salt, digits).context("not a PIN; expected: 4 to 12 digits")?;
-    let Some(badge) = Badge::new(number, pin) else {
+    let Some(station_login) = StationLogin::new(number, pin) else {
         bail!("{number:?} is not an operator's number; expected: 1 to 8 digits")
     };
-    let given = (badge.number.as_str(), badge.pin.to_hex());
-    let change =
-        with_existing(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
+    let given = (station_login.number.as_str(), station_login.pin.to_hex());
+    let change = with_existing(config, async |store| {
+        Ok(store.set_station_login(operator.as_str(), Some((given.0, &given.1))).await?)
+    })?;
     match change {
-        BadgeChange::Done if own => {
+        StationLoginChange::Done if own => {
             print_line!("{operator} logs in at stations with the number {number} and the given PIN")
         }
-        BadgeChange::Done => print_line!("number  {number}\npin     {digits}\nThe PIN is not shown again."),
-        BadgeChange::Taken => bail!("{number} is another operator's number; expected: a number of its own"),
-        BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
+        StationLoginChange::Done => print_line!("number  {number}\npin     {digits}\nThe PIN is not shown again."),
+        StationLoginChange::Taken => bail!("{number} is another operator's number; expected: a number of its own"),
+        StationLoginChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }
     Ok(())
 }
@@ -96,11 +97,13 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
 /// Removes number and PIN.
 pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
-    match with_existing(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
-        BadgeChange::Done => {
+    match with_existing(config, async |store| Ok(store.set_station_login(operator.as_str(), None).await?))? {
+        StationLoginChange::Done => {
             print_line!("{operator} can no longer log in at stations; a current log-in stays")
         }
-        BadgeChange::Taken | BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
+        StationLoginChange::Taken | StationLoginChange::Unknown => {
+            bail!("no operator is named {operator}, or it is a station")
+        }
     }
     Ok(())
 }

@@ -1,32 +1,58 @@
-//! Users of the console: created, listed and removed in the database. A running service applies changes within seconds.
+//! Users of the console (with a token) and of the pages (with a password): created, listed and removed. A running service applies changes
+//! within seconds.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER;
 
 use crate::cdr::fact::ConsoleRole;
 use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::server::users::{OWNER, token_hash};
+use crate::store::Store;
 use crate::store::console_users::ConsoleUserRow;
+use crate::web::role::Role;
 
 use super::ConfigFile;
 use super::operator::{reading, with_existing, with_store};
 use super::output::print_line;
+use super::web_user;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Creates a user, or changes a user's role, and prints the new token, only once.
+    /// Creates a user, or changes a user's role, and prints the new token, only once. With --password: creates a user of the pages, and
+    /// prints a one-time password instead of a token.
     Add {
         #[command(flatten)]
         named: Named,
         /// operator (own state and own calls), supervisor (all operators), admin (everything), auditor (reads everything, changes
-        /// nothing).
+        /// nothing). Of the pages also: viewer (figures only).
         #[arg(long, value_parser = role)]
-        role: ConsoleRole,
+        role: Role,
+        /// Creates a user of the pages (siaga report serve), with a generated one-time password.
+        #[arg(long)]
+        password: bool,
+        /// Reads the password, at least 12 characters, from standard input.
+        #[arg(long, requires = "password")]
+        own: bool,
+        /// The name that pages show.
+        #[arg(long, requires = "password")]
+        name: Option<String>,
+    },
+    /// Gives a user of the pages a new one-time password, and ends the user's sessions.
+    Passwd {
+        #[command(flatten)]
+        named: Named,
+        /// Reads the password, at least 12 characters, from standard input.
+        #[arg(long)]
+        own: bool,
+        /// Also removes the second factor, for example after the loss of a phone.
+        #[arg(long)]
+        remove_second_factor: bool,
     },
     /// Lists the users and their roles.
     List(ConfigFile),
-    /// Removes a user: the token is no longer valid.
+    /// Removes a user: token, password and sessions are no longer valid.
     Remove(Named),
 }
 
@@ -38,15 +64,27 @@ pub(super) struct Named {
     file: ConfigFile,
 }
 
-fn role(word: &str) -> Result<ConsoleRole, String> {
-    ConsoleRole::parse(word)
-        .ok_or_else(|| format!("expected: one of {}", ConsoleRole::ALL.map(ConsoleRole::word).join(", ")))
+fn role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| format!("expected: one of {}", Role::ALL.map(Role::word).join(", ")))
 }
 
 /// Runs the command.
 pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
     match command {
-        UserCommand::Add { named, role } => add(&Config::load_to_serve(&named.file.config)?, &named.user, role),
+        UserCommand::Add { named, role, password: true, own, name } => {
+            let config = Config::load_to_serve(&named.file.config)?;
+            web_user::add(&config, &named.user, role, name.as_deref(), own)
+        }
+        UserCommand::Add { named, role, password: false, own: _, name: _ } => {
+            let Some(role) = ConsoleRole::parse(role.word()) else {
+                bail!("a {} has no token; expected: --password with this role", role.word());
+            };
+            add(&Config::load_to_serve(&named.file.config)?, &named.user, role)
+        }
+        UserCommand::Passwd { named, own, remove_second_factor } => {
+            let config = Config::load_to_serve(&named.file.config)?;
+            web_user::passwd(&config, &named.user, own, remove_second_factor)
+        }
         UserCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
         UserCommand::Remove(named) => remove(&Config::load_to_serve(&named.file.config)?, &named.user),
     }
@@ -60,7 +98,7 @@ fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
-    let token = hex::encode(secret);
+    let token = HEXLOWER.encode(&secret);
     let row = ConsoleUserRow { name, role: role.word().to_owned(), token_sha256: token_hash(&token) };
     with_store(config, async |store| {
         let known = store.console_users().await?;
@@ -80,14 +118,28 @@ fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
-    for row in reading(config, async |store| Ok(store.console_users().await?))? {
+    let pages = web_user::list(config)?;
+    // Users of the pages may exist before the database of records does.
+    let tokens = match reading(config, async |store| Ok(store.console_users().await?)) {
+        Err(_) if !pages.is_empty() && !Store::is_there(&config.store_url)? => Vec::new(),
+        other => other?,
+    };
+    for row in tokens {
         print_line!("{}\t{}", row.name, row.role);
+    }
+    for (name, role) in pages {
+        print_line!("{name}\t{role}\tpassword");
     }
     Ok(())
 }
 
 fn remove(config: &Config, name: &str) -> anyhow::Result<()> {
-    if !with_existing(config, async |store| Ok(store.remove_console_user(name).await?))? {
+    let has_password = web_user::remove(config, name)?;
+    let has_token = match with_existing(config, async |store| Ok(store.remove_console_user(name).await?)) {
+        Err(_) if has_password && !Store::is_there(&config.store_url)? => false,
+        other => other?,
+    };
+    if !has_password && !has_token {
         bail!("no user is named {name}");
     }
     print_line!("{name} is removed");

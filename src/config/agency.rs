@@ -2,21 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
 use crate::acd::section::is_dialable;
 use crate::limits::AGENCIES_MAX;
 use crate::switchboard::Agency;
+use crate::switchboard::section::AgencySection as Section;
 
 use super::source::Source;
-
-/// One `[[agency]]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Section {
-    name: String,
-    pub(super) number: String,
-}
 
 /// The valid agencies; errors of the others are reported.
 pub(super) fn checked(source: &mut Source, sections: &[Section]) -> Vec<Agency> {

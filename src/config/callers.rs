@@ -3,51 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::limits::{CALL_BACK_PREFIXES_MAX, CATEGORIES_MAX};
-use crate::switchboard::{CallerTerms, Category, is_prefix};
+use crate::switchboard::section::CallersSection as Section;
+use crate::switchboard::section::CategorySection;
+use crate::switchboard::{CallerSettings, Category, is_prefix};
 
 use super::source::Source;
 
-/// `[callers]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Section {
-    repeat_minutes: u64,
-    prank_calls: usize,
-    prank_hours: u64,
-    prank_priority_penalty: u8,
-    call_back_hours: u64,
-    call_back_prefixes: Vec<String>,
-    call_back_never: Vec<String>,
-}
-
-impl Default for Section {
-    fn default() -> Self {
-        Self {
-            repeat_minutes: 30,
-            prank_calls: 2,
-            prank_hours: 24,
-            prank_priority_penalty: 10,
-            call_back_hours: 4,
-            call_back_prefixes: Vec::new(),
-            call_back_never: ["0809", "0900", "+882", "+883", "+979"].map(str::to_owned).into(),
-        }
-    }
-}
-
-/// One `[[category]]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CategorySection {
-    code: String,
-    name: String,
-    agency: Option<String>,
-}
-
 /// Checks `[callers]`.
-pub(super) fn checked(source: &mut Source, section: &Section, short_abandon_seconds: u64) -> CallerTerms {
+pub(super) fn checked(source: &mut Source, section: &Section, short_abandon_seconds: u64) -> CallerSettings {
     let mut within = |key: &str, value: u64, low: u64, high: u64, unit: &str| {
         if !(low..=high).contains(&value) {
             source.fault(&format!("callers.{key}"), value.to_string(), format!("{low} to {high}{unit}"));
@@ -70,7 +34,7 @@ pub(super) fn checked(source: &mut Source, section: &Section, short_abandon_seco
             );
         }
     }
-    CallerTerms {
+    CallerSettings {
         repeat: Duration::from_secs(section.repeat_minutes.saturating_mul(60)),
         prank_calls: section.prank_calls,
         prank: hours(section.prank_hours),

@@ -1,22 +1,24 @@
 //! Checks values and their consistency, and converts sections to the settings of the service.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::limits::{CALLS_MAX, CONNECTIONS_MAX, CONNECTIONS_RESERVED};
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
-use crate::switchboard::FeatureCodes;
+use crate::switchboard::{FeatureCodes, SupervisorCodes};
 
+use super::operating_mode::RENAMED;
 use super::section::{Features, File, Reliability};
 use super::source::{Source, section_faults};
 use super::{
-    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, log, modes,
-    network, own_number, posture, prompts, risks, roster, silent, tls,
+    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, file_modes, guard, level, log,
+    network, operating_mode, own_number, page_tls, pages, prompts, risks, roster, section, silent, tls,
 };
 
 /// Checks everything. Returns None if a value without a default is invalid; then `source` has an error.
@@ -40,14 +42,16 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         silent::checked(source, &file.silent_choice, &file.site.language, after)
     };
     let levels = level::checked(source, &file);
-    let posture = posture::checked(source, &file.posture);
+    let mode = operating_mode::checked(source, &file.mode);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
+    let web = pages::checked(source, &file.web, &file.store.url, file.report.store_url.as_deref());
     places(source, &file);
     let store_group = store_group(source, &file);
     let mut warnings = warnings(source, &file);
+    warnings.extend(operating_mode::warnings(source));
     warnings.extend(log::checked(source, &file.log));
     warnings.extend(risks::of_peers(source, &trunks));
     warnings.extend(media.iter().flat_map(|media| risks::of_ports(source, media, &sip.listeners)));
@@ -66,13 +70,9 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         journal_dir: PathBuf::from(file.journal.dir),
         journal_keep: Duration::from_secs(file.journal.keep_days.saturating_mul(86_400)),
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },
-        console: Console { listen: console_listen?, token_file: PathBuf::from(file.console.token_file) },
-        report: Report {
-            listen: report_listen?,
-            service_level: Duration::from_secs(file.report.service_level_seconds),
-            short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
-            levels,
-        },
+        console: console(source, file.console, console_listen?),
+        report: report(source, file.report, report_listen?, levels),
+        web,
         features,
         supervisors,
         prompts_dir: Path::new(&file.prompts.dir).join(&file.site.language),
@@ -85,11 +85,30 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         categories,
         callers,
         silent,
-        posture,
+        mode,
         operators: file.operators,
         log: file.log,
         warnings,
     })
+}
+
+fn console(source: &mut Source, section: section::Console, listen: SocketAddr) -> Console {
+    let tls = page_tls::checked(source, "console.tls", section.tls.as_ref());
+    Console { listen, token_file: PathBuf::from(section.token_file), insecure: section.insecure, tls }
+}
+
+fn report(source: &mut Source, section: section::Report, listen: SocketAddr, levels: level::Levels) -> Report {
+    let tls = page_tls::checked(source, "report.tls", section.tls.as_ref());
+    Report {
+        listen,
+        store_url: section.store_url,
+        insecure: section.insecure,
+        tls,
+        scheme: section.scheme.map(PathBuf::from),
+        service_level: Duration::from_secs(section.service_level_seconds),
+        short_abandon: Duration::from_secs(section.short_abandon_seconds),
+        levels,
+    }
 }
 
 fn zone(source: &mut Source, file: &File) -> Option<jiff::tz::TimeZone> {
@@ -216,6 +235,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
     for (key, code) in pairs {
         let dialable = code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
         let key = format!("features.{key}");
+        let key = source.name_of(&key, &RENAMED).to_owned();
         if !dialable || !code.starts_with(['*', '#']) || !(2..=8).contains(&code.len()) {
             source.fault(
                 &key,
@@ -254,12 +274,14 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         station: section.station.clone(),
         wrap_up: section.wrap_up.clone(),
         conference: section.conference.clone(),
-        listen: section.listen.clone(),
-        whisper: section.whisper.clone(),
-        barge: section.barge.clone(),
-        take_over: section.take_over.clone(),
-        pick_up: section.pick_up.clone(),
-        postures: postures(section),
+        supervisors: SupervisorCodes {
+            listen: section.listen.clone(),
+            whisper: section.whisper.clone(),
+            barge: section.barge.clone(),
+            take_over: section.take_over.clone(),
+            pick_up: section.pick_up.clone(),
+            modes: modes(section),
+        },
     }
 }
 
@@ -286,22 +308,22 @@ pub(super) fn codes(section: &Features) -> [(&'static str, &String); 24] {
         ("take_over", &section.take_over),
         ("pick_up", &section.pick_up),
         ("silent_prompt", &section.silent_prompt),
-        ("posture_normal", &section.posture_normal),
-        ("posture_incident", &section.posture_incident),
-        ("posture_drill", &section.posture_drill),
-        ("posture_fallback", &section.posture_fallback),
+        ("mode_normal", &section.mode_normal),
+        ("mode_incident", &section.mode_incident),
+        ("mode_drill", &section.mode_drill),
+        ("mode_fallback", &section.mode_fallback),
     ]
 }
 
 /// The feature codes of the operating modes.
-fn postures(section: &Features) -> Vec<(String, Posture)> {
+fn modes(section: &Features) -> Vec<(String, OperatingMode)> {
     let codes = [
-        (&section.posture_normal, Posture::Normal),
-        (&section.posture_incident, Posture::MajorIncident),
-        (&section.posture_drill, Posture::Drill),
-        (&section.posture_fallback, Posture::Fallback),
+        (&section.mode_normal, OperatingMode::Normal),
+        (&section.mode_incident, OperatingMode::MajorIncident),
+        (&section.mode_drill, OperatingMode::Drill),
+        (&section.mode_fallback, OperatingMode::Fallback),
     ];
-    codes.map(|(code, posture)| (code.clone(), posture)).into()
+    codes.map(|(code, mode)| (code.clone(), mode)).into()
 }
 
 /// The supervisors. The database decides whether they exist.
@@ -362,7 +384,7 @@ fn places(source: &mut Source, file: &File) {
 
 fn store_group(source: &mut Source, file: &File) -> Option<u32> {
     let name = file.store.group.as_ref()?;
-    let group = modes::group(name);
+    let group = file_modes::group(name);
     if group.is_none() {
         source.fault(
             "store.group",
@@ -384,7 +406,7 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
         let wrong = "no trunk has a uri: the numbers of escalations cannot be dialled";
         warnings.push(source.warning("desk.escalation", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));
     }
-    let unproven = file.sip.tls.as_ref().is_some_and(tls::Section::asks_for_no_certificate);
+    let unproven = file.sip.tls.as_ref().is_some_and(crate::sip::section::Tls::asks_for_no_certificate);
     if unproven && let Some(i) = file.trunk.iter().position(|trunk| trunk.tls_name.is_some()) {
         let wrong = "no client_ca in [sip.tls]: no peer is asked for a certificate, and the trunk cannot call";
         warnings.push(source.warning(

@@ -13,7 +13,7 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,siaga::server=debug`.
     pub level: String,
@@ -25,11 +25,11 @@ impl Default for Log {
     }
 }
 
-/// How a line of the log looks.
+/// The format of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// For eyes.
+    /// For people.
     Human,
     /// One JSON object a line.
     Json,
@@ -52,7 +52,7 @@ fn is_filter(text: &str) -> bool {
     text.split(',').all(is_directive) && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
-/// An error of a check, and a warning of a start.
+/// An error in `siaga check`, and a warning at a start.
 pub(super) fn checked(source: &mut Source, log: &Log) -> Option<Fault> {
     if is_filter(&log.level) {
         return None;

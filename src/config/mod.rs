@@ -8,17 +8,19 @@ mod capacity;
 mod check;
 mod desks;
 mod fault;
+mod file_modes;
 mod guard;
 mod identity;
 mod level;
 mod log;
-mod modes;
 mod names;
 mod network;
+mod operating_mode;
 mod own_number;
+mod page_tls;
+mod pages;
 mod paths;
 mod place;
-mod posture;
 mod prompts;
 mod risks;
 mod roster;
@@ -39,7 +41,7 @@ use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::ids::OperatorId;
 use crate::sip::digest::Algorithm;
 use crate::switchboard::{
-    Agency, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, SilentTerms, Trunk,
+    Agency, CallerSettings, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, SilentSettings, Trunk,
 };
 
 pub use fault::{Fault, Faults};
@@ -47,7 +49,9 @@ pub use identity::proves;
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
 pub use log::{Log, LogFormat};
 pub use names::{CONSOLE_NAME, OWN_NAME};
-pub use posture::PostureConfig;
+pub use operating_mode::ModeConfig;
+pub use page_tls::PageTls;
+pub use pages::WebConfig;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
@@ -73,10 +77,10 @@ pub struct Config {
     /// The subjects of calls.
     pub categories: Vec<Category>,
     /// The history of callers, and how long call-backs stay in the list.
-    pub callers: CallerTerms,
+    pub callers: CallerSettings,
     /// The prompt and the choices for callers who cannot speak.
-    pub silent: SilentTerms,
-    pub posture: PostureConfig,
+    pub silent: SilentSettings,
+    pub mode: ModeConfig,
     pub operators: OperatorsSection,
     /// The shift plan, and the files from which it was built.
     pub rostered: Rostered,
@@ -92,6 +96,7 @@ pub struct Config {
     pub recording: Recording,
     pub console: Console,
     pub report: Report,
+    pub web: WebConfig,
     pub features: FeatureCodes,
     pub supervisors: BTreeSet<OperatorId>,
     /// Folder of the prompts in the site's language.
@@ -173,18 +178,42 @@ pub struct Console {
     pub listen: SocketAddr,
     /// The file of the bearer token, which is created at the first start.
     pub token_file: PathBuf,
+    /// True: the console may be served without TLS on an address other than loopback.
+    pub insecure: bool,
+    pub tls: Option<PageTls>,
+}
+
+impl Console {
+    /// As `Report::without_tls`.
+    pub fn without_tls(&self) -> Option<(String, &'static str)> {
+        page_tls::without_tls("console", self.listen, self.tls.as_ref(), self.insecure)
+    }
 }
 
 /// `[report]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub listen: SocketAddr,
+    /// The database that the pages read; None: that of `[store]`.
+    pub store_url: Option<String>,
+    /// True: the pages may be served without TLS on an address other than loopback.
+    pub insecure: bool,
+    pub tls: Option<PageTls>,
+    /// The columns of the monthly file: a TOML file.
+    pub scheme: Option<PathBuf>,
     /// Target time T of the service level.
     pub service_level: Duration,
     /// Abandoned calls with a shorter wait count as short.
     pub short_abandon: Duration,
     /// The service level of each desk.
     pub levels: Levels,
+}
+
+impl Report {
+    /// The error if the pages would be served without TLS on an address other than loopback, and what is expected.
+    pub fn without_tls(&self) -> Option<(String, &'static str)> {
+        page_tls::without_tls("pages", self.listen, self.tls.as_ref(), self.insecure)
+    }
 }
 
 impl Config {
@@ -217,9 +246,9 @@ impl Config {
     /// one of them.
     pub fn mode_warnings(path: &Path) -> Vec<Fault> {
         let (file, text) = (path.display().to_string(), std::fs::read_to_string(path).unwrap_or_default());
-        let (source, mut sections) = source::Source::read(&file, &text);
+        let (source, mut sections) = source::Source::read(&file, &text, &operating_mode::RENAMED);
         paths::resolve(&file, &mut sections);
-        modes::warnings(&source, &sections)
+        file_modes::warnings(&source, &sections)
     }
 
     /// Reads and checks the text of a file; the roster is read from the disk.
@@ -228,7 +257,7 @@ impl Config {
     }
 
     fn parse_as(file: &str, text: &str, to_serve: bool) -> Result<Self, Faults> {
-        let (mut source, mut sections) = source::Source::read(file, text);
+        let (mut source, mut sections) = source::Source::read(file, text, &operating_mode::RENAMED);
         if !source.is_read() {
             return Err(source.into_faults());
         }
@@ -237,7 +266,7 @@ impl Config {
             source.allow_optional_faults();
         }
         // A folder on a disk that hangs must not stop a service, which checks the modes later on a separate thread.
-        let modes = if to_serve { Vec::new() } else { modes::warnings(&source, &sections) };
+        let modes = if to_serve { Vec::new() } else { file_modes::warnings(&source, &sections) };
         let config = check::checked(&mut source, sections);
         match config {
             Some(mut config) if source.is_clean() => {
@@ -262,6 +291,8 @@ impl Config {
                 connections: running.sip.connections,
                 ..self.sip
             },
+            site: Site { language: running.site.language, ..self.site },
+            queue: QueueSection { silence_seconds: running.queue.silence_seconds, ..self.queue },
             media: running.media,
             prompts_dir: running.prompts_dir,
             store_url: running.store_url,
@@ -299,5 +330,38 @@ impl Config {
             ("log", self.log == running.log),
         ];
         pairs.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    const TRUNK: &str = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n";
+
+    #[test]
+    fn a_running_service_keeps_the_values_that_only_a_restart_applies() {
+        let parsed = |text: &str| Config::parse("test.toml", &format!("{text}{TRUNK}")).unwrap();
+        let (running, new) =
+            (parsed("[queue]\nsilence_seconds = 0\n"), parsed("[site]\nlanguage = \"en\"\nname = \"Metro\"\n"));
+        let keys = ["site.language", "prompts.dir", "queue.silence_seconds"];
+        assert_eq!(new.needs_restart(&running), keys);
+        let applied = new.clone().beside(&running);
+        assert_eq!((applied.queue.silence_seconds, &applied.site.language), (0, &running.site.language));
+        assert_eq!(applied.site.name, "Metro");
+        assert_eq!(new.needs_restart(&applied), keys, "the next reload warns too");
+    }
+
+    #[test]
+    fn a_password_file_with_an_empty_first_line_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        for (text, wrong) in [("\nrahasia\n", "has an empty first line"), (" \n", "is empty")] {
+            std::fs::write(&file, text).unwrap();
+            let text = format!("{TRUNK}username = \"u\"\npassword_file = \"{}\"\n", file.display());
+            let told = Config::parse("test.toml", &text).unwrap_err().to_string();
+            assert!(told.contains("trunk[0].password_file") && told.contains(wrong), "{told}");
+            assert!(!told.contains("rahasia"), "{told}");
+        }
     }
 }

@@ -1,16 +1,21 @@
 //! Names that an account must not have: phones dial them for another purpose, so that no phone could call the account.
 
+use std::collections::BTreeMap;
+
 use crate::ids::OperatorId;
 
 use super::{Config, Fault};
 
 /// Maximum names that are reported.
 const NAMES_MAX: usize = 20;
-/// The name in records of whoever uses the service's own token at the console.
+/// The name in records of a user with the service's own token.
 pub const CONSOLE_NAME: &str = "console";
 /// The expected name of an account.
 pub const OWN_NAME: &str =
     "a name that is not also a number, an agency or a feature code of the configuration, and not \"console\"";
+
+/// The expected name of an account that differs from another only in case.
+const DISTINCT: &str = "one account for each person: add one under a new name, then remove this one";
 
 impl Config {
     /// The other meaning of a name that phones dial, with the key that gives it this meaning. None: the name is free for an account.
@@ -48,19 +53,27 @@ impl Config {
         self.features.codes().any(|code| code == name).then(|| "a feature code (features)".to_owned())
     }
 
-    /// The accounts whose names phones dial for another purpose, or that records cannot tell apart from the console.
+    /// The accounts whose names phones dial for another purpose, that records cannot tell apart from the console, or
+    /// that differ from another account only in case.
     pub fn ambiguous_names<'a>(&self, accounts: impl IntoIterator<Item = &'a OperatorId>) -> Vec<Fault> {
+        let mut lowercase = BTreeMap::new();
         let faults = accounts.into_iter().filter_map(|name| {
-            let wrong = match self.dialled_meaning(name.as_str()) {
-                Some(meaning) => format!("is also {meaning}: calls to it never reach the account"),
-                None => format!("is also {}", self.other_meaning(name.as_str())?),
+            let other = lowercase.insert(name.as_str().to_ascii_lowercase(), name);
+            let (wrong, right) = match (self.dialled_meaning(name.as_str()), self.other_meaning(name.as_str()), other) {
+                (Some(meaning), _, _) => (format!("is also {meaning}: calls to it never reach the account"), OWN_NAME),
+                (None, Some(meaning), _) => (format!("is also {meaning}"), OWN_NAME),
+                (None, None, Some(other)) => (
+                    format!("differs from the account \"{other}\" only in case: phones and people confuse them"),
+                    DISTINCT,
+                ),
+                (None, None, None) => return None,
             };
             Some(Fault {
                 file: self.file.display().to_string(),
                 line: None,
                 key: String::new(),
                 wrong: format!("the account \"{name}\" {wrong}"),
-                right: OWN_NAME.to_owned(),
+                right: right.to_owned(),
             })
         });
         faults.take(NAMES_MAX).collect()
@@ -108,9 +121,11 @@ mod tests {
     #[test]
     fn every_ambiguous_account_is_reported() {
         let config = Config::parse("siaga.toml", TEXT).unwrap();
-        let names = ["112", "pmi", "sari", "console"].map(|name| OperatorId::parse(name).unwrap());
+        let names = ["112", "pmi", "sari", "console", "Sari"].map(|name| OperatorId::parse(name).unwrap());
         let faults = config.ambiguous_names(&names);
-        assert_eq!(faults.len(), 3);
+        assert_eq!(faults.len(), 4);
+        let alike = "the account \"Sari\" differs from the account \"sari\" only in case";
+        assert!(faults[3].to_string().contains(alike), "{}", faults[3]);
         assert!(faults[2].to_string().contains("\"console\" is also the name of the console in records"));
         assert!(faults[0].to_string().contains("\"112\" is also the emergency number"), "{}", faults[0]);
         assert!(faults[1].to_string().contains("; expected: a name that"), "{}", faults[1]);

@@ -12,7 +12,8 @@ use super::source::Source;
 
 const FORMAT: &str = "a WAV file of 8 kHz, mono, 16 bit";
 
-/// A warning for each announcement that is missing. A check also reads the files; a service reads them when it loads them.
+/// A warning for each announcement that is missing. `siaga check` also reads the files; the service reads them when it
+/// loads them.
 pub(super) fn warnings(source: &Source, file: &File) -> Vec<Fault> {
     let mut warnings = Vec::new();
     let folder = Path::new(&file.prompts.dir).join(&file.site.language);

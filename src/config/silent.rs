@@ -3,26 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::switchboard::SilentTerms;
+use crate::switchboard::SilentSettings;
+use crate::switchboard::section::SilentSection as Section;
 
 use super::source::Source;
 
 /// Characters of one choice's text, which phones must display.
 const TEXT_MAX: usize = 40;
 
-/// One `[[silent_choice]]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Section {
-    pub(super) digit: String,
-    pub(super) text: String,
-}
-
 /// Checks the choices. Without any, those in the prompt of the site's language are used. `after`: how long a silent caller waits for the
 /// prompt; zero: it is never played automatically.
-pub(super) fn checked(source: &mut Source, sections: &[Section], language: &str, after: Duration) -> SilentTerms {
+pub(super) fn checked(source: &mut Source, sections: &[Section], language: &str, after: Duration) -> SilentSettings {
     let mut choices = Vec::new();
     let mut taken = BTreeSet::new();
     for (i, Section { digit, text }) in sections.iter().enumerate() {
@@ -46,7 +37,7 @@ pub(super) fn checked(source: &mut Source, sections: &[Section], language: &str,
     if sections.is_empty() {
         choices = usual(language);
     }
-    SilentTerms { after: Some(after).filter(|after| !after.is_zero()), choices, notice: notice(language).to_owned() }
+    SilentSettings { after: Some(after).filter(|after| !after.is_zero()), choices, notice: notice(language).to_owned() }
 }
 
 /// The text about a party that is present and sends no audio.

@@ -34,8 +34,9 @@ struct Place {
 }
 
 impl Source {
-    /// Reads `text`. Invalid values are replaced by defaults, so that the checks can continue.
-    pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str) -> (Self, T) {
+    /// Reads `text`. Invalid values are replaced by defaults, so that the checks can continue. `renamed`: the former and the present names
+    /// of sections and keys; the text may have one of both.
+    pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str, renamed: &[(&str, &str)]) -> (Self, T) {
         let lines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect();
         let (places, faults) = (Vec::new(), Vec::new());
         let mut source = Self { file: file.to_owned(), places, lines, faults, is_read: false, optional: None };
@@ -47,6 +48,7 @@ impl Source {
         if !syntax.is_empty() {
             return (source, T::default());
         }
+        source.reject_both_names(root.get_mut(), renamed);
         while source.faults.len() < FAULTS_MAX {
             match T::deserialize(Deserializer::from(root.clone())) {
                 Ok(value) => {
@@ -114,6 +116,26 @@ impl Source {
         Faults(self.faults)
     }
 
+    /// Reports each former name that the file has beside the present one, and removes it.
+    fn reject_both_names(&mut self, root: &mut DeTable<'_>, renamed: &[(&str, &str)]) {
+        for (old, new) in renamed {
+            if !(self.has(old) && self.has(new)) {
+                continue;
+            }
+            let new = shown(new);
+            self.fault(old, format!("the old name of {new}, which is there too"), format!("only {new}"));
+            let place = self.places.iter().find(|place| place.path == *old);
+            let Some((key, value)) = place.map(|place| (place.key.clone(), place.value.clone())) else { continue };
+            take_out(root, key.as_ref(), &value);
+        }
+    }
+
+    /// The name under which the file has this key: its former one if the file has that.
+    pub(super) fn name_of<'n>(&self, key: &'n str, renamed: &[(&'n str, &'n str)]) -> &'n str {
+        let old = renamed.iter().find(|(old, new)| *new == key && self.has(old) && !self.has(new));
+        old.map_or(key, |(old, _)| old)
+    }
+
     fn tell(&mut self, error: &Error) {
         let span = error.span();
         let place = span.as_ref().and_then(|span| self.place_of(span));
@@ -139,6 +161,11 @@ impl Source {
         }
     }
 
+    /// True if the file has this key or section.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.places.iter().any(|place| place.path == key)
+    }
+
     fn place_of(&self, span: &Range<usize>) -> Option<&Place> {
         let exact = self.places.iter().find(|place| place.key.as_ref() == Some(span) || place.value == *span);
         let around = || {
@@ -161,6 +188,11 @@ impl Source {
     fn line_at(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
+}
+
+/// A present name as the file has it: a key without its section, or a section's head.
+pub(super) fn shown(name: &str) -> String {
+    name.rsplit_once('.').map_or_else(|| format!("[{name}]"), |(_, key)| key.to_owned())
 }
 
 fn gather(table: &DeTable<'_>, above: &str, places: &mut Vec<Place>) {

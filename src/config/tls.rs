@@ -8,32 +8,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use serde::Deserialize;
+
+use crate::sip::section::Tls as Section;
 
 use super::identity::{CallerVerifier, TrunkVerifier};
 use super::source::Source;
-
-/// The section in TOML.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Section {
-    certificate: String,
-    key: String,
-    client_ca: Option<String>,
-    ca: Option<String>,
-}
-
-impl Section {
-    /// Every path of the section.
-    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut String> {
-        let needed = [&mut self.certificate, &mut self.key];
-        needed.into_iter().chain([&mut self.client_ca, &mut self.ca].into_iter().flatten())
-    }
-
-    pub(super) fn asks_for_no_certificate(&self) -> bool {
-        self.client_ca.is_none()
-    }
-}
 
 /// The files of `[sip.tls]`, all in PEM format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +37,10 @@ pub struct Certificates {
 
 /// Why a file is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sip.tls.{key}: {wrong}; expected: {right}")]
+#[error("{key}: {wrong}; expected: {right}")]
 pub struct TlsFault {
-    /// The key within `[sip.tls]`.
-    pub key: &'static str,
+    /// The key with its section: `sip.tls.certificate`.
+    pub key: String,
     pub wrong: String,
     pub right: &'static str,
 }
@@ -70,17 +49,9 @@ impl TlsFiles {
     /// Reads and checks all files.
     pub fn read(&self) -> Result<Certificates, TlsFault> {
         let provider = Arc::new(ring::default_provider());
-        let chain = certificates("certificate", &self.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| fault("key", &self.key, &error, "a private key in PEM that the service may read"))?;
-        let fits = |error: rustls::Error| {
-            let right = "a certificate, and the key that belongs to it";
-            TlsFault {
-                key: "certificate",
-                wrong: format!("{} does not do: {error}", self.certificate.display()),
-                right,
-            }
-        };
+        let chain = certificates("sip.tls.certificate", &self.certificate)?;
+        let key = key("sip.tls.key", &self.key)?;
+        let fits = |error: rustls::Error| misfit("sip.tls.certificate", &self.certificate, &error);
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(fits)?;
@@ -113,18 +84,18 @@ impl TlsFiles {
         path: &Path,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsFault> {
-        let roots = Arc::new(store("client_ca", path)?);
+        let roots = Arc::new(store("sip.tls.client_ca", path)?);
         let servers = TrunkVerifier::new(roots.as_ref().clone(), provider);
         let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
             .allow_unauthenticated()
             .build()
-            .map_err(|error| fault("client_ca", path, &error, "certificates of issuers in PEM"))?;
+            .map_err(|error| fault("sip.tls.client_ca", path, &error, "certificates of issuers in PEM"))?;
         Ok(Arc::new(CallerVerifier::new(clients, servers)))
     }
 
     fn issuers(&self) -> Result<RootCertStore, TlsFault> {
         if let Some(path) = &self.ca {
-            return store("ca", path);
+            return store("sip.tls.ca", path);
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -132,19 +103,33 @@ impl TlsFiles {
     }
 }
 
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+/// The certificates of a file; at least one. `key` is the key of the configuration.
+pub(super) fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let right = "a file of certificates in PEM that the service may read";
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(all) if all.is_empty() => {
-            Err(TlsFault { key, wrong: format!("{} has no certificate in it", path.display()), right })
+            let wrong = format!("{} has no certificate in it", path.display());
+            Err(TlsFault { key: key.to_owned(), wrong, right })
         }
         Ok(all) => Ok(all),
         Err(error) => Err(fault(key, path, &error, right)),
     }
 }
 
-fn store(key: &'static str, path: &Path) -> Result<RootCertStore, TlsFault> {
+/// The private key of a file.
+pub(super) fn key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| fault(key, path, &error, "a private key in PEM that the service may read"))
+}
+
+/// The error of a certificate that does not fit its key or its use.
+pub(super) fn misfit(key: &str, path: &Path, error: &rustls::Error) -> TlsFault {
+    let right = "a certificate, and the key that belongs to it";
+    TlsFault { key: key.to_owned(), wrong: format!("{} cannot be used: {error}", path.display()), right }
+}
+
+fn store(key: &str, path: &Path) -> Result<RootCertStore, TlsFault> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(key, path)? {
         roots.add(certificate).map_err(|error| fault(key, path, &error, "certificates of issuers in PEM"))?;
@@ -152,8 +137,8 @@ fn store(key: &'static str, path: &Path) -> Result<RootCertStore, TlsFault> {
     Ok(roots)
 }
 
-fn fault(key: &'static str, path: &Path, error: &dyn std::error::Error, right: &'static str) -> TlsFault {
-    TlsFault { key, wrong: format!("{} cannot be used: {error}", path.display()), right }
+fn fault(key: &str, path: &Path, error: &dyn std::error::Error, right: &'static str) -> TlsFault {
+    TlsFault { key: key.to_owned(), wrong: format!("{} cannot be used: {error}", path.display()), right }
 }
 
 /// Checks the section. The files are not read, because commands that do not use TLS do not need them.

@@ -8,13 +8,13 @@ use crate::sip::digest::client::Identity;
 use crate::sip::number::NumberFormat;
 use crate::sip::sdp::{AudioCodec, Formats};
 use crate::sip::uri::Uri;
-use crate::switchboard::{Network, Registration, TrunkTerms, is_prefix};
+use crate::switchboard::{Network, Registration, TrunkSettings, is_prefix};
 
 use super::section;
 use super::source::Source;
 
 /// Checks the settings of one trunk. `media`: the networks of its media gateways.
-pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk, media: Vec<Network>) -> TrunkTerms {
+pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk, media: Vec<Network>) -> TrunkSettings {
     let key = |field: &str| format!("trunk[{i}].{field}");
     for (field, value) in [("down_after", section.down_after), ("up_after", section.up_after)] {
         if !(1..=100).contains(&value) {
@@ -34,7 +34,7 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk, med
         source.fault(&key("called"), wrong, format!("at most {CALLED_PREFIXES_MAX}"));
     }
     let identity = identity(source, i, section);
-    TrunkTerms {
+    TrunkSettings {
         priority: section.priority,
         max_calls: section.max_calls,
         register: registration(source, i, section, identity.as_ref()),
@@ -61,12 +61,13 @@ fn identity(source: &mut Source, i: usize, section: &section::Trunk) -> Option<I
     };
     let key = format!("trunk[{i}].password_file");
     match std::fs::read_to_string(Path::new(path)) {
-        Ok(text) if text.trim().is_empty() => {
-            source.fault(&key, format!("{path} is empty"), "a file with the password in its first line");
-            None
-        }
         Ok(text) => {
             let password = text.lines().next().unwrap_or_default().trim().to_owned();
+            if password.is_empty() {
+                let wrong = if text.trim().is_empty() { "is empty" } else { "has an empty first line" };
+                source.fault(&key, format!("{path} {wrong}"), "a file with the password in its first line");
+                return None;
+            }
             Some(Identity { user: user.clone(), password })
         }
         Err(error) => {

@@ -18,6 +18,7 @@ use super::quality::Reception;
 use super::recording::{RecordingId, Side};
 use super::rtcp;
 use super::rtp::{self, FRAME_BYTES, FRAME_SAMPLES, Header};
+use super::silence::{Arrivals, Silence};
 use super::srtp::{RTP_OVERHEAD_MAX, Refusal, Session};
 use super::stream::{Numbers, Stream};
 use super::voice::Awaited;
@@ -36,17 +37,8 @@ pub struct Anchor {
     reception: Reception,
     detector: Detector,
     quality: Quality,
-    /// Audio of the peer has arrived.
-    heard: bool,
-    /// `Event::Heard` is due with the next packet: it was never reported, or silence has been reported since.
-    heard_owed: bool,
-    /// Packets from hosts that are not accepted while nothing arrived from the peer; counted up to `FOREIGN_PACKETS`.
-    missed: u8,
-    last_packet: Instant,
-    /// The current silence was reported. After `aim` or a new limit it can be reported again.
-    silence_told: bool,
-    /// Silence longer than this is reported, whatever the configuration says.
-    silence_limit: Option<Duration>,
+    arrivals: Arrivals,
+    silence: Silence,
     awaited: Option<Awaited>,
     pub(super) playing: Option<Playing>,
     keys: Keys,
@@ -54,7 +46,7 @@ pub struct Anchor {
     pub(super) partner: Option<u32>,
     /// The conference, and the party's index in it.
     pub(super) room: Option<(CallId, usize)>,
-    pub(super) tape: Option<(RecordingId, Side)>,
+    pub(super) recording: Option<(RecordingId, Side)>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,9 +59,6 @@ struct Peer {
 
 /// A sender of RTCP that has sent nothing for this long is replaced by another one: a little over two intervals of RFC 3550 §6.2.
 const REPORTS_LAST: Duration = Duration::from_secs(15);
-
-/// Number of packets from a host that is not accepted after which they are reported.
-const FOREIGN_PACKETS: u8 = 5;
 
 /// The content of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,26 +90,21 @@ impl Anchor {
             reception: Reception::default(),
             detector: Detector::default(),
             quality: Quality::default(),
-            heard: false,
-            heard_owed: true,
-            missed: 0,
-            last_packet: now,
-            silence_told: false,
-            silence_limit: None,
+            arrivals: Arrivals::default(),
+            silence: Silence::new(now),
             awaited: None,
             playing: None,
             keys: Keys::default(),
             partner: None,
             room: None,
-            tape: None,
+            recording: None,
         }
     }
 
     /// Sets where and how to send. After a change of the RTP address the latch searches for the peer again. An unchanged address keeps the
     /// latch, as does the unspecified address, which means hold (RFC 3264 §8.4). Unchanged SRTP keys keep their counters.
     pub fn aim(&mut self, now: Instant, remote: Remote) {
-        self.last_packet = now;
-        self.silence_told = false;
+        self.silence.restart(now);
         match (&mut self.secure, remote.srtp) {
             (Some(session), Some(keys)) => session.rekey(keys),
             (None, Some(keys)) => self.secure = Some(Box::new(Session::new(keys))),
@@ -165,10 +149,10 @@ impl Anchor {
             self.quality.packets_foreign += 1;
             return Arrival::Foreign;
         }
-        (self.last_packet, self.silence_told) = (now, false);
+        self.silence.restart(now);
         self.quality.packets_in += 1;
         let Some(content) = content else { return Arrival::Ignored(Some(header)) };
-        self.heard = true;
+        self.arrivals.hear();
         let is_sound = matches!(content, Content::Sound(_));
         self.reception.packet(now, header.ssrc, header.sequence, is_sound.then_some(header.timestamp));
         let payload = packet.get(header.payload.clone()).unwrap_or_default();
@@ -186,18 +170,17 @@ impl Anchor {
 
     /// Returns `Event::Heard` once, when a packet has arrived from the peer for the first time or after a reported silence.
     pub fn heard_anew(&mut self) -> Option<Event> {
-        (self.heard && std::mem::take(&mut self.heard_owed)).then_some(Event::Heard { anchor: self.id })
+        self.arrivals.take_heard().then_some(Event::Heard { anchor: self.id })
     }
 
     /// Returns `Event::Foreign` once, when some packets from a host that is not accepted have arrived instead of the peer's.
     pub fn misses(&mut self, now: Instant, from: SocketAddr) -> Option<Event> {
         let latch = &self.peer.as_ref()?.latch;
-        if self.missed >= FOREIGN_PACKETS || !latch.misses(now, from) {
+        if !self.arrivals.counts_foreign() || !latch.misses(now, from) {
             return None;
         }
-        self.missed += 1;
         let expected = latch.signalled();
-        (self.missed == FOREIGN_PACKETS).then_some(Event::Foreign { anchor: self.id, from, expected })
+        self.arrivals.count_foreign().then_some(Event::Foreign { anchor: self.id, from, expected })
     }
 
     /// Rewrites a packet of the other side for this peer; returns the destination and the range of `room`. None if it cannot be sent: no
@@ -335,7 +318,7 @@ impl Anchor {
             return Some((Verdict::Foreign, length));
         }
         peer.rtcp_from = Some((from, now));
-        (self.last_packet, self.silence_told) = (now, false);
+        self.silence.restart(now);
         Some((Verdict::Peer, length))
     }
 
@@ -376,17 +359,21 @@ impl Anchor {
 
     /// Reports silence longer than `limit` from now on, even if it was reported before; None: as configured.
     pub fn limit_silence(&mut self, limit: Option<Duration>) {
-        self.silence_told &= limit.is_none();
-        self.silence_limit = limit;
+        self.silence.set_limit(limit);
     }
 
     /// True once for each silence longer than `configured` or the anchor's own limit, measured since `aim` or the last packet.
     pub fn falls_silent(&mut self, now: Instant, configured: Option<Duration>) -> bool {
-        let Some(limit) = self.silence_limit.into_iter().chain(configured).min() else { return false };
-        let silent = self.peer.is_some() && !self.silence_told && now.since(self.last_packet) >= limit;
-        self.silence_told |= silent;
-        self.heard_owed |= silent;
+        let silent = self.peer.is_some() && self.silence.begins(now, configured);
+        if silent {
+            self.arrivals.fall_silent();
+        }
         silent
+    }
+
+    /// The anchor's own limit of silence, unless `configured` is shorter.
+    pub fn own_limit(&self, configured: Option<Duration>) -> Option<Duration> {
+        self.silence.own_limit(configured)
     }
 
     /// Starts to wait for the peer's voice.

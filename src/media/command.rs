@@ -137,7 +137,7 @@ pub struct Party {
     /// The parties that this party hears: bit i is the i-th party of the list (`limits::CONFERENCE_PARTIES_MAX`).
     pub hears: u8,
     /// The party's voice is part of the call's recording.
-    pub taped: bool,
+    pub recorded: bool,
 }
 
 /// From the switchboard to the media thread that owns the anchor. Each command is idempotent. A command for a generation that is not the
@@ -203,8 +203,9 @@ pub struct Gap {
 pub enum Event {
     /// The first RTP packet of the peer arrived, or the first after `Silent`.
     Heard { anchor: AnchorId },
-    /// No RTP or RTCP arrived for the silence time-out, since `Aim` or since the last packet. Reported once per silence.
-    Silent { anchor: AnchorId },
+    /// No RTP or RTCP arrived for the silence time-out, since `SetRemote` or since the last packet. Reported once per silence. `limit`: the
+    /// time set by `LimitSilence`; None: the configured time-out.
+    Silent { anchor: AnchorId, limit: Option<Duration> },
     /// Nothing arrives from the peer, but packets arrive from a host that is not accepted. Reported once for each anchor.
     Foreign { anchor: AnchorId, from: SocketAddr, expected: Option<SocketAddr> },
     /// `AwaitVoice` has ended without a voice: no audio, or audio without a voice. Reported once.

@@ -14,6 +14,8 @@ pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod section;
+mod silence;
 pub mod source;
 pub mod srtp;
 pub mod stream;

@@ -29,7 +29,7 @@ pub struct RecordingId(pub u64);
 /// The audio of one packet, of fixed size, so that it passes through a queue without allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    pub tape: RecordingId,
+    pub recording: RecordingId,
     pub side: Side,
     pub codec: Codec,
     pub at: Instant,
@@ -159,7 +159,7 @@ mod tests {
 
     fn frame(side: Side, ms: u64, timestamp: u32, value: i16) -> Frame {
         Frame {
-            tape: RecordingId(1),
+            recording: RecordingId(1),
             side,
             codec: Codec::Pcma,
             at: Instant::from_nanos(ms * 1_000_000),

@@ -20,12 +20,12 @@ use super::rtcp::{self, REPORT_BYTES_MAX};
 use super::rtp::{FRAME_SAMPLES, Header};
 use super::stream::Stream;
 
+mod conference;
+mod conferences;
 mod out;
-mod room;
-mod rooms;
 
+use conference::Conference;
 pub use out::{Effect, Out};
-use room::Room;
 
 /// The two ports of an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,26 +70,26 @@ pub struct Relay {
     /// Slots that are open, and slots with a prompt or digit, for the timers.
     open: Vec<u32>,
     playing: Vec<u32>,
-    tapes: BTreeMap<RecordingId, ActiveRecording>,
-    next_tape: u64,
-    rooms: BTreeMap<CallId, Room>,
+    recordings: BTreeMap<RecordingId, ActiveRecording>,
+    next_recording: u64,
+    conferences: BTreeMap<CallId, Conference>,
     sounds: Arc<Sounds>,
     silence: Option<Duration>,
     rng: Rng,
 }
 
 impl Relay {
-    /// Starts with `slots` closed anchors. Recording ids start at `first_tape`, so that the threads' ids differ.
-    pub fn new(slots: usize, sounds: Arc<Sounds>, silence: Option<Duration>, first_tape: u64, rng: Rng) -> Self {
+    /// Starts with `slots` closed anchors. Recording ids start at `first_recording`, so that the threads' ids differ.
+    pub fn new(slots: usize, sounds: Arc<Sounds>, silence: Option<Duration>, first_recording: u64, rng: Rng) -> Self {
         let mut anchors = Vec::new();
         anchors.resize_with(slots, || None);
         Self {
             anchors,
             open: Vec::new(),
             playing: Vec::new(),
-            tapes: BTreeMap::new(),
-            next_tape: first_tape,
-            rooms: BTreeMap::new(),
+            recordings: BTreeMap::new(),
+            next_recording: first_recording,
+            conferences: BTreeMap::new(),
             sounds,
             silence,
             rng,
@@ -135,9 +135,10 @@ impl Relay {
             }
             Command::Record { call, leg, caller, operator } => self.record(call, leg, [caller, operator], out),
             Command::StopRecord { call, leg } => {
-                let found = self.tapes.iter().find(|(_, tape)| (tape.call, tape.leg) == (call, leg));
-                if let Some(tape) = found.map(|(id, _)| *id) {
-                    self.stop_tape(tape, out);
+                let found =
+                    self.recordings.iter().find(|(_, recording)| (recording.call, recording.leg) == (call, leg));
+                if let Some(recording) = found.map(|(id, _)| *id) {
+                    self.stop_recording(recording, out);
                 }
             }
             Command::Close { anchor } => self.close(anchor, out),
@@ -188,7 +189,8 @@ impl Relay {
                 out.effects.push(Effect::Report(Event::NoVoice { anchor: anchor.id() }));
             }
             if anchor.falls_silent(now, self.silence) {
-                out.effects.push(Effect::Report(Event::Silent { anchor: anchor.id() }));
+                out.effects
+                    .push(Effect::Report(Event::Silent { anchor: anchor.id(), limit: anchor.own_limit(self.silence) }));
             }
         }
     }
@@ -225,9 +227,9 @@ impl Relay {
 
     /// Closes all recordings, at the end of the thread.
     pub fn stop_recordings(&mut self, out: &mut Out) {
-        while let Some((tape, _)) = self.tapes.first_key_value() {
-            let tape = *tape;
-            self.stop_tape(tape, out);
+        while let Some((recording, _)) = self.recordings.first_key_value() {
+            let recording = *recording;
+            self.stop_recording(recording, out);
         }
     }
 
@@ -238,7 +240,7 @@ impl Relay {
 
     /// True while a prompt plays or a conference exists.
     pub fn is_playing(&self) -> bool {
-        !self.playing.is_empty() || !self.rooms.is_empty()
+        !self.playing.is_empty() || !self.conferences.is_empty()
     }
 
     fn receive_sound(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>, out: &mut Out) -> Fate {
@@ -267,10 +269,10 @@ impl Relay {
                     out.effects.push(Effect::Report(Event::Digit { anchor: anchor.id(), digit }));
                 }
                 if let Some((room, seat)) = anchor.room {
-                    let room = self.rooms.get_mut(&room);
+                    let room = self.conferences.get_mut(&room);
                     room.into_iter().for_each(|room| room.hear_from(seat, &header, content, packet));
-                } else if let Some((tape, side)) = anchor.tape {
-                    tape_packet(now, tape, side, &header, content, packet, out);
+                } else if let Some((recording, side)) = anchor.recording {
+                    record_packet(now, recording, side, &header, content, packet, out);
                 }
                 let Some((slot, other)) = partner.and_then(|slot| Some((slot, at(&mut self.anchors, slot)?))) else {
                     return Fate::Taken;
@@ -352,8 +354,8 @@ impl Relay {
         if let Some((room, seat)) = anchor.room.take() {
             self.remove_party(room, seat);
         }
-        if let Some((tape, _)) = anchor.tape.take() {
-            self.stop_tape(tape, out);
+        if let Some((recording, _)) = anchor.recording.take() {
+            self.stop_recording(recording, out);
         }
         self.open.retain(|open| *open != slot);
         self.playing.retain(|playing| *playing != slot);
@@ -412,7 +414,7 @@ impl Relay {
     }
 
     fn record(&mut self, call: CallId, leg: LegNo, anchors: [AnchorId; 2], out: &mut Out) {
-        if self.tapes.values().any(|tape| (tape.call, tape.leg) == (call, leg)) {
+        if self.recordings.values().any(|recording| (recording.call, recording.leg) == (call, leg)) {
             return;
         }
         if anchors.iter().any(|id| self.current(*id).is_none()) {
@@ -420,26 +422,26 @@ impl Relay {
             out.effects.push(Effect::Report(Event::RecordingFailed { call, leg, why }));
             return;
         }
-        let tape = RecordingId(self.next_tape);
-        self.next_tape += 1;
+        let recording = RecordingId(self.next_recording);
+        self.next_recording += 1;
         for (id, side) in anchors.into_iter().zip([Side::Caller, Side::Operator]) {
             // A voice can be in one recording only: a new recording ends the old one.
-            if let Some((old, _)) = self.current(id).and_then(|anchor| anchor.tape) {
-                self.stop_tape(old, out);
+            if let Some((old, _)) = self.current(id).and_then(|anchor| anchor.recording) {
+                self.stop_recording(old, out);
             }
             if let Some(anchor) = self.current(id) {
-                anchor.tape = Some((tape, side));
+                anchor.recording = Some((recording, side));
             }
         }
-        self.tapes.insert(tape, ActiveRecording { call, leg, anchors });
-        out.effects.push(Effect::StartRecording { tape, call, leg });
+        self.recordings.insert(recording, ActiveRecording { call, leg, anchors });
+        out.effects.push(Effect::StartRecording { recording, call, leg });
     }
 
-    fn stop_tape(&mut self, id: RecordingId, out: &mut Out) {
-        let Some(tape) = self.tapes.remove(&id) else { return };
-        for anchor in tape.anchors {
+    fn stop_recording(&mut self, id: RecordingId, out: &mut Out) {
+        let Some(recording) = self.recordings.remove(&id) else { return };
+        for anchor in recording.anchors {
             if let Some(anchor) = self.current(anchor) {
-                anchor.tape = anchor.tape.filter(|(tape, _)| *tape != id);
+                anchor.recording = anchor.recording.filter(|(recording, _)| *recording != id);
             }
         }
         out.effects.push(Effect::StopRecording(id));
@@ -460,9 +462,9 @@ fn at(anchors: &mut [Option<Box<Anchor>>], slot: u32) -> Option<&mut Anchor> {
 }
 
 /// Splits an audio packet into frames for the recorder.
-fn tape_packet(
+fn record_packet(
     at: Instant,
-    tape: RecordingId,
+    recording: RecordingId,
     side: Side,
     header: &Header,
     content: Content,
@@ -478,7 +480,7 @@ fn tape_packet(
             *to = *from;
         }
         let length = u8::try_from(piece.len()).unwrap_or(0);
-        out.frames.push(Frame { tape, side, codec, at, ssrc: header.ssrc, timestamp, length, payload });
+        out.frames.push(Frame { recording, side, codec, at, ssrc: header.ssrc, timestamp, length, payload });
         timestamp = timestamp.wrapping_add(u32::from(length));
     }
 }

@@ -1,4 +1,4 @@
-//! The callers of a period whom nobody has answered, one line for each number, and what came of calling back.
+//! The unanswered callers of a period, one line for each number, with the results of call-backs.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ pub(super) struct Missed {
     /// None: no number was shown.
     pub(super) number: Option<String>,
     pub(super) calls: u32,
-    /// Those of them that were given up almost at once.
+    /// The part of them that the caller ended almost at once.
     pub(super) short: u32,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) longest_wait_ms: u64,
-    /// Call-backs to it; the last one's outcome, and by whom, unless a call came after it.
+    /// Call-backs to the number; the outcome and the operator of the last one, unless a call arrived after it.
     pub(super) call_backs: u32,
     pub(super) outcome: Option<OfferOutcome>,
     pub(super) by: Option<String>,
@@ -53,26 +53,26 @@ impl Missed {
         self.last = self.last.max(cdr.received);
         self.longest_wait_ms = self.longest_wait_ms.max(cdr.waited_ms);
         self.call_backs += u32::try_from(cdr.call_backs.len()).unwrap_or(u32::MAX);
-        // Whoever was reached before has called once more in vain.
+        // A number that was reached before has called again without an answer.
         let back = cdr.call_backs.last();
         (self.outcome, self.by) = (back.map(|back| back.outcome), back.map(|back| back.by.to_string()));
         self.answered_later = None;
     }
 
-    /// Somebody has spoken with him since.
+    /// True if the number was reached since.
     fn is_reached(&self) -> bool {
         self.outcome == Some(OfferOutcome::Answered) || self.answered_later.is_some()
     }
 }
 
-/// All of a period.
+/// The unanswered callers of a period.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct AbandonedReport {
-    /// By their first call.
+    /// Ordered by their first call.
     pub(super) numbers: Vec<Missed>,
-    /// Calls without a number that could be called.
+    /// Calls without a number that can be called back.
     pub(super) anonymous: Vec<Missed>,
-    /// Of the numbers: how many were called back, and how many of all somebody has spoken with since.
+    /// How many of the numbers were called back, and how many were reached since.
     pub(super) called_back: usize,
     pub(super) reached: usize,
 }
@@ -100,7 +100,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// Takes the calls in the order of their arrival.
+    /// Adds a call. Calls must be added in the order of their arrival.
     fn take(&mut self, cdr: &Cdr, limits: Limits) {
         if cdr.is_exercise() {
             return;
@@ -124,7 +124,7 @@ impl Gathered {
         }
     }
 
-    /// Looks for answers after the period's end, until now.
+    /// Searches for answers after the period's end, until now.
     async fn look_on(&mut self, store: &Store, end: Timestamp) -> anyhow::Result<()> {
         let mut after = (end, String::new());
         while self.numbers.values().any(|missed| !missed.is_reached()) {
@@ -165,7 +165,7 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    /// A call that came at one second and was answered, or given up, at another.
+    /// A call that arrived at one second and was answered, or abandoned, at another.
     fn cdr(
         rng: &mut Rng,
         number: Option<&str>,
@@ -184,7 +184,7 @@ mod tests {
                 called: "112".to_owned(),
                 sip_call_id: "x".to_owned(),
                 headers: Vec::new(),
-                posture: Default::default(),
+                mode: Default::default(),
                 internal: None,
             },
         )];

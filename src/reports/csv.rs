@@ -1,10 +1,11 @@
-//! CSV for spreadsheets: RFC 4180 with a byte order mark, times in ISO 8601 with the site's offset, spans in milliseconds.
+//! CSV for spreadsheets: RFC 4180 with a byte order mark, times in ISO 8601 with the site's offset, durations in
+//! milliseconds.
 //!
-//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and some of the cells come from callers. Such
-//! a cell, or part behind a `;`, gets an apostrophe in front, which spreadsheets take for "this is text". One kind is left as it is: `+` and
-//! digits alone, a telephone number. As a formula it is only that number, and programs that read the file find
-//! `+628…`, not `'+628…`. (A spreadsheet that guesses shows it without the plus: import the column as text.) Columns that hold only numbers, such
-//! as `latitude`, are written as numbers.
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and some of the cells come from
+//! callers. Such a cell, or a part after a `;`, gets a leading apostrophe, by which spreadsheets recognise text. There
+//! is one exception: `+` followed only by digits, a telephone number, stays unchanged. As a formula it is only this
+//! number, and programs that read the file find `+628…`, not `'+628…`. (A spreadsheet may show it without the plus:
+//! import the column as text.) Columns that have only numbers, such as `latitude`, are written as numbers.
 
 use std::io::Write;
 
@@ -18,9 +19,10 @@ use super::kpi::Figures;
 use super::period::Period;
 use super::{Value, lines, offers_text, yes};
 
-/// The byte order mark, without which Excel does not take a file for UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
-/// What spreadsheets begin a formula with: also after a tab or line end, and the wide forms of East Asian keyboards.
+/// The byte order mark. Without it, Excel does not read a file as UTF-8.
+pub(in crate::reports) const BOM: &[u8] = b"\xef\xbb\xbf";
+/// The characters with which spreadsheets begin a formula, including tab, line ends and the wide forms of East Asian
+/// keyboards.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 const CALL_COLUMNS: [&str; 32] = [
@@ -183,7 +185,7 @@ fn number(number: Option<u64>) -> String {
 
 /// A cell that no spreadsheet reads as a formula. With `;` as list separator (as in Indonesia), a spreadsheet reads each part after a `;`
 /// as a cell of its own.
-fn text(text: &str) -> String {
+pub(in crate::reports) fn text(text: &str) -> String {
     let text = super::table::plain_cell(text);
     let is_number =
         text.strip_prefix('+').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));

@@ -1,4 +1,4 @@
-//! JSON: one object for a summary, one array for calls, each call as it is stored: its whole record.
+//! JSON: one object for a summary, one array for calls. Each call is its complete record, as it is stored.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) 
     #[derive(Serialize)]
     struct Summary<'a> {
         from: String,
-        /// Not inside.
+        /// Excluded.
         to: String,
         #[serde(flatten)]
         figures: &'a Figures,
@@ -29,7 +29,7 @@ pub(super) fn abandoned(period: &Period, report: &AbandonedReport, out: &mut imp
     #[derive(Serialize)]
     struct Abandoned<'a> {
         from: String,
-        /// Not inside.
+        /// Excluded.
         to: String,
         #[serde(flatten)]
         report: &'a AbandonedReport,
@@ -50,7 +50,7 @@ pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) 
         }
         page = store.calls(&period.span, Some(last)).await?;
     }
-    // Without a call the array is empty, not unfinished.
+    // Without calls, an empty array is written.
     writeln!(out, "{}", if before == "[\n" { "[]" } else { "\n]" })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The figures: pure arithmetic on sums. Milliseconds and counts stay integers; whoever shows a figure divides last.
+//! The figures: pure arithmetic on sums. Milliseconds and counts are integers; only the display of a figure divides.
 
 use serde::{Serialize, Serializer};
 
@@ -7,7 +7,7 @@ use crate::cdr::fact::Class;
 use crate::config::{Levels, ServiceLevel};
 use crate::store::report_queries::{DeskTotals, Limits, OutcomeTotals, TalkTotals, Totals};
 
-/// A part of a whole, shown in per cent with one decimal. Of nothing there is no share.
+/// A part of a whole, shown in per cent with one decimal. If the whole is 0, there is no share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     pub part: u64,
@@ -15,7 +15,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Tenths of a per cent, rounded half up. 100.0 % is only for all, and 0.0 % only for none.
+    /// Tenths of a per cent, rounded half up. 100.0 % is returned only for the whole, and 0.0 % only for nothing.
     pub fn per_mille(self) -> Option<u64> {
         let tenths = rounded(u128::from(self.part) * 1_000, self.whole)?;
         Some(match tenths {
@@ -39,7 +39,7 @@ impl Serialize for Share {
     }
 }
 
-/// A sum of times over a count, shown as their mean in milliseconds. Of nothing there is no mean.
+/// A sum of times over a count, shown as their mean in milliseconds. If the count is 0, there is no mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mean {
     pub sum_ms: u64,
@@ -47,7 +47,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Milliseconds, half up.
+    /// The mean in milliseconds, rounded half up.
     pub fn millis(self) -> Option<u64> {
         rounded(u128::from(self.sum_ms), self.count)
     }
@@ -71,7 +71,7 @@ fn rounded(sum: u128, count: u64) -> Option<u64> {
     u64::try_from(doubled.checked_div(count.checked_mul(2)?)?).ok()
 }
 
-/// A count with its word.
+/// A count with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
     pub word: String,
@@ -82,15 +82,15 @@ pub struct Count {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OperatorFigures {
     pub operator: String,
-    /// None when the account is gone.
+    /// None if the account no longer exists.
     pub name: Option<String>,
-    /// Callers that he answered.
+    /// Callers that the operator answered.
     pub answered: u64,
     pub talk_ms: u64,
     pub wrap_ms: u64,
     /// (talk + wrap-up) / answered.
     pub aht: Mean,
-    /// Stays in calls that another had, and his talk there.
+    /// Participations in calls of other operators, and the talk there.
     pub joined: u64,
     pub joined_ms: u64,
 }
@@ -98,18 +98,18 @@ pub struct OperatorFigures {
 /// One desk's figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeskFigures {
-    /// `queue` is the one without a name.
+    /// The name; `queue` for the desk without a name.
     pub desk: String,
     pub calls: u64,
     pub answered: u64,
     pub abandoned: u64,
     pub short_abandons: u64,
-    /// Its T.
+    /// The desk's target time T.
     pub service_level_ms: u64,
     /// Answered within T / (answered + abandoned - short abandons).
     pub service_level: Share,
     pub target_percent: u8,
-    /// The service level is the target at least. None where there is no call that counts.
+    /// True if the service level is at least the target. None if no call counts.
     pub met: Option<bool>,
 }
 
@@ -133,7 +133,7 @@ impl DeskFigures {
     }
 }
 
-/// A period's figures, each with the formula beside it.
+/// The figures of a period, each with its formula.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// T of the service levels.
@@ -142,9 +142,9 @@ pub struct Figures {
     pub short_abandon_ms: u64,
     /// Every ended call of the period, without drills and tests.
     pub calls: u64,
-    /// One for each outcome, zeros too.
+    /// One for each outcome, including zeros.
     pub outcomes: Vec<Count>,
-    /// What operators classed, by class.
+    /// The calls that operators have classed, by class.
     pub classes: Vec<Count>,
     pub unclassed: u64,
     /// Calls that an operator classed as drill or test: no other figure counts them.
@@ -153,13 +153,13 @@ pub struct Figures {
     pub sl1: Share,
     /// (Answered within T + abandoned within T) / (answered + abandoned).
     pub sl2: Share,
-    /// Answered within T / (answered + abandoned - short abandons): the headline.
+    /// Answered within T / (answered + abandoned - short abandons): the main figure.
     pub sl3: Share,
     /// Mean wait of the answered.
     pub asa: Mean,
     /// The longest wait of an answered call.
     pub answered_longest_ms: u64,
-    /// The longest wait of a call that nobody answered.
+    /// The longest wait of an unanswered call.
     pub unanswered_longest_ms: u64,
     /// Abandoned / (answered + abandoned).
     pub abandonment: Share,
@@ -168,13 +168,13 @@ pub struct Figures {
     pub short_abandons: u64,
     /// (Talk + wrap-up) / answered.
     pub aht: Mean,
-    /// Those of the configuration, then others that had calls.
+    /// The desks of the configuration, then others with calls.
     pub desks: Vec<DeskFigures>,
     pub operators: Vec<OperatorFigures>,
-    /// Calls that the fallback number took.
+    /// Calls that the fallback number answered.
     pub fallback_answered: u64,
     pub fallback_talk_ms: u64,
-    /// Stays of agencies in calls that another had, and their talk there.
+    /// Participations of agencies in calls of other parties, and their talk time in them.
     pub fallback_joined: u64,
     pub fallback_joined_ms: u64,
     /// Callers that agencies took over from operators.
@@ -183,7 +183,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Makes a period's figures of its sums.
+    /// Computes the figures of a period from its sums.
     pub fn of(totals: &Totals, limits: Limits, levels: &Levels) -> Self {
         let of = |outcome: Outcome| {
             let found = totals.outcomes.iter().find(|(word, _)| word == outcome.word());
@@ -317,7 +317,7 @@ mod tests {
             figures.desks.into_iter().map(told).collect::<Vec<_>>()
         };
         let name = str::to_owned;
-        // 80 of 100, as 20 of the 40 who gave up did so at once.
+        // 80 of 100, because 20 of the 40 abandoned calls are short.
         assert_eq!(
             figures(vec![of("", 80, 80, 40, 20), of("gone", 9, 8, 1, 0)]),
             [
@@ -374,7 +374,7 @@ mod tests {
         let of = crate::store::report_queries::OperatorTotals { operator: "op1".to_owned(), name: None, totals: own };
         let totals = Totals { operators: vec![of], ..Totals::default() };
         let figures = Figures::of(&totals, LIMITS, &levels());
-        assert_eq!(figures.operators[0].aht.millis(), Some(30_001), "what he did as a guest is told apart");
+        assert_eq!(figures.operators[0].aht.millis(), Some(30_001), "time as a participant is counted separately");
         assert_eq!((figures.operators[0].joined, figures.operators[0].joined_ms), (3, 50_000));
     }
 }

@@ -1,12 +1,25 @@
-//! Reports for those who run the centre: figures and calls of a period, as a table, CSV or JSON. Reads the database only;
-//! knows nothing of the running service.
+//! Reports for the administrators of the centre: figures and calls of a period, as a table, CSV or JSON. Only reads the
+//! database; does not depend on the running service.
+//!
+//! `figures` is the interface for pages and files. `figures::figures(store, period, filter, group_by, with_waits)` returns rows: each has
+//! its group (an hour, a day, a desk …) and a `CallCount` with sums (`CallSums`) and, on request, the distribution of waits (`Waits`).
+//! Counts of several rows can be added (`CallCount::add`); shares, means and percentiles are computed from the result last
+//! (`kpi`, `Waits::percentile`). `figures::operator_figures` is the same for operators. Both need roll-ups
+//! that are complete and in the site's time zone; otherwise they return an error whose text names the remedy. The cost depends on the number
+//! of months, days or hours in the period, not on the number of calls.
 
 mod abandoned;
 mod csv;
+pub mod figures;
 mod json;
 pub mod kpi;
+pub mod ministry;
+pub mod pages;
 pub mod period;
+mod plan;
+pub mod staffing;
 mod table;
+mod totals;
 mod words;
 
 use std::io::Write;
@@ -22,14 +35,14 @@ use abandoned::AbandonedReport;
 use kpi::{DeskFigures, Figures};
 use period::Period;
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For eyes.
+    /// For people.
     Table,
-    /// UTF-8 with a byte order mark, as spreadsheets want it; times in ISO 8601 with their offset.
+    /// UTF-8 with a byte order mark, for spreadsheets; times in ISO 8601 with their offset.
     Csv,
-    /// Everything, for programs.
+    /// All data, for programs.
     Json,
 }
 
@@ -42,7 +55,8 @@ pub async fn summary(
     format: Format,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let figures = Figures::of(&store.totals(&period.span, limits, levels).await?, limits, levels);
+    let totals = totals::usable(store, period, limits, levels).await?;
+    let figures = Figures::of(&totals, limits, levels);
     match format {
         Format::Table => table::summary(period, &figures, out),
         Format::Csv => csv::summary(period, &figures, out),
@@ -50,7 +64,7 @@ pub async fn summary(
     }
 }
 
-/// Writes a period's calls in the order of their arrival; never holds more than a page of them.
+/// Writes a period's calls in the order of their arrival; at most one page of them is in memory.
 pub async fn calls(store: &Store, period: &Period, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => table::calls(store, period, out).await,
@@ -59,7 +73,7 @@ pub async fn calls(store: &Store, period: &Period, format: Format, out: &mut imp
     }
 }
 
-/// Writes the callers of a period whom nobody has answered.
+/// Writes the unanswered callers of a period.
 pub async fn abandoned(
     store: &Store,
     period: &Period,
@@ -97,10 +111,10 @@ pub async fn call(store: &Store, call: CallId, zone: &jiff::tz::TimeZone, out: &
 struct Line {
     /// Its stable name in the CSV.
     name: &'static str,
-    /// Of which operator, outcome or class; empty: of the whole period.
+    /// The operator, outcome or class; empty: the whole period.
     of: String,
     value: Value,
-    /// What it is, with its formula.
+    /// The description, with the formula.
     formula: String,
 }
 
@@ -113,7 +127,7 @@ enum Value {
     Yes(Option<bool>),
 }
 
-/// The word for a verdict.
+/// The word for yes or no.
 fn yes(answer: Option<bool>) -> Option<&'static str> {
     answer.map(|answer| if answer { "yes" } else { "no" })
 }
@@ -187,7 +201,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
     all
 }
 
-/// One desk's figures, and whether it keeps what it promises.
+/// One desk's figures, and whether its target is met.
 fn of_desk(of: &DeskFigures, short: u64) -> [Line; 7] {
     let own = |name, value, formula: String| Line { name, of: of.desk.clone(), value, formula };
     let t = of.service_level_ms / 1_000;
@@ -207,7 +221,7 @@ fn of_desk(of: &DeskFigures, short: u64) -> [Line; 7] {
     ]
 }
 
-/// Every offer in a few words: `op0001 no-answer 480; op0002 answered`.
+/// Every ring attempt in a few words: `op0001 no-answer 480; op0002 answered`.
 fn offers_text(cdr: &Cdr) -> String {
     let words = cdr.offers.iter().map(|offer| {
         let outcome = offer.outcome.map_or("open", crate::cdr::fact::OfferOutcome::word);
@@ -224,7 +238,7 @@ fn callee(callee: &Callee) -> &str {
     }
 }
 
-/// Who talked last.
+/// The party that talked last.
 fn last_callee(cdr: &Cdr) -> &str {
     cdr.talks.last().map_or("", |talk| callee(&talk.with))
 }

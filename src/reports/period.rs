@@ -1,4 +1,4 @@
-//! Periods: dates of the site's time zone, or points in time, to a half-open span.
+//! Periods: converts dates of the site's time zone, or times, to a half-open span.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::clock::Timestamp;
 
-/// From its start to just before its end, and the zone that its times are shown in.
+/// From the start (included) to the end (excluded), with the zone in which times are shown.
 #[derive(Clone, Debug)]
 pub struct Period {
     pub span: Range<Timestamp>,
     pub zone: TimeZone,
 }
 
-/// One end of a period as it was written.
+/// One end of a period, as the user has written it.
 enum Mark {
     Day(Date),
     Point(jiff::Timestamp),
@@ -24,9 +24,9 @@ enum Mark {
 }
 
 impl Period {
-    /// Reads the two ends. Each is a day (`2026-11-24`), a local time (`2026-11-24T07:00`) or an RFC 3339 time with an offset
-    /// (`2026-11-24T07:00:00+07:00`). A day as end is inside, a time is not. Without a start: the day of the end.
-    /// Without an end: up to the end of today. Without both: today.
+    /// Reads the two ends. Each is a day (`2026-11-24`), a local time (`2026-11-24T07:00`) or an RFC 3339 time with an
+    /// offset (`2026-11-24T07:00:00+07:00`). A day as the end is included, a time as the end is excluded. Without a
+    /// start: the day of the end. Without an end: until the end of today. Without both: today.
     pub fn parse(from: Option<&str>, to: Option<&str>, zone: &TimeZone, now: Timestamp) -> anyhow::Result<Self> {
         let from = from.map(|text| mark(text, zone).context("--from")).transpose()?;
         let to = to.map(|text| mark(text, zone).context("--to")).transpose()?;
@@ -57,7 +57,7 @@ impl Period {
         shown(&self.zone, at, "%Y-%m-%dT%H:%M:%S%.3f%:z")
     }
 
-    /// A time for eyes, in the zone: `2026-11-24 07:00:00`.
+    /// A time for people, in the zone: `2026-11-24 07:00:00`.
     pub fn local(&self, at: Timestamp) -> String {
         local(&self.zone, at)
     }
@@ -78,7 +78,7 @@ fn shown(zone: &TimeZone, at: Timestamp, format: &str) -> String {
 }
 
 fn mark(text: &str, zone: &TimeZone) -> anyhow::Result<Mark> {
-    // A bare day is also the beginning of a time: only the shortest form is one.
+    // A time also begins with a day: only text without a time is a day.
     if text.len() <= "2026-11-24".len() {
         return text.parse().map(Mark::Day).with_context(|| wanted(text));
     }
@@ -102,7 +102,7 @@ fn wanted(text: &str) -> String {
     format!("{text:?} is neither a day (2026-11-24) nor a time (2026-11-24T07:00, 2026-11-24T07:00:00+07:00)")
 }
 
-/// The first moment of a day; where summer time begins at midnight that is not 00:00.
+/// The first moment of a day. If summer time begins at midnight, this is not 00:00.
 fn midnight(day: Date, zone: &TimeZone) -> anyhow::Result<jiff::Timestamp> {
     Ok(day.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp())
 }

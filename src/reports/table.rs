@@ -1,4 +1,4 @@
-//! Tables for eyes on a terminal.
+//! Tables for a terminal.
 
 use std::io::Write;
 
@@ -91,7 +91,7 @@ fn row(cells: [String; 9]) -> String {
     )
 }
 
-/// Minutes, seconds and tenths; hours from the first on. Half a tenth goes up.
+/// Minutes, seconds and tenths, and hours if there are any. Half a tenth is rounded up.
 fn span(millis: u64) -> String {
     let tenths = millis.saturating_add(50) / 100;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
@@ -103,7 +103,8 @@ fn span(millis: u64) -> String {
     }
 }
 
-/// Text of a peer that can do nothing to a terminal: no control characters, and none that turn the direction.
+/// Text of a peer without characters that affect a terminal: control characters, and characters that change the
+/// direction of writing.
 pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
 }

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 
 use super::period::local;
 
-/// Keys whose numbers are times.
+/// The keys whose numbers are times.
 const TIMES: [&str; 3] = ["until", "since", "at"];
 
 /// The details of `body`, without those that have no value.

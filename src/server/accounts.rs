@@ -12,7 +12,7 @@ use crate::sip::digest::Ha1;
 use crate::store::console_users::ConsoleUserRow;
 use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
-use crate::switchboard::{Account, Badge, Pin};
+use crate::switchboard::{Account, Pin, StationLogin};
 
 use super::accounts_copy::AccountsCopy;
 use super::clock::Clock;
@@ -181,9 +181,9 @@ impl Accounts {
         let operator = OperatorId::parse(&row.operator).ok();
         let ha1 = Ha1::from_hex(&row.ha1_md5, &row.ha1_sha256);
         let pin = row.pin.as_deref().and_then(Pin::from_hex);
-        let badge = row.number.as_deref().zip(pin).and_then(|(number, pin)| Badge::new(number, pin));
+        let station_login = row.number.as_deref().zip(pin).and_then(|(number, pin)| StationLogin::new(number, pin));
         let (name, station) = (row.name.clone(), row.station != 0);
-        let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name, ha1, station, badge });
+        let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name, ha1, station, station_login });
         if account.is_none() {
             warn!(operator = row.operator, "the account cannot be read: siaga operator passwd repairs it");
         }
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// What reads the accounts of a database in a folder, and the alarms that it raises.
+    /// The reader of the accounts of a database in a folder, its alarms, and the database's URL.
     fn reader(folder: &Path) -> (Accounts, Alarms, String) {
         let url = format!("sqlite:{}", folder.join("siaga.db").display());
         let text = format!("[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n[store]\nurl = \"{url}\"\n");
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(kept.len(), 1, "the larger copy is kept");
         let old = AccountsCopy::read(&kept[0]).unwrap().unwrap();
         assert_eq!(old.operators.iter().map(|row| row.operator.as_str()).collect::<Vec<_>>(), ["budi", "sari"]);
-        // Whoever removes the last account means it.
+        // The removal of the last account is intended.
         let store = Store::open(&url).await.unwrap();
         assert!(store.remove_operator("tono").await.unwrap());
         store.close().await;

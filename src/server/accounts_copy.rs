@@ -42,7 +42,7 @@ impl AccountsCopy {
     /// Keeps the copy in `file` under another name if `self` is of another database. One change removes at most one account: if more accounts are
     /// missing than there were changes, the database is another one.
     pub(super) fn keep_other(&self, file: &Path) -> io::Result<()> {
-        // A file that cannot be read is of no use to anyone.
+        // A file that cannot be read need not be kept.
         let Ok(Some(old)) = Self::read(file) else { return Ok(()) };
         let names: BTreeSet<&str> = self.operators.iter().map(|row| row.operator.as_str()).collect();
         let missing = old.operators.iter().filter(|row| !names.contains(row.operator.as_str())).count();

@@ -1,9 +1,7 @@
-//! Checks whether the files of `[sip.tls]` have changed on the disk.
+//! Checks whether the files of a TLS section have changed on the disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-use crate::config::TlsFiles;
 
 /// Interval of the check.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -12,11 +10,11 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(super) type Stamps = Vec<(PathBuf, Option<SystemTime>, u64)>;
 
 /// The current stamps of the files.
-pub(super) fn stamps(files: Option<&TlsFiles>) -> Stamps {
-    let of = |path: &std::path::Path| {
+pub(super) fn stamps<'a>(files: impl IntoIterator<Item = &'a Path>) -> Stamps {
+    let of = |path: &Path| {
         let seen = std::fs::metadata(path).ok();
         let length = seen.as_ref().map_or(0, std::fs::Metadata::len);
         (path.to_owned(), seen.and_then(|seen| seen.modified().ok()), length)
     };
-    files.into_iter().flat_map(TlsFiles::paths).map(of).collect()
+    files.into_iter().map(of).collect()
 }

@@ -36,11 +36,11 @@ use super::RETRY_EVERY;
 use super::console_asker::{Asker, Body};
 use super::console_look_ups::LookUps;
 use super::console_places::Proof;
+use super::page_tls::PageCertificate;
 use super::token::Token;
 use super::users::OWNER;
 use super::{
-    console_callers, console_calls, console_connections, console_errors, console_health, console_posture,
-    console_roster,
+    console_callers, console_calls, console_connections, console_errors, console_health, console_mode, console_roster,
 };
 
 /// Bytes of one request's body.
@@ -48,9 +48,10 @@ const BODY_BYTES_MAX: usize = 16_384;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
 
-/// The alarm's subjects: the address, and the token file.
+/// The alarm's subjects: the address, the token file and the certificate.
 const ADDRESS: &str = "address";
 const TOKEN: &str = "token";
+const CERTIFICATE: &str = "certificate";
 
 async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
     use anyhow::Context as _;
@@ -63,7 +64,7 @@ pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Part
     let console = Arc::new(Console { token: OnceLock::new(), look_ups: LookUps::default(), parts });
     tokio::join!(
         read_token(&settings.token_file, &alarms, &console.token),
-        serve_pages(settings.listen, &alarms, Arc::clone(&console)),
+        serve_pages(&settings, &alarms, Arc::clone(&console)),
     );
 }
 
@@ -79,14 +80,21 @@ async fn read_token(file: &std::path::Path, alarms: &Alarms, known: &OnceLock<To
     }
 }
 
-async fn serve_pages(listen: SocketAddr, alarms: &Alarms, console: Arc<Console>) {
+async fn serve_pages(settings: &ConsoleSettings, alarms: &Alarms, console: Arc<Console>) {
+    let certificate = loop {
+        let read = settings.tls.as_ref().map(PageCertificate::read).transpose();
+        match alarms.watch(Kind::Console, CERTIFICATE, read) {
+            Ok(certificate) => break certificate,
+            Err(_) => tokio::time::sleep(RETRY_EVERY).await,
+        }
+    };
     let listener = loop {
-        match alarms.watch(Kind::Console, ADDRESS, bind(listen).await) {
+        match alarms.watch(Kind::Console, ADDRESS, bind(settings.listen).await) {
             Ok(listener) => break listener,
             Err(_) => tokio::time::sleep(RETRY_EVERY).await,
         }
     };
-    console_connections::serve(listener, router(console)).await;
+    console_connections::serve(listener, certificate, router(console)).await;
 }
 
 fn router(console: Arc<Console>) -> Router {
@@ -115,7 +123,7 @@ pub(super) fn commands() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(bans))
         .routes(routes!(lift))
         .merge(console_callers::routes())
-        .merge(console_posture::routes())
+        .merge(console_mode::routes())
         .merge(console_calls::routes())
         .merge(console_roster::routes())
         .routes(routes!(events))
@@ -184,7 +192,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     ),
 )]
 async fn operators(asker: Asker) -> Response {
-    asker.asks(ConsoleCommand::Operators).await
+    asker.send(ConsoleCommand::Operators).await
 }
 
 #[utoipa::path(
@@ -198,7 +206,7 @@ async fn operators(asker: Asker) -> Response {
     ),
 )]
 async fn bans(asker: Asker) -> Response {
-    asker.asks(ConsoleCommand::Guard).await
+    asker.send(ConsoleCommand::Guard).await
 }
 
 #[utoipa::path(
@@ -217,7 +225,7 @@ async fn bans(asker: Asker) -> Response {
 )]
 async fn lift(asker: Asker, Path(address): Path<String>) -> Response {
     match address.parse() {
-        Ok(address) => asker.asks(ConsoleCommand::LiftBan { address }).await,
+        Ok(address) => asker.send(ConsoleCommand::LiftBan { address }).await,
         Err(_) => fault(StatusCode::BAD_REQUEST, "not an address; expected: an IPv4 or IPv6 address"),
     }
 }
@@ -288,7 +296,7 @@ async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, 
             }
         },
     };
-    asker.asks(command).await
+    asker.send(command).await
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -320,7 +328,7 @@ async fn send_message(asker: Asker, Body(MessageBody { to, text }): Body<Message
     if text.is_empty() || text.len() > TEXT_MAX {
         return fault(StatusCode::BAD_REQUEST, "expected: a text of 1 to 700 bytes");
     }
-    asker.asks(ConsoleCommand::Message { operator: to, text }).await
+    asker.send(ConsoleCommand::Message { operator: to, text }).await
 }
 
 #[utoipa::path(

@@ -32,7 +32,7 @@ pub(super) struct Asker {
 
 impl Asker {
     /// Runs a command if the user's role permits it.
-    pub(super) async fn asks(self, command: ConsoleCommand) -> Response {
+    pub(super) async fn send(self, command: ConsoleCommand) -> Response {
         asked(&self.console, self.actor, command).await
     }
 }
@@ -160,7 +160,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         let text = format!("the role of {} ({}) does not permit the request", actor.name, actor.role.word());
         return fault(StatusCode::FORBIDDEN, &text);
     }
-    match console.desk.console(actor, command).await {
+    match console.loop_sender.console(actor, command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "unknown operator"),
         Ok(ConsoleReply::UnknownReason { known }) => {
             let text = format!("unknown reason; expected: one of {}", known.join(", "));
@@ -170,7 +170,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             StatusCode::UNPROCESSABLE_ENTITY,
             "there is no fallback number; expected: queue.fallback_number in the configuration",
         ),
-        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "another operator owns the call or the participant"),
+        Ok(ConsoleReply::NotOwner) => fault(StatusCode::FORBIDDEN, "another operator owns the call or the participant"),
         Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no live call has that id"),
         Ok(ConsoleReply::NoSupervisor) => fault(
             StatusCode::FORBIDDEN,
@@ -199,7 +199,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             | ConsoleReply::CallBacks { .. }
             | ConsoleReply::Meant { .. }
             | ConsoleReply::Marks { .. }
-            | ConsoleReply::Posture { .. }
+            | ConsoleReply::Mode { .. }
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),
@@ -234,7 +234,7 @@ mod tests {
             ("{\"to\":7}", "the body is wrong: the number 7; expected: a string"),
             ("{\"to\":[]}", "the body is wrong: an array; expected: a string"),
             ("7", "the body is wrong: the number 7; expected: an object"),
-            ("{\"whom\":\"sari\"}", "the body is wrong: unknown field whom; expected: \"to\""),
+            ("{\"target\":\"sari\"}", "the body is wrong: unknown field target; expected: \"to\""),
             ("{\"to\":\"\"}", "the body is wrong: expected: a name or a number of at most 64 characters"),
         ] {
             assert_eq!(wrong(body), expected, "{body:?}");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_has_one_to_sixty_four_characters() {
+    fn a_target_has_one_to_sixty_four_characters() {
         let read = |text: &str| serde_json::from_str::<PartyName>(&format!("\"{text}\"")).map(|whom| whom.0);
         assert_eq!(read("sari").unwrap(), "sari");
         assert_eq!(read(&"x".repeat(64)).unwrap().len(), 64);

@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     ),
 )]
 async fn call_backs(asker: Asker) -> Response {
-    asker.asks(ConsoleCommand::CallBacks).await
+    asker.send(ConsoleCommand::CallBacks).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -62,7 +62,7 @@ struct MeantBody {
     ),
 )]
 async fn mean_call_back(asker: Asker, Body(MeantBody { number, operator }): Body<MeantBody>) -> Response {
-    asker.asks(ConsoleCommand::MeanCallBack { number, operator }).await
+    asker.send(ConsoleCommand::AssignCallBack { number, operator }).await
 }
 
 #[utoipa::path(
@@ -76,7 +76,7 @@ async fn mean_call_back(asker: Asker, Body(MeantBody { number, operator }): Body
     ),
 )]
 async fn marks(asker: Asker) -> Response {
-    asker.asks(ConsoleCommand::Marks).await
+    asker.send(ConsoleCommand::Marks).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -114,5 +114,5 @@ async fn mark_caller(asker: Asker, Body(MarkBody { number, hours, by }): Body<Ma
     if by.is_empty() || by.chars().count() > WORDS_MAX {
         return fault(StatusCode::BAD_REQUEST, "by is empty or too long; expected: 1 to 200 characters");
     }
-    asker.asks(ConsoleCommand::MarkCaller { number, hours, by }).await
+    asker.send(ConsoleCommand::MarkCaller { number, hours, by }).await
 }

@@ -22,9 +22,9 @@ use super::users::may;
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
-/// Seconds until a request that the database did not answer is worth a repetition.
+/// Retry-After, in seconds, if the database did not answer.
 const RETRY_AFTER: &str = "10";
-/// How often the database is asked for a call that it may not have yet, and the time between.
+/// Maximum look-ups of a call that the database may not have yet, and the time between two of them.
 const STORED_LOOKS: u32 = 12;
 const STORED_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
@@ -45,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     ),
 )]
 async fn calls(asker: Asker) -> Response {
-    asker.asks(ConsoleCommand::Calls).await
+    asker.send(ConsoleCommand::Calls).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -102,7 +102,7 @@ async fn dispose(
     {
         return refused;
     }
-    asker.asks(command).await
+    asker.send(command).await
 }
 
 /// Succeeds if `by` is an operator or a user, and the call is live or in the database; also if the database does not return whether it has the
@@ -110,7 +110,7 @@ async fn dispose(
 async fn both_known(Asker { console, actor }: &Asker, call: CallId, by: &str) -> Result<(), Response> {
     let unavailable = |error: &dyn std::fmt::Display| fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
     if by != actor.name && !console.users.borrow().has(by) {
-        let reply = console.desk.console(actor.clone(), ConsoleCommand::Operators).await;
+        let reply = console.loop_sender.console(actor.clone(), ConsoleCommand::Operators).await;
         let reply = reply.map_err(|error| unavailable(&error))?;
         let known = |operators: &[crate::acd::View]| operators.iter().any(|view| view.operator.as_str() == by);
         if !matches!(&reply, ConsoleReply::Operators { operators, .. } if known(operators)) {
@@ -119,7 +119,7 @@ async fn both_known(Asker { console, actor }: &Asker, call: CallId, by: &str) ->
         }
     }
     let reply =
-        console.desk.console(actor.clone(), ConsoleCommand::Calls).await.map_err(|error| unavailable(&error))?;
+        console.loop_sender.console(actor.clone(), ConsoleCommand::Calls).await.map_err(|error| unavailable(&error))?;
     if matches!(&reply, ConsoleReply::Calls { calls } if calls.iter().any(|live| live.call == call)) {
         return Ok(());
     }
@@ -148,7 +148,7 @@ async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), R
     let not_his = || fault(StatusCode::FORBIDDEN, &format!("the call never was a call of {}", actor.name));
     let operator = OperatorId::parse(&actor.name).map_err(|_| not_his())?;
     let command = ConsoleCommand::Worked { call, operator: operator.clone() };
-    match console.desk.console(actor.clone(), command).await {
+    match console.loop_sender.console(actor.clone(), command).await {
         Ok(ConsoleReply::Done) => return Ok(()),
         Ok(_) => {}
         Err(error) => return Err(fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
@@ -199,7 +199,7 @@ struct TransferBody {
     ),
 )]
 async fn transfer(asker: Asker, Called(call): Called, Body(TransferBody { to }): Body<TransferBody>) -> Response {
-    asker.asks(ConsoleCommand::Transfer { call, to: to.0 }).await
+    asker.send(ConsoleCommand::Transfer { call, to: to.0 }).await
 }
 
 #[utoipa::path(
@@ -218,12 +218,12 @@ async fn transfer(asker: Asker, Called(call): Called, Body(TransferBody { to }):
     ),
 )]
 async fn silent_prompt(asker: Asker, Called(call): Called) -> Response {
-    asker.asks(ConsoleCommand::SilentPrompt { call }).await
+    asker.send(ConsoleCommand::SilentPrompt { call }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct GuestBody {
+struct ParticipantBody {
     /// An operator, or the name or number of an agency.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
     whom: PartyName,
@@ -235,7 +235,7 @@ struct GuestBody {
     summary = "Adds a participant (the call's operator, or a supervisor); facts report the result",
     security(("token" = [])),
     params(("call" = String, Path, description = "the id of a connected call", format = "uuid")),
-    request_body = GuestBody,
+    request_body = ParticipantBody,
     responses(
         (status = 200, body = ConsoleReply, description = "the phones ring"),
         (status = 403, body = Fault, description = "the user's role does not permit the request, or another operator owns the call"),
@@ -245,8 +245,8 @@ struct GuestBody {
         Usual,
     ),
 )]
-async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Body<GuestBody>) -> Response {
-    asker.asks(ConsoleCommand::InviteParticipant { call, whom: whom.0 }).await
+async fn ask_in(asker: Asker, Called(call): Called, Body(ParticipantBody { whom }): Body<ParticipantBody>) -> Response {
+    asker.send(ConsoleCommand::InviteParticipant { call, to: whom.0 }).await
 }
 
 #[utoipa::path(
@@ -269,7 +269,7 @@ async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Bo
 )]
 async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> Response {
     match (call_id(&call), leg.parse()) {
-        (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::DisconnectParticipant { call, leg: LegNo(leg) }).await,
+        (Ok(call), Ok(leg)) => asker.send(ConsoleCommand::DisconnectParticipant { call, leg: LegNo(leg) }).await,
         (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
         (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "not a leg; expected: its number in the list of calls"),
     }
@@ -305,7 +305,7 @@ async fn supervise(
     Called(call): Called,
     Body(SupervisionBody { mode, by }): Body<SupervisionBody>,
 ) -> Response {
-    asker.asks(ConsoleCommand::Supervise { call, mode, by }).await
+    asker.send(ConsoleCommand::Supervise { call, mode, by }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -332,7 +332,7 @@ struct OfferBody {
     ),
 )]
 async fn offer(asker: Asker, Called(call): Called, Body(OfferBody { operator }): Body<OfferBody>) -> Response {
-    asker.asks(ConsoleCommand::OfferTo { call, operator }).await
+    asker.send(ConsoleCommand::OfferTo { call, operator }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -360,5 +360,5 @@ struct PlaceBody {
     ),
 )]
 async fn place(asker: Asker, Named(operator): Named, Body(PlaceBody { to }): Body<PlaceBody>) -> Response {
-    asker.asks(ConsoleCommand::Place { operator, to: to.0 }).await
+    asker.send(ConsoleCommand::Place { operator, to: to.0 }).await
 }

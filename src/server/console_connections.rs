@@ -17,9 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::debug;
 
+use crate::web::visitor::Peer;
+
 use super::console_places::{Places, Proof};
 use super::console_reply::fault;
 use super::console_stream::ConsoleStream;
+use super::page_tls::PageCertificate;
 
 /// A connection that sends no complete request head for this long is closed, before its first request and after each response.
 const HEAD_TIME: Duration = Duration::from_secs(20);
@@ -36,7 +39,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const READ_BYTES: usize = 32 << 10;
 
 /// Serves until it is dropped. Every connection is accepted; above the limits an older one is closed (`console_places`).
-pub(super) async fn serve(listener: TcpListener, router: Router) {
+/// With a certificate, only over TLS.
+pub(super) async fn serve(listener: TcpListener, certificate: Option<PageCertificate>, router: Router) {
+    let renewal = async {
+        match &certificate {
+            Some(certificate) => certificate.renew().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(accept(listener, certificate.clone(), router), renewal);
+}
+
+async fn accept(listener: TcpListener, certificate: Option<PageCertificate>, router: Router) {
     let places = Places::default();
     loop {
         let Ok((stream, from)) = listener.accept().await else {
@@ -48,12 +62,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
             continue;
         };
         // The clones share all routes.
-        let router = router.clone();
+        let (router, certificate) = (router.clone(), certificate.clone());
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 () = place.is_closed() => debug!(%from, "too many connections to the console: this one is closed"),
-                served = serve_one(stream, router, place.proof()) => if let Err(error) = served {
+                served = serve_one(stream, certificate, router, place.proof(), Peer(from.ip())) => if let Err(error) = served {
                     debug!(%error, "a connection to the console has ended");
                 },
             }
@@ -70,14 +84,26 @@ pub(super) async fn within_time(request: Request, next: Next) -> Response {
     }
 }
 
-async fn serve_one(stream: TcpStream, router: Router, proof: Proof) -> anyhow::Result<()> {
+async fn serve_one(
+    stream: TcpStream,
+    certificate: Option<PageCertificate>,
+    router: Router,
+    proof: Proof,
+    peer: Peer,
+) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
-    serve_stream(stream, router, HEAD_TIME, proof).await
+    match certificate {
+        None => serve_stream(stream, router, HEAD_TIME, proof, peer).await,
+        Some(certificate) => {
+            let stream = certificate.accept(stream).await?;
+            serve_stream(stream, router, HEAD_TIME, proof, peer).await
+        }
+    }
 }
 
-/// `proof` is an extension of every request.
-async fn serve_stream<T>(stream: T, router: Router, head_time: Duration, proof: Proof) -> anyhow::Result<()>
+/// `proof` and `peer` are extensions of every request. A layer of the router would copy the router for each connection.
+async fn serve_stream<T>(stream: T, router: Router, head_time: Duration, proof: Proof, peer: Peer) -> anyhow::Result<()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -87,6 +113,7 @@ where
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(proof.clone());
+        request.extensions_mut().insert(peer);
         router.call(request)
     });
     let served = server.serve_connection(TokioIo::new(&mut stream), service).await;
@@ -114,8 +141,9 @@ mod tests {
             .layer(axum::middleware::from_fn(super::super::console_errors::as_json));
         let (mut client, server) = tokio::io::duplex(1 << 20);
         client.write_all(sent).await.unwrap();
-        let place = Places::default().admit("192.0.2.1".parse().unwrap()).unwrap();
-        let served = serve_stream(server, router, head_time, place.proof());
+        let peer = Peer("192.0.2.1".parse().unwrap());
+        let place = Places::default().admit(peer.0).unwrap();
+        let served = serve_stream(server, router, head_time, place.proof(), peer);
         let mut text = String::new();
         let (_, read) = tokio::join!(served, client.read_to_string(&mut text));
         read.unwrap();
@@ -145,7 +173,8 @@ mod tests {
             (format!("GET /live HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(400_000)), 431),
             ("GET /li".to_owned(), 408),
         ] {
-            // Of a request that arrives together with the one before it, the stream cannot tell whether it was begun.
+            // If two requests arrive together and the second is incomplete, the stream cannot see that the second has
+            // begun.
             let befores = if status == 408 { vec![""] } else { vec!["", good] };
             for before in befores {
                 let all = answered(format!("{before}{sent}").as_bytes(), Duration::from_millis(200)).await;

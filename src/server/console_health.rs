@@ -16,12 +16,12 @@ use super::console_state::Shared;
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
 
 pub(super) async fn metrics(State(console): Shared) -> Response {
-    if let Ok(figures) = console.desk.figures().await {
+    if let Ok(figures) = console.loop_sender.figures().await {
         console.metrics.set_loop(figures.gauges, figures.tally);
         console.metrics.set_guard(figures.guard);
     }
     if let Some(media) = console.media.upgrade() {
-        console.metrics.set_media(&media.counters(), console.desk.events_dropped());
+        console.metrics.set_media(&media.counters(), console.loop_sender.events_dropped());
     }
     console.metrics.set_alarms(&console.alarms);
     console.metrics.set_records(&console.records.figures());
@@ -37,7 +37,7 @@ pub(super) async fn ready(State(console): Shared) -> Response {
     if console.draining.load(Ordering::Relaxed) {
         return fault(StatusCode::SERVICE_UNAVAILABLE, "the service is ending: no new calls");
     }
-    let figures = match console.desk.figures().await {
+    let figures = match console.loop_sender.figures().await {
         Ok(figures) => figures.gauges,
         Err(error) => return refused(error),
     };

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use super::desk::DeskError;
+use super::loop_sender::LoopError;
 
 /// The body of every error.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -31,7 +31,7 @@ pub(super) enum Usual {
 #[expect(dead_code, reason = "it describes an answer, and is none")]
 pub(super) struct Malformed(Fault);
 
-pub(super) fn refused(error: DeskError) -> Response {
+pub(super) fn refused(error: LoopError) -> Response {
     fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 

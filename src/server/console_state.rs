@@ -10,8 +10,8 @@ use crate::alarm::Alarms;
 use crate::config::Config;
 
 use super::console_look_ups::LookUps;
-use super::desk::Desk;
 use super::events::Events;
+use super::loop_sender::LoopSender;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::records::Watch;
@@ -42,7 +42,7 @@ impl std::ops::Deref for Console {
 /// What the service provides.
 #[derive(Debug)]
 pub(super) struct Parts {
-    pub(super) desk: Desk,
+    pub(super) loop_sender: LoopSender,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alarms: Alarms,
     pub(super) started: tokio::time::Instant,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
@@ -106,7 +107,7 @@ fn path(memory: &Path, folder: &Path) -> Option<PathBuf> {
     let folder = above.canonicalize().unwrap_or(above).join(folder.file_name()?);
     let digest = Sha256::digest(folder.as_os_str().as_encoded_bytes());
     let user = fs::metadata("/proc/self").ok()?.uid();
-    let name = hex::encode(digest.get(..8)?);
+    let name = HEXLOWER.encode(digest.get(..8)?);
     Some(memory.join(format!("siaga-{user}-{name}-registrations")))
 }
 

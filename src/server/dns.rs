@@ -21,7 +21,7 @@ use crate::sip::flow::Transport;
 use crate::sip::locate::{Pointer, Service, Target, in_order, offered, service_name};
 use crate::switchboard::{Trunk, TrunkHost};
 
-use super::desk::Desk;
+use super::loop_sender::LoopSender;
 use super::signalling::Inbound;
 
 /// Minimum and maximum validity of a result.
@@ -191,27 +191,27 @@ fn pointer(record: &Record) -> Option<Pointer> {
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     queue: mpsc::Sender<(Bytes, TrunkHost)>,
-    desk: Desk,
+    loop_sender: LoopSender,
 }
 
 impl Names {
     /// Starts to look up names with these name servers; the results go to the loop.
-    pub(super) fn new(name_servers: &[SocketAddr], desk: &Desk) -> Self {
+    pub(super) fn new(name_servers: &[SocketAddr], loop_sender: &LoopSender) -> Self {
         let (queue, mut questions) = mpsc::channel::<(Bytes, TrunkHost)>(LOOKUPS_MAX);
-        let names = Self { queue, desk: desk.clone() };
-        let (finder, desk) = (Finder::new(name_servers), desk.clone());
+        let names = Self { queue, loop_sender: loop_sender.clone() };
+        let (finder, loop_sender) = (Finder::new(name_servers), loop_sender.clone());
         tokio::spawn(async move {
             let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be used")) else {
                 // Each query gets a response.
                 while let Some((uri, _)) = questions.recv().await {
-                    desk.tell(Inbound::Found { uri, targets: Vec::new() }).await;
+                    loop_sender.tell(Inbound::Found { uri, targets: Vec::new() }).await;
                 }
                 return;
             };
             let room = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE));
             while let (Some((uri, host)), Ok(place)) = (questions.recv().await, Arc::clone(&room).acquire_owned().await)
             {
-                let (finder, desk) = (finder.clone(), desk.clone());
+                let (finder, loop_sender) = (finder.clone(), loop_sender.clone());
                 tokio::spawn(async move {
                     let targets = match finder.find(&host, &[], &mut Rng::from_number(0)).await {
                         Ok((targets, _)) => targets,
@@ -220,7 +220,7 @@ impl Names {
                             Vec::new()
                         }
                     };
-                    desk.tell(Inbound::Found { uri, targets }).await;
+                    loop_sender.tell(Inbound::Found { uri, targets }).await;
                     drop(place);
                 });
             }
@@ -232,7 +232,7 @@ impl Names {
         if let Err(unsent) = self.queue.try_send((uri, host)) {
             let (uri, _) = unsent.into_inner();
             tracing::debug!("too many names are being looked up: one counts as not found");
-            self.desk.not_found(uri);
+            self.loop_sender.not_found(uri);
         }
     }
 }
@@ -284,14 +284,14 @@ pub(super) struct Followers(Vec<AbortHandle>);
 
 impl Followers {
     /// Starts one task for each trunk with a name.
-    pub(super) fn new(trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) -> Self {
+    pub(super) fn new(trunks: &[Trunk], name_servers: &[SocketAddr], loop_sender: &LoopSender) -> Self {
         let mut followers = Self::default();
-        followers.follow(trunks, name_servers, desk);
+        followers.follow(trunks, name_servers, loop_sender);
         followers
     }
 
     /// Starts one task for each trunk with a name, and stops the former tasks.
-    pub(super) fn follow(&mut self, trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) {
+    pub(super) fn follow(&mut self, trunks: &[Trunk], name_servers: &[SocketAddr], loop_sender: &LoopSender) {
         self.0.drain(..).for_each(|task| task.abort());
         let named: Vec<&Trunk> = trunks.iter().filter(|trunk| trunk.host.is_some()).collect();
         if named.is_empty() {
@@ -308,13 +308,13 @@ impl Followers {
         let mut rng = Rng::from_seed(seed);
         for trunk in named {
             let rng = Rng::from_number(rng.next_u64());
-            self.0.push(tokio::spawn(follow(finder.clone(), trunk.clone(), desk.clone(), rng)).abort_handle());
+            self.0.push(tokio::spawn(follow(finder.clone(), trunk.clone(), loop_sender.clone(), rng)).abort_handle());
         }
     }
 }
 
 /// Sends the loop a trunk's servers after each resolution. Ends with the loop.
-async fn follow(finder: Finder, trunk: Trunk, desk: Desk, mut rng: Rng) {
+async fn follow(finder: Finder, trunk: Trunk, loop_sender: LoopSender, mut rng: Rng) {
     let Some(host) = &trunk.host else { return };
     let mut known = Vec::new();
     loop {
@@ -322,7 +322,7 @@ async fn follow(finder: Finder, trunk: Trunk, desk: Desk, mut rng: Rng) {
             Ok((targets, valid)) => {
                 known.clone_from(&targets);
                 tracing::debug!(trunk = trunk.name, host = host.name, ?targets, "the trunk's servers");
-                if !desk.tell(Inbound::Targets { trunk: trunk.name.clone(), targets }).await {
+                if !loop_sender.tell(Inbound::Targets { trunk: trunk.name.clone(), targets }).await {
                     return;
                 }
                 valid.clamp(SHORTEST, LONGEST)

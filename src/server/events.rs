@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_listens_hears_what_comes_and_who_falls_behind_is_told_so() {
+    async fn a_listener_gets_events_and_a_slow_one_is_notified_of_its_loss() {
         let events = Events::default();
         events.tell(&fact(1));
         let heard = events.listen(users(&[]), owner()).unwrap();

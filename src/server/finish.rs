@@ -1,6 +1,5 @@
 //! The end of the service after its last call, in this order: recordings, then the loop that adds them to their calls, then records.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,9 +8,9 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::clerk::Ledger;
-use super::desk::Desk;
-use super::media::Media;
+use super::journal_thread::Ledger;
+use super::loop_sender::LoopSender;
+use super::media::{DueMarker, Media};
 use super::records::Records;
 use super::signalling::Inbound;
 
@@ -23,17 +22,17 @@ const LOCAL_END: Duration = Duration::from_secs(5);
 /// Ends media, the loop and the records. When it returns, every recording that could be closed is in its record.
 pub(super) async fn finish(
     media: Arc<Media>,
-    desk: &Desk,
+    loop_sender: &LoopSender,
     over: oneshot::Receiver<Ledger>,
     records: Records,
     kept: JoinHandle<()>,
 ) -> anyhow::Result<()> {
     let markers = stop_media(media).await;
-    desk.tell(Inbound::MediaStopped).await;
+    loop_sender.tell(Inbound::MediaStopped).await;
     let watch = records.watch();
     records.close(over.await.context("the signalling loop has failed")?).await;
     if watch.figures().journal_backlog == 0 {
-        remove(&markers);
+        markers.iter().for_each(DueMarker::settle);
     }
     let kept = tokio::task::spawn_blocking(move || kept.join().is_ok());
     if !matches!(tokio::time::timeout(LOCAL_END, kept).await, Ok(Ok(true))) {
@@ -44,7 +43,7 @@ pub(super) async fn finish(
 
 /// Stops the media threads and closes the recordings. Recordings that take longer than `MEDIA_END` are left to the next start. Returns the
 /// markers of the recordings whose facts are not in the journal yet.
-async fn stop_media(media: Arc<Media>) -> Vec<PathBuf> {
+async fn stop_media(media: Arc<Media>) -> Vec<DueMarker> {
     // The loop has released its reference, and the console holds one only within a turn of this thread.
     let Some(media) = Arc::into_inner(media) else {
         warn!("media is still in use at the end");
@@ -62,14 +61,6 @@ async fn stop_media(media: Arc<Media>) -> Vec<PathBuf> {
         Ok(_) | Err(_) => {
             warn!(seconds = MEDIA_END.as_secs(), "recordings were not closed in time: the next start repairs them");
             Vec::new()
-        }
-    }
-}
-
-fn remove(markers: &[PathBuf]) {
-    for marker in markers {
-        if let Err(error) = std::fs::remove_file(marker) {
-            warn!(marker = %marker.display(), %error, "the marker of a recording cannot be removed: the next start registers the recording again");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::sip::flow::Transport;
 use crate::switchboard::Listener;
 
 use super::connections::StreamListener;
-use super::desk::Desk;
+use super::loop_sender::LoopSender;
 use super::signalling::Inbound;
 use super::sockets;
 
@@ -49,11 +49,11 @@ impl Listeners {
 }
 
 /// Tries the missing listeners again, and sends those that open to the loop.
-pub(super) async fn reopen(missing: &mut Vec<Listener>, alarms: &Alarms, desk: &Desk) {
+pub(super) async fn reopen(missing: &mut Vec<Listener>, alarms: &Alarms, loop_sender: &LoopSender) {
     for listener in std::mem::take(missing) {
         match open(&listener, alarms) {
-            Ok(Opened::Datagrams(socket)) => drop(desk.tell(Inbound::Listen(socket)).await),
-            Ok(Opened::Streams(streams)) => drop(desk.tell(Inbound::ListenStreams(streams)).await),
+            Ok(Opened::Datagrams(socket)) => drop(loop_sender.tell(Inbound::Listen(socket)).await),
+            Ok(Opened::Streams(streams)) => drop(loop_sender.tell(Inbound::ListenStreams(streams)).await),
             Err(_) => missing.push(listener),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::{Fact, FactKind};
 use crate::ids::OperatorId;
-use crate::switchboard::Presence;
+use crate::switchboard::AccountState;
 
 use super::crash_copy::CrashCopy;
 
@@ -30,13 +30,13 @@ impl Keeper {
         Self { changes, crash_copy, waiting: Waiting::new(), line: Vec::new(), alarms }
     }
 
-    pub(super) fn presence(&mut self, presence: Presence) {
-        self.keep(Change::Presence(presence));
+    pub(super) fn account_state(&mut self, account_state: AccountState) {
+        self.keep(Change::Presence(account_state));
     }
 
     /// Stores a fact that sets a flag or the operating mode.
     pub(super) fn fact(&mut self, fact: &Fact) {
-        if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
+        if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::ModeSet { .. }) {
             self.keep(Change::Term(fact.clone()));
         }
     }
@@ -72,7 +72,7 @@ impl Keeper {
         }
     }
 
-    /// Sends waiting changes, as far as the queue has room.
+    /// Sends waiting changes, until the queue is full.
     pub(super) fn send_waiting(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Waiting {
 impl Change {
     fn subject(&self) -> Subject {
         match self {
-            Self::Presence(presence) => Subject::Account(presence.account.clone()),
+            Self::Presence(account_state) => Subject::Account(account_state.account.clone()),
             Self::Term(fact) => {
                 // A fact that flags no caller sets the operating mode: `Keeper::fact` keeps no other kind.
                 if let FactKind::CallerMarked { number, .. } = &fact.kind {
@@ -145,7 +145,7 @@ enum Subject {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Change {
-    Presence(Presence),
+    Presence(AccountState),
     Term(Fact),
 }
 
@@ -164,14 +164,14 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
-    fn presence(name: &str) -> Presence {
-        Presence {
+    fn account_state(name: &str) -> AccountState {
+        AccountState {
             account: OperatorId::parse(name).unwrap(),
             at: Timestamp::from_millis(1),
             bindings: Vec::new(),
             logged_in: true,
             paused: None,
-            seated: None,
+            station_operator: None,
         }
     }
 
@@ -185,16 +185,16 @@ mod tests {
         let file = crash_copy.path().unwrap();
         let mut keeper = Keeper::new(changes, crash_copy, alarms.clone());
         let accounts = ["budi", "sari", "sari", "tono"];
-        accounts.iter().for_each(|name| keeper.presence(presence(name)));
+        accounts.iter().for_each(|name| keeper.account_state(account_state(name)));
         assert!(held.load(Ordering::Acquire) && !alarms.lines().is_empty());
         // The disk has what it received; a long file is emptied only if nothing waits for it.
         written.store(1, Ordering::Release);
         for _ in 0..8_000 {
-            keeper.presence(presence("tono"));
+            keeper.account_state(account_state("tono"));
         }
         assert!(fs::read_to_string(&file).unwrap().contains("sari"), "only this file has the change");
         let account = |change: Change| match change {
-            Change::Presence(presence) => presence.account.as_str().to_owned(),
+            Change::Presence(account_state) => account_state.account.as_str().to_owned(),
             Change::Term(_) => String::new(),
         };
         let mut received: Vec<String> = inbox.try_iter().map(account).collect();

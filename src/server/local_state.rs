@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::limits::{LOCAL_CHANGES_MAX, PAST_MARKS_MAX};
-use crate::switchboard::{Presence, Restored};
+use crate::switchboard::{AccountState, Restored};
 
 use super::RETRY_EVERY;
 use super::accounts_copy::AccountsCopy;
@@ -102,7 +102,7 @@ impl LocalState {
         let restored = table.restored();
         let (changes, inbox) = sync_channel(LOCAL_CHANGES_MAX);
         let written = crash_copy.written();
-        let clerk = Clerk {
+        let thread = LocalStateThread {
             state: self,
             alarms: alarms.clone(),
             table,
@@ -113,7 +113,7 @@ impl LocalState {
             crash_file: crash_copy.path(),
             held: crash_copy.held(),
         };
-        let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || clerk.run(&inbox))?;
+        let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || thread.run(&inbox))?;
         Ok((restored, Keeper::new(changes, crash_copy, alarms.clone()), thread))
     }
 
@@ -178,7 +178,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
 /// The state after all changes.
 #[derive(Debug, Default)]
 struct Table {
-    presences: BTreeMap<OperatorId, Presence>,
+    account_states: BTreeMap<OperatorId, AccountState>,
     flags: BTreeMap<String, Fact>,
     mode: Option<Fact>,
 }
@@ -186,11 +186,11 @@ struct Table {
 impl Table {
     fn take(&mut self, change: Change) {
         match change {
-            Change::Presence(presence) if presence.is_empty() => {
-                self.presences.remove(&presence.account);
+            Change::Presence(account_state) if account_state.is_empty() => {
+                self.account_states.remove(&account_state.account);
             }
-            Change::Presence(presence) => {
-                self.presences.insert(presence.account.clone(), presence);
+            Change::Presence(account_state) => {
+                self.account_states.insert(account_state.account.clone(), account_state);
             }
             Change::Term(fact) => {
                 // A removed flag is kept too, because the database may still have it.
@@ -213,23 +213,23 @@ impl Table {
     }
 
     fn len(&self) -> usize {
-        self.presences.len() + self.flags.len() + usize::from(self.mode.is_some())
+        self.account_states.len() + self.flags.len() + usize::from(self.mode.is_some())
     }
 
     fn restored(&self) -> Restored {
         let mut terms: Vec<Fact> = self.flags.values().chain(&self.mode).cloned().collect();
         terms.sort_by_key(|fact| fact.at);
-        Restored { presences: self.presences.values().cloned().collect(), terms }
+        Restored { account_states: self.account_states.values().cloned().collect(), terms }
     }
 
     fn changes(&self) -> impl Iterator<Item = Change> {
-        let presences = self.presences.values().cloned().map(Change::Presence);
-        presences.chain(self.flags.values().chain(&self.mode).cloned().map(Change::Term))
+        let account_states = self.account_states.values().cloned().map(Change::Presence);
+        account_states.chain(self.flags.values().chain(&self.mode).cloned().map(Change::Term))
     }
 }
 
 /// Writes the file of changes.
-struct Clerk {
+struct LocalStateThread {
     state: LocalState,
     alarms: Alarms,
     table: Table,
@@ -244,7 +244,7 @@ struct Clerk {
     held: Arc<AtomicBool>,
 }
 
-impl Clerk {
+impl LocalStateThread {
     fn run(mut self, inbox: &Receiver<Change>) {
         let mut behind = true;
         loop {
@@ -325,21 +325,21 @@ mod tests {
 
     use super::*;
 
-    fn presence(name: &str, reason: Option<&str>) -> Presence {
-        Presence {
+    fn account_state(name: &str, reason: Option<&str>) -> AccountState {
+        AccountState {
             account: OperatorId::parse(name).unwrap(),
             at: Timestamp::from_millis(1),
             bindings: Vec::new(),
             logged_in: true,
             paused: reason.map(str::to_owned),
-            seated: None,
+            station_operator: None,
         }
     }
 
-    fn run(folder: &Path, changes: &[Presence]) -> Restored {
+    fn run(folder: &Path, changes: &[AccountState]) -> Restored {
         let alarms = Alarms::default();
         let (restored, mut keeper, thread) = LocalState::beside(folder).open(&alarms).unwrap();
-        changes.iter().for_each(|one| keeper.presence(one.clone()));
+        changes.iter().for_each(|one| keeper.account_state(one.clone()));
         drop(keeper);
         thread.join().unwrap();
         assert_eq!(alarms.lines(), Vec::<String>::new());
@@ -349,10 +349,13 @@ mod tests {
     #[tokio::test]
     async fn the_last_change_of_each_account_survives_and_only_the_owner_reads_it() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(run(folder.path(), &[presence("budi", None), presence("sari", None)]), Restored::default());
-        let gone = Presence { logged_in: false, ..presence("sari", None) };
-        run(folder.path(), &[presence("budi", Some("meal")), gone]);
-        assert_eq!(run(folder.path(), &[]).presences, [presence("budi", Some("meal"))]);
+        assert_eq!(
+            run(folder.path(), &[account_state("budi", None), account_state("sari", None)]),
+            Restored::default()
+        );
+        let gone = AccountState { logged_in: false, ..account_state("sari", None) };
+        run(folder.path(), &[account_state("budi", Some("meal")), gone]);
+        assert_eq!(run(folder.path(), &[]).account_states, [account_state("budi", Some("meal"))]);
         let local = folder.path().join("local");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&local), mode(&local.join("changes.jsonl"))), (0o700, 0o600));
@@ -372,31 +375,31 @@ mod tests {
     #[test]
     fn a_torn_line_costs_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        run(folder.path(), &[presence("budi", None)]);
+        run(folder.path(), &[account_state("budi", None)]);
         let file = folder.path().join("local/changes.jsonl");
         let mut text = fs::read_to_string(&file).unwrap();
         text.push_str("{\"presence\":{\"account\":\"sa");
         fs::write(&file, text).unwrap();
-        assert_eq!(run(folder.path(), &[]).presences, [presence("budi", None)]);
+        assert_eq!(run(folder.path(), &[]).account_states, [account_state("budi", None)]);
     }
 
     #[test]
     fn an_orderly_end_while_changes_wait_in_memory_loses_none() {
         let folder = tempfile::tempdir().unwrap();
         let (alarms, state) = (Alarms::default(), LocalState::beside(folder.path()));
-        // Room for one change on the way to the disk.
+        // The queue to the disk's thread holds one change.
         let (changes, inbox) = sync_channel(1);
         let (crash_copy, _) = CrashCopy::open(&state.folder);
         let (file, held, written) = (crash_copy.path().unwrap(), crash_copy.held(), crash_copy.written());
         let crash_file = Some(file.clone());
         let mut keeper = Keeper::new(changes, crash_copy, alarms.clone());
-        ["budi", "sari", "tono"].into_iter().for_each(|name| keeper.presence(presence(name, None)));
+        ["budi", "sari", "tono"].into_iter().for_each(|name| keeper.account_state(account_state(name, None)));
         drop(keeper);
         let table = Table::default();
         let (lines, taken) = (0, 0);
-        Clerk { state, alarms, table, file: None, lines, taken, written, crash_file, held }.run(&inbox);
+        LocalStateThread { state, alarms, table, file: None, lines, taken, written, crash_file, held }.run(&inbox);
         let names = |restored: Restored| -> Vec<String> {
-            restored.presences.iter().map(|one| one.account.as_str().to_owned()).collect()
+            restored.account_states.iter().map(|one| one.account.as_str().to_owned()).collect()
         };
         assert_eq!(names(run(folder.path(), &[])), ["budi", "sari", "tono"], "two of them are in memory only");
         assert!(!file.exists(), "the next orderly end has written all of them to the disk");
@@ -409,7 +412,7 @@ mod tests {
         fs::write(folder.path().join("local"), "a file is in the way").unwrap();
         let alarms = Alarms::default();
         let (_, mut keeper, thread) = LocalState::beside(folder.path()).open(&alarms).unwrap();
-        keeper.presence(presence("budi", None));
+        keeper.account_state(account_state("budi", None));
         drop(keeper);
         thread.join().unwrap();
         assert!(alarms.is_raised(Kind::LocalState), "{:?}", alarms.lines());

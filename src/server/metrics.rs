@@ -8,7 +8,7 @@ use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::alarm::{Alarms, Kind};
 use crate::sip::guard::Reason;
 use crate::switchboard::{Gauges, GuardFigures, Rejected};
@@ -75,7 +75,7 @@ pub(super) struct Metrics {
     calls_aside: IntGauge,
     guard: IntCounterVec,
     guard_banned: IntGauge,
-    posture: IntGaugeVec,
+    mode: IntGaugeVec,
 }
 
 impl Metrics {
@@ -87,11 +87,11 @@ impl Metrics {
         let wait = HistogramOpts::new("siaga_wait_seconds", "Time from a call's arrival to its answer.");
         let waited = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
         made.0.register(Box::new(waited.clone()))?;
-        let posture = made.gauges("posture", "1 for the current operating mode, 0 for the others.", &["posture"])?;
+        let mode = made.gauges("mode", "1 for the current operating mode, 0 for the others.", &["mode"])?;
         let alarm = made.gauges("alarm", "1 while an alarm of this kind is raised.", &["kind"])?;
         let metrics = Self {
             alarm,
-            posture,
+            mode,
             calls_received: made.counter("calls_received_total", "Emergency calls accepted.")?,
             calls_ended: made.counters("calls_ended_total", "Ended calls, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
@@ -146,7 +146,7 @@ impl Metrics {
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
         };
-        metrics.set_posture(Posture::Normal);
+        metrics.set_mode(OperatingMode::Normal);
         words::show_all(&metrics);
         metrics.set_alarms(&Alarms::default());
         Ok(metrics)
@@ -160,9 +160,9 @@ impl Metrics {
     }
 
     /// Sets the metric of the operating mode.
-    pub(super) fn set_posture(&self, posture: Posture) {
-        for one in Posture::ALL {
-            self.posture.with_label_values(&[one.word()]).set(i64::from(one == posture));
+    pub(super) fn set_mode(&self, mode: OperatingMode) {
+        for one in OperatingMode::ALL {
+            self.mode.with_label_values(&[one.word()]).set(i64::from(one == mode));
         }
     }
 

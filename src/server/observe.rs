@@ -176,7 +176,7 @@ impl Observer {
             | FactKind::Stationed { .. }
             | FactKind::PinRefused { .. }
             | FactKind::PasswordGuessed { .. }
-            | FactKind::PostureSet { .. }
+            | FactKind::ModeSet { .. }
             | FactKind::Commanded { .. } => see_detail(call, &fact.kind),
         }
     }
@@ -238,7 +238,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Stationed { .. }
         | FactKind::PinRefused { .. }
         | FactKind::PasswordGuessed { .. }
-        | FactKind::PostureSet { .. }
+        | FactKind::ModeSet { .. }
         | FactKind::Commanded { .. } => {}
     }
 }
@@ -265,8 +265,8 @@ fn see_service(kind: &FactKind) {
     if let FactKind::PasswordGuessed { account, source, failures } = kind {
         warn!(account, %source, failures, "wrong passwords");
     }
-    if let FactKind::PostureSet { posture, until, by } = kind {
-        info!(mode = posture.word(), until = until.map(rfc_3339), by, "operating mode set");
+    if let FactKind::ModeSet { mode, until, by } = kind {
+        info!(mode = mode.word(), until = until.map(rfc_3339), by, "operating mode set");
     }
     if let FactKind::Commanded { by, role, command, of, done } = kind {
         info!(by, role = role.word(), command, of = subject(command, of), done, "commanded");

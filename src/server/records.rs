@@ -15,12 +15,13 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::store::crash_log::CrashLog;
 use crate::store::journal::{JournalError, Lock};
-use crate::store::past::Recall;
+use crate::store::past::HistoryQuery;
+use crate::store::rollups::fill::Settings;
 use crate::store::writer::{Writer, WriterFigures};
 
 use super::accounts::Accounts;
-use super::clerk::{Clerk, JournalFigures, Ledger, Opened};
 use super::clock::Clock;
+use super::journal_thread::{JournalFigures, JournalThread, Ledger, Opened};
 use super::media::Journaled;
 use super::users::Users;
 
@@ -75,9 +76,7 @@ impl Watch {
             calls_aside: read(&writer.calls_aside),
         }
     }
-}
 
-impl Watch {
     /// The recordings whose facts are in the journal.
     pub(super) fn journaled(&self) -> Journaled {
         self.journal.recordings.clone()
@@ -135,7 +134,7 @@ impl Records {
         let cleaner = crash_log.cleaner();
         let (ledger, inbox) = Ledger::new(crash_log, Arc::clone(&watch.journal));
         let (tell_opened, opened) = oneshot::channel();
-        let clerk = Clerk {
+        let thread = JournalThread {
             dir: dir.clone(),
             lock,
             clock,
@@ -143,18 +142,20 @@ impl Records {
             alarms: alarms.clone(),
             cleaner,
         };
-        let journal = on_own_thread("journal", async move { clerk.run(inbox, tell_opened).await })?;
+        let journal = on_own_thread("journal", async move { thread.run(inbox, tell_opened).await })?;
 
         let (tell_past, past) = oneshot::channel();
         let before = |span: Duration| earlier(clock.now().wall, span);
-        let recall = Recall::new(before(config.callers.remembered()), before(MARKS), tell_past);
+        let recall = HistoryQuery::new(before(config.callers.lookback()), before(MARKS), tell_past);
         let (stop, stopped) = oneshot::channel();
         let (url, keep, figures) = (config.store_url.clone(), config.journal_keep, Arc::clone(&watch.writer));
         let alarms = alarms.clone();
+        let (rollups, now) = (Settings::of(&config.report, &config.zone), clock.now().wall);
         let writer = on_own_thread("writer", async move {
-            let Ok(Opened { id, first, lock, durable }) = opened.await else { return };
+            let Ok(Opened { id, first, lock, durable, recent }) = opened.await else { return };
             let writer =
-                Writer::new(url, dir, id, first, figures).keeping(keep).holding(lock).recalling(recall).raising(alarms);
+                Writer::new(url, dir, id, first, figures).keeping(keep).holding(lock).with_recent_facts(recent);
+            let writer = writer.with_history_query(recall).with_rollups(rollups, now).raising(alarms);
             let stopped = async { drop::<Result<(), _>>(stopped.await) };
             writer.run_until(durable, stopped).await;
         })?;
@@ -210,7 +211,7 @@ where
 /// runs recorded of callers, which refers to the accounts. `known`: the loop already has the accounts of the last run.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
-    desk: super::desk::Desk,
+    loop_sender: super::loop_sender::LoopSender,
     users: watch::Sender<Users>,
     look: Arc<Notify>,
     mut past: Option<oneshot::Receiver<Past>>,
@@ -219,13 +220,13 @@ pub(super) async fn tell_changes(
     loop {
         if let Some((changed, who)) = accounts.changed().await {
             users.send_replace(who);
-            known |= desk.tell(super::signalling::Inbound::Accounts(changed)).await;
+            known |= loop_sender.tell(super::signalling::Inbound::Accounts(changed)).await;
         }
         // Every outcome leads to a new check.
         tokio::select! {
             looked = tokio::time::timeout(accounts.pause(), look.notified()) => drop(looked),
             Some(past) = recalled(&mut past), if known => {
-                desk.tell(super::signalling::Inbound::Remember(Box::new(past))).await;
+                loop_sender.tell(super::signalling::Inbound::Remember(Box::new(past))).await;
             }
         }
     }

@@ -73,7 +73,7 @@ impl Rejections {
         warn!(reason, status, trunk, %source, called, number, why, setting, suppressed, "INVITE rejected");
     }
 
-    /// Logs a ban. A source can be forged, so one attacker can have thousands of addresses banned.
+    /// Logs a ban. A source can be forged, so one attacker can cause bans of thousands of addresses.
     pub(super) fn banned(&mut self, now: Instant, ban: &Ban) {
         if let Some(suppressed) = self.bans.take(now) {
             let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);

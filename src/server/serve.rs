@@ -17,26 +17,26 @@ use crate::ids::Rng;
 use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
 use super::RETRY_EVERY;
+use super::account_warnings;
 use super::accounts::Accounts;
 use super::certificates;
-use super::clerk::Ledger;
 use super::clock::Clock;
 use super::connections::StreamListener;
 use super::console_api;
 use super::console_state::Parts;
-use super::desk::{Desk, desk};
 use super::dns::{Followers, Names};
 use super::events::Events;
 use super::finish::finish;
-use super::hands::ServiceOutputs;
+use super::journal_thread::Ledger;
 use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
+use super::loop_sender::{LoopSender, loop_sender};
 use super::media::{Engine, Journaled, Media, MediaSettings, own_addresses};
 use super::metrics::Metrics;
-use super::named;
 use super::open_files;
 use super::records::{self, Records};
 use super::roster::{tell_roster, warn_of_gaps};
+use super::service_outputs::ServiceOutputs;
 use super::sharing;
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
@@ -85,33 +85,26 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let read = config.sip.tls.as_ref().map(TlsFiles::read).transpose();
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     promise(&metrics, &config)?;
-    let (desk, inbox) = desk();
-    let media = Arc::new(start_media(&config, &desk, &alarms, records.watch().journaled()).await.context("media")??);
+    let (loop_sender, inbox) = loop_sender();
+    let media =
+        Arc::new(start_media(&config, &loop_sender, &alarms, records.watch().journaled()).await.context("media")??);
     let switchboard = new_switchboard(&config, clock, &media, &alarms)?;
     let events = Events::default();
     let roster_kept = tell_roster(&config, &local, &alarms).await;
     let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
-    let known = restore(&desk, records.accounts(), restored, &tell_users).await;
-    let asked = Names::new(&config.sip.name_servers, &desk);
-    let (hands, calls_over) = ServiceOutputs::new(&media, ledger, keeper, &metrics, &alarms, &events, asked);
+    let known = restore(&loop_sender, records.accounts(), restored, &tell_users).await;
+    let asked = Names::new(&config.sip.name_servers, &loop_sender);
+    let (sink, calls_over) = ServiceOutputs::new(&media, ledger, keeper, &metrics, &alarms, &events, asked);
     let terms = config.sip.connections;
     let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
-    let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;
+    let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, sink)?;
     let look_again = Arc::new(Notify::new());
-    let operators = tokio::spawn(records::tell_changes(
-        records.accounts().clone(),
-        desk.clone(),
-        tell_users,
-        Arc::clone(&look_again),
-        records.past(),
-        known,
-    ));
-
+    let operators = follow_operators(&mut records, &loop_sender, tell_users, &look_again, known);
     let draining = Arc::new(AtomicBool::new(false));
     let (tell_config, read_config) = watch::channel(Arc::new(config.clone()));
     let console = Parts {
-        desk: desk.clone(),
+        loop_sender: loop_sender.clone(),
         metrics: Arc::clone(&metrics),
         alarms: alarms.clone(),
         started: Instant::now(),
@@ -126,14 +119,14 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     };
     let http = tokio::spawn(console_api::serve(config.console.clone(), alarms.clone(), console));
     tell_standby(&config);
-    let names = Followers::new(&config.trunks, &config.sip.name_servers, &desk);
+    let names = Followers::new(&config.trunks, &config.sip.name_servers, &loop_sender);
     let (file, running) = (config.file.clone(), config);
     let watch = Watch {
         names,
         file,
         running,
         tell_config,
-        desk: desk.clone(),
+        loop_sender: loop_sender.clone(),
         look_again,
         draining,
         metrics,
@@ -146,7 +139,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     };
     watch.until_over(calls_over).await?;
     abort([http, operators]).await;
-    finish(media, &desk, over, records, kept).await?;
+    finish(media, &loop_sender, over, records, kept).await?;
     info!("siaga has ended");
     Ok(())
 }
@@ -167,11 +160,28 @@ fn prepare(config: &Config) {
 }
 
 /// Sends the loop the state of the last run, before any network input. Returns true if the accounts of that run are known.
-async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users: &watch::Sender<Users>) -> bool {
-    desk.tell(Inbound::Restore(Box::new(restored))).await;
+async fn restore(
+    loop_sender: &LoopSender,
+    accounts: &mut Accounts,
+    restored: Restored,
+    users: &watch::Sender<Users>,
+) -> bool {
+    loop_sender.tell(Inbound::Restore(Box::new(restored))).await;
     let Some((accounts, who)) = accounts.of_last_run() else { return false };
     users.send_replace(who);
-    desk.tell(Inbound::Accounts(accounts)).await
+    loop_sender.tell(Inbound::Accounts(accounts)).await
+}
+
+/// Starts the task that tells the switchboard about changed accounts.
+fn follow_operators(
+    records: &mut Records,
+    loop_sender: &LoopSender,
+    tell_users: watch::Sender<Users>,
+    look_again: &Arc<Notify>,
+    known: bool,
+) -> tokio::task::JoinHandle<()> {
+    let (accounts, loop_sender, look_again) = (records.accounts().clone(), loop_sender.clone(), Arc::clone(look_again));
+    tokio::spawn(records::tell_changes(accounts, loop_sender, tell_users, look_again, records.past(), known))
 }
 
 fn new_switchboard(config: &Config, clock: Clock, media: &Media, alarms: &Alarms) -> anyhow::Result<Switchboard> {
@@ -199,7 +209,7 @@ fn tell_standby(config: &Config) {
 /// Binds the RTP ports and starts the media threads, in parallel with the rest of the start.
 fn start_media(
     config: &Config,
-    desk: &Desk,
+    loop_sender: &LoopSender,
     alarms: &Alarms,
     journaled: Journaled,
 ) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
@@ -219,8 +229,8 @@ fn start_media(
             EngineName::Epoll => Engine::Epoll,
         },
     };
-    let desk = desk.clone();
-    tokio::task::spawn_blocking(move || Media::start(settings, move |event| desk.media(event)))
+    let loop_sender = loop_sender.clone();
+    tokio::task::spawn_blocking(move || Media::start(settings, move |event| loop_sender.media(event)))
 }
 
 /// The stream listeners, certificates and limits with which the loop starts.
@@ -238,7 +248,7 @@ fn start_loop(
     sockets: Vec<std::net::UdpSocket>,
     streams: Streams,
     inbox: tokio::sync::mpsc::Receiver<Inbound>,
-    hands: ServiceOutputs,
+    sink: ServiceOutputs,
 ) -> anyhow::Result<oneshot::Receiver<Ledger>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
@@ -246,7 +256,7 @@ fn start_loop(
     let terms = streams.terms;
     let Connections { message, idle, stranger, .. } = terms;
     let patience = Patience { message, idle, stranger, ..Patience::default() };
-    let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?.with_streams(
+    let signalling = Signalling::new(switchboard, clock, sockets, inbox, sink)?.with_streams(
         streams.listeners,
         patience,
         terms.per_address,
@@ -256,8 +266,8 @@ fn start_loop(
     drop(entered);
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
-        let (_, hands) = runtime.block_on(signalling.run_out());
-        let ServiceOutputs { ledger, keeper, .. } = hands;
+        let (_, sink) = runtime.block_on(signalling.run_out());
+        let ServiceOutputs { ledger, keeper, .. } = sink;
         drop(keeper);
         if tell.send(ledger).is_err() {
             error!("no part waited for the end of the signalling loop");
@@ -273,7 +283,7 @@ struct Watch {
     file: PathBuf,
     running: Config,
     tell_config: watch::Sender<Arc<Config>>,
-    desk: Desk,
+    loop_sender: LoopSender,
     look_again: Arc<Notify>,
     draining: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
@@ -285,7 +295,7 @@ struct Watch {
     roster_kept: bool,
     signals: Signals,
     /// The accounts that were compared with the names in `running`.
-    accounts: Option<named::Names>,
+    accounts: Option<account_warnings::Names>,
 }
 
 impl Watch {
@@ -293,7 +303,7 @@ impl Watch {
     async fn until_over(mut self, over: oneshot::Receiver<()>) -> anyhow::Result<()> {
         let mut over = pin!(over);
         let mut drain = Drain::default();
-        let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
+        let mut stamps = certificates::stamps(self.running.sip.tls.iter().flat_map(TlsFiles::paths));
         let mut look = tokio::time::interval(certificates::LOOK_EVERY);
         let mut roster = tokio::time::interval(ROSTER_EVERY);
         let mut retry = tokio::time::interval_at(Instant::now() + RETRY_EVERY, RETRY_EVERY);
@@ -308,7 +318,7 @@ impl Watch {
                 _ = retry.tick() => self.retry().await,
                 _ = look.tick() => {
                     self.compare_names().await;
-                    let new = certificates::stamps(self.running.sip.tls.as_ref());
+                    let new = certificates::stamps(self.running.sip.tls.iter().flat_map(TlsFiles::paths));
                     if std::mem::replace(&mut stamps, new.clone()) != new {
                         self.renew_certificates().await;
                     }
@@ -328,16 +338,16 @@ impl Watch {
                 self.draining.store(true, Ordering::Relaxed);
                 info!(seconds = self.running.drain.as_secs(), "draining: no new calls, live calls continue");
                 *drain = Drain::Draining { until: now + self.running.drain };
-                self.desk.tell(Inbound::Drain).await;
+                self.loop_sender.tell(Inbound::Drain).await;
             }
             Drain::Draining { .. } => {
                 warn!("the drain is cut short: calls are ended");
                 *drain = Drain::HangingUp { until: now + HANG_UP };
-                self.desk.tell(Inbound::HangUpAll).await;
+                self.loop_sender.tell(Inbound::HangUpAll).await;
             }
             Drain::HangingUp { .. } => {
                 *drain = Drain::Stopping;
-                self.desk.tell(Inbound::Stop).await;
+                self.loop_sender.tell(Inbound::Stop).await;
             }
             Drain::Stopping => {}
         }
@@ -345,7 +355,7 @@ impl Watch {
 
     /// Tries again to start the parts that could not be started.
     async fn retry(&mut self) {
-        listeners::reopen(&mut self.missing, &self.alarms, &self.desk).await;
+        listeners::reopen(&mut self.missing, &self.alarms, &self.loop_sender).await;
         if self.alarms.is_raised(Kind::Certificates) {
             self.renew_certificates().await;
         }
@@ -366,7 +376,7 @@ impl Watch {
         let Some(files) = &self.running.sip.tls else { return };
         match self.alarms.watch(Kind::Certificates, "", files.read()) {
             Ok(certificates) => {
-                self.desk.tell(Inbound::Certificates(Box::new(certificates))).await;
+                self.loop_sender.tell(Inbound::Certificates(Box::new(certificates))).await;
                 info!("the certificates were read again");
             }
             Err(fault) => error!(%fault, "the old certificates stay"),
@@ -376,8 +386,8 @@ impl Watch {
     /// Compares the names in the configuration with the accounts, once after the start and after each reload.
     async fn compare_names(&mut self) {
         if self.accounts.is_none() {
-            self.accounts = named::accounts(&self.desk).await;
-            self.accounts.iter().for_each(|accounts| named::warn_of_names(&self.running, accounts));
+            self.accounts = account_warnings::accounts(&self.loop_sender).await;
+            self.accounts.iter().for_each(|accounts| account_warnings::warn_of_names(&self.running, accounts));
         }
     }
 
@@ -406,7 +416,7 @@ impl Watch {
         self.running = new.beside(&self.running);
         self.spread().await;
         self.renew_certificates().await;
-        self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
+        self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.loop_sender);
         if let Err(fault) = promise(&self.metrics, &self.running) {
             error!(%fault, "the metrics keep the desks' former service levels");
         }
@@ -418,7 +428,7 @@ impl Watch {
     async fn spread(&mut self) {
         self.roster_kept = tell_roster(&self.running, &self.local, &self.alarms).await;
         self.tell_config.send_replace(Arc::new(self.running.clone()));
-        self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
+        self.loop_sender.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.accounts = None;
         self.compare_names().await;
     }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
+use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
 use crate::clock::{Instant, Now};
@@ -23,8 +25,8 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Guess, Input, Output, PortShortage, Presence,
-    Rejection, Restored, Settings, Switchboard, Trunk, TrunkHost,
+    Account, AccountState, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, PasswordGuess,
+    PortShortage, Rejection, Restored, Settings, Switchboard, Trunk, TrunkHost,
 };
 
 use super::clock::Clock;
@@ -85,7 +87,7 @@ pub trait OutputSink {
     /// Records a fact.
     fn fact(&mut self, fact: Fact);
     /// The part of an account's state that survives a restart has changed.
-    fn presence(&mut self, presence: Presence);
+    fn account_state(&mut self, account_state: AccountState);
     /// Looks up a name; `Inbound::Found` has the result.
     fn look_up(&mut self, uri: Bytes, host: TrunkHost);
     /// A trunk responds to keep-alives, or no longer does.
@@ -98,26 +100,26 @@ pub trait OutputSink {
     fn rejected(&mut self, now: Instant, rejection: &Rejection);
     /// A source was banned.
     fn banned(&mut self, now: Instant, ban: &Ban);
-    /// A trunk's INVITE was accepted without something optional.
+    /// A trunk's INVITE was accepted, and an optional part of it was ignored.
     fn ignored(&mut self, now: Instant, trunk: &str, what: &str);
     fn foreign_media(&mut self, now: Instant, trunk: Option<&str>, from: SocketAddr, expected: Option<SocketAddr>);
-    /// Calls wait and no operator is on shift; or this has ended.
+    /// Reports whether calls wait while the centre is unstaffed.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
     /// The shortage of RTP ports has changed.
     fn ports(&mut self, shortage: PortShortage);
     /// The operating mode, and how long it has lasted. `reminder`: it is still not the normal mode.
-    fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
+    fn mode(&mut self, mode: OperatingMode, lasts_ms: u64, reminder: bool);
     /// An account's phone does not respond, or responds again.
     fn phone_reach(&mut self, account: &OperatorId, contact: &str, unreachable: bool);
     /// A call lasts unusually long, in milliseconds; `over`: such a call has ended.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
     /// The password or PIN of an account is being guessed. None: the guessing has stopped.
-    fn guessing(&mut self, account: &str, guess: Option<Guess>);
+    fn guessing(&mut self, account: &str, guess: Option<PasswordGuess>);
     /// All facts of one input were written, and none of its other outputs has been carried out yet.
     fn facts_over(&mut self) {}
-    /// All outputs of one input have been carried out.
-    fn step_over(&mut self);
+    /// All outputs of one turn of the loop have been carried out.
+    fn turn_over(&mut self);
     /// No call is left, and media gets no more commands. Returns true if `Inbound::MediaStopped` will follow: until then media still sends
     /// events.
     fn calls_over(&mut self) -> bool {
@@ -153,7 +155,7 @@ pub struct Signalling<H: OutputSink> {
     sockets: SipSockets,
     connections: Connections,
     inbox: mpsc::Receiver<Inbound>,
-    hands: H,
+    sink: H,
     replies: BTreeMap<u64, oneshot::Sender<ConsoleReply>>,
     next_request: u64,
     out: Vec<Output>,
@@ -170,7 +172,7 @@ impl<H: OutputSink> Signalling<H> {
         clock: Clock,
         sockets: Vec<UdpSocket>,
         inbox: mpsc::Receiver<Inbound>,
-        hands: H,
+        sink: H,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             switchboard,
@@ -178,7 +180,7 @@ impl<H: OutputSink> Signalling<H> {
             sockets: SipSockets::new(sockets)?,
             connections: Connections::new(Caps::default(), Patience::default(), Tls::default()),
             inbox,
-            hands,
+            sink,
             replies: BTreeMap::new(),
             next_request: 0,
             out: Vec::new(),
@@ -212,13 +214,20 @@ impl<H: OutputSink> Signalling<H> {
         self.run_out().await.0
     }
 
-    /// Like `run`, and also returns the hands.
+    /// Like `run`, and also returns the sink.
     pub(super) async fn run_out(mut self) -> (Tally, H) {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         // The socket that is served first if several are readable.
         let mut turn = 0;
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        // The time that the alarm is set to: most steps leave it as it is.
+        let mut set_to = None;
         while !self.drained {
-            let due = self.switchboard.poll_timeout().map(|at| self.clock.runtime_instant(at));
+            let due = self.switchboard.poll_timeout();
+            if let Some(at) = due.filter(|_| due != set_to) {
+                alarm.as_mut().reset(self.clock.runtime_instant(at));
+                set_to = due;
+            }
             tokio::select! {
                 biased;
                 inbound = self.inbox.recv() => match inbound {
@@ -237,14 +246,19 @@ impl<H: OutputSink> Signalling<H> {
                     self.take_stream(came);
                     self.take_streams();
                 }
-                () = until(due) => self.step(Input::Tick),
+                () = alarm.as_mut(), if due.is_some() => {
+                    set_to = None;
+                    self.step(Input::Tick);
+                }
             }
+            // Once for all datagrams that had arrived: this wakes other threads.
+            self.sink.turn_over();
         }
-        if self.hands.calls_over() {
+        if self.sink.calls_over() {
             self.take_last().await;
         }
         self.connections.close().await;
-        (self.tally, self.hands)
+        (self.tally, self.sink)
     }
 
     /// Handles the events that media sends while it stops and closes the recordings; their facts add the recordings to their calls.
@@ -252,7 +266,10 @@ impl<H: OutputSink> Signalling<H> {
         while let Some(inbound) = self.inbox.recv().await {
             match inbound {
                 Inbound::MediaStopped => break,
-                Inbound::Media(_) | Inbound::Figures(_) => self.take(inbound),
+                Inbound::Media(_) | Inbound::Figures(_) => {
+                    self.take(inbound);
+                    self.sink.turn_over();
+                }
                 // No call is left for any of these. The sender of a console request detects that its reply channel is closed.
                 Inbound::Console(..)
                 | Inbound::Accounts(_)
@@ -394,51 +411,50 @@ impl<H: OutputSink> Signalling<H> {
         // Facts first: every message that a peer has received is in the records, even if the process is killed at once.
         for output in out.drain(..) {
             if let Output::Fact(fact) = output {
-                self.hands.fact(fact);
+                self.sink.fact(fact);
             } else {
                 rest.push(output);
             }
         }
-        self.hands.facts_over();
+        self.sink.facts_over();
         for output in rest.drain(..) {
             self.carry_out(now, output);
         }
-        self.hands.step_over();
         (self.out, self.rest) = (out, rest);
     }
 
     fn carry_out(&mut self, now: Now, output: Output) {
         match output {
             Output::Send(transmit) => self.send(&transmit),
-            Output::Media(command) => self.hands.media(command),
-            Output::Fact(fact) => self.hands.fact(fact),
-            Output::Presence(presence) => self.hands.presence(*presence),
-            Output::Lookup { uri, host } => self.hands.look_up(uri, host),
+            Output::Media(command) => self.sink.media(command),
+            Output::Fact(fact) => self.sink.fact(fact),
+            Output::AccountState(account_state) => self.sink.account_state(*account_state),
+            Output::Lookup { uri, host } => self.sink.look_up(uri, host),
             Output::Reply { request, reply } => {
                 // The client may have disconnected.
                 if let Some(Err(_unheard)) = self.replies.remove(&request).map(|asker| asker.send(reply)) {
                     tracing::debug!(request, "the console's asker has left");
                 }
             }
-            Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
-            Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
-            Output::TrunkGone { trunk } => self.hands.trunk_gone(&trunk),
-            Output::Posture { posture, lasts_ms, reminder } => self.hands.posture(posture, lasts_ms, reminder),
+            Output::TrunkHealth { trunk, up } => self.sink.trunk_health(&trunk, up),
+            Output::TrunkRegistered { trunk, registered } => self.sink.trunk_registered(&trunk, registered),
+            Output::TrunkGone { trunk } => self.sink.trunk_gone(&trunk),
+            Output::Mode { mode, lasts_ms, reminder } => self.sink.mode(mode, lasts_ms, reminder),
             Output::PhoneReach { account, contact, unreachable } => {
-                self.hands.phone_reach(&account, &contact, unreachable);
+                self.sink.phone_reach(&account, &contact, unreachable);
             }
-            Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
-            Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
-            Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),
-            Output::Ports(shortage) => self.hands.ports(shortage),
-            Output::Rejected(rejection) => self.hands.rejected(now.mono, &rejection),
-            Output::Banned(ban) => self.hands.banned(now.mono, &ban),
-            Output::Ignored { trunk, what } => self.hands.ignored(now.mono, &trunk, &what),
+            Output::LongCall { call, lasts_ms, over } => self.sink.long_call(call, lasts_ms, over),
+            Output::Unstaffed(unstaffed) => self.sink.unstaffed(unstaffed),
+            Output::NoneReady(none_ready) => self.sink.none_ready(none_ready),
+            Output::Ports(shortage) => self.sink.ports(shortage),
+            Output::Rejected(rejection) => self.sink.rejected(now.mono, &rejection),
+            Output::Banned(ban) => self.sink.banned(now.mono, &ban),
+            Output::Ignored { trunk, what } => self.sink.ignored(now.mono, &trunk, &what),
             Output::ForeignMedia { trunk, from, expected } => {
-                self.hands.foreign_media(now.mono, trunk.as_deref(), from, expected)
+                self.sink.foreign_media(now.mono, trunk.as_deref(), from, expected)
             }
             Output::Authenticated(flow) => self.connections.trust(flow.connection),
-            Output::Guessing { account, guess } => self.hands.guessing(&account, guess),
+            Output::Guessing { account, guess } => self.sink.guessing(&account, guess),
             Output::Drained => self.drained = true,
         }
     }
@@ -463,12 +479,5 @@ impl<H: OutputSink> Signalling<H> {
         } else {
             self.tally.datagrams_unsent += 1;
         }
-    }
-}
-
-async fn until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

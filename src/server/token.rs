@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq as _;
 
 use crate::store::access;
@@ -103,7 +104,7 @@ fn make(path: &Path) -> anyhow::Result<()> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", hex::encode(secret))?;
+    writeln!(file, "{}", HEXLOWER.encode(&secret))?;
     file.sync_all()?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
@@ -66,7 +67,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Calls
         | ConsoleCommand::Guard
         | ConsoleCommand::CallBacks
-        | ConsoleCommand::Posture
+        | ConsoleCommand::Mode
         | ConsoleCommand::Worked { .. }
         | ConsoleCommand::Marks => true,
         ConsoleCommand::LogIn { operator }
@@ -75,7 +76,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Resume { operator }
         | ConsoleCommand::WrapUp { operator }
         | ConsoleCommand::Place { operator, .. }
-        | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
+        | ConsoleCommand::AssignCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         // The switchboard checks whose call it is.
         ConsoleCommand::InviteParticipant { .. }
         | ConsoleCommand::DisconnectParticipant { .. }
@@ -86,20 +87,20 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::MarkCaller { .. }
         | ConsoleCommand::Supervise { .. }
         | ConsoleCommand::OfferTo { .. }
-        | ConsoleCommand::SetPosture { .. } => commands_all,
+        | ConsoleCommand::SetMode { .. } => commands_all,
         ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
     }
 }
 
 /// A token as the database keeps it.
 pub fn token_hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
+    HEXLOWER.encode(&Sha256::digest(token.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acd::Posture;
+    use crate::acd::OperatingMode;
     use crate::cdr::fact::Class;
     use crate::clock::Timestamp;
     use crate::ids::{CallId, LegNo, OperatorId, Rng};
@@ -119,7 +120,7 @@ mod tests {
         };
         let address = std::net::Ipv4Addr::LOCALHOST.into();
         let text = "rapat".to_owned();
-        // Who may: budi himself, another operator, a supervisor, an admin, an auditor.
+        // Permitted for: budi, another operator, a supervisor, an admin, an auditor.
         for (command, allowed) in [
             (ConsoleCommand::Operators, [true; 5]),
             (ConsoleCommand::Calls, [true; 5]),
@@ -134,9 +135,9 @@ mod tests {
             (ConsoleCommand::SilentPrompt { call }, [true, true, true, true, false]),
             (class("siti"), [false, true, true, true, false]),
             (ConsoleCommand::Message { operator: Some(budi), text }, [false, false, true, true, false]),
-            (ConsoleCommand::SetPosture { posture: Posture::Drill, hours: None }, [false, false, true, true, false]),
-            (ConsoleCommand::Posture, [true; 5]),
-            (ConsoleCommand::InviteParticipant { call, whom: "siti".to_owned() }, [true, true, true, true, false]),
+            (ConsoleCommand::SetMode { mode: OperatingMode::Drill, hours: None }, [false, false, true, true, false]),
+            (ConsoleCommand::Mode, [true; 5]),
+            (ConsoleCommand::InviteParticipant { call, to: "siti".to_owned() }, [true, true, true, true, false]),
             (ConsoleCommand::DisconnectParticipant { call, leg: LegNo(2) }, [true, true, true, true, false]),
             (ConsoleCommand::Transfer { call, to: "siti".to_owned() }, [true, true, true, true, false]),
             (
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_found_by_his_token_and_by_nothing_else() {
+    fn a_user_is_found_by_the_token_and_by_nothing_else() {
         let row = |name: &str, role: &str, token: &str| ConsoleUserRow {
             name: name.to_owned(),
             role: role.to_owned(),

@@ -266,7 +266,7 @@ impl Dialog {
             .header(Name::From, &self.local)
             .header(Name::To, &self.remote)
             .header(Name::CallId, &self.key.call_id.0)
-            .header(Name::CSeq, format!("{cseq} {}", method.as_str()).as_bytes())
+            .header(Name::CSeq, &message::cseq(cseq, method))
     }
 }
 

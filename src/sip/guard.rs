@@ -55,7 +55,7 @@ impl Default for Terms {
     }
 }
 
-/// Why something was dropped, or somebody banned.
+/// Why a message was dropped, or a source banned.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema, serde::Deserialize,
 )]

@@ -1,5 +1,7 @@
 //! Values of header fields (RFC 3261 §20, §25.1), parsed without copying.
 
+pub(in crate::sip) mod parts;
+
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -8,9 +10,9 @@ use super::wire::lex::{self, Set, TOKEN, is_blank, quoted_length, split, trim, t
 use super::wire::method::Method;
 
 /// Host names and IPv4 addresses; the underscore is not legal but in use.
-const HOST: Set = Set::alphanumeric_and(b"-._");
+static HOST: Set = Set::alphanumeric_and(b"-._");
 /// Characters of an unquoted display name: tokens, harmless characters that occur in practice, and blanks.
-const DISPLAY: Set = Set::alphanumeric_and(b"-.,:;!%*_+`'~ \t()/&=?#$|{}[]^@");
+static DISPLAY: Set = Set::alphanumeric_and(b"-.,:;!%*_+`'~ \t()/&=?#$|{}[]^@");
 
 const fn fault(why: &'static str) -> Fault {
     Fault { status: 400, why }
@@ -77,9 +79,14 @@ impl<'a> Params<'a> {
 fn is_param_value(value: &[u8]) -> bool {
     match value {
         [b'"', ..] => quoted_length(value) == Some(value.len()),
-        _ => !value.iter().any(|b| matches!(b, 0..=32 | b'"' | b',' | b';' | 127)),
+        _ => NOT_IN_PARAM.holds_none(value),
     }
 }
+
+/// Characters that end or break a parameter's value.
+static NOT_IN_PARAM: Set = Set::controls_and(b" \",;");
+/// Characters that are never allowed in a URI.
+static NOT_IN_URI: Set = Set::controls_and(b" \"<>");
 
 struct ParamIter<'a> {
     rest: &'a [u8],
@@ -106,14 +113,14 @@ impl<'a> Iterator for ParamIter<'a> {
 fn cut_param(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b';', text @ ..] = trim_start(text) else { return None };
     let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        at += match byte {
-            b';' => break,
-            b'"' => quoted_length(split(text, at).1)?,
-            _ => 1,
-        };
+    loop {
+        let (_, rest) = split(text, at);
+        match memchr::memchr2(b';', b'"', rest).map(|found| (found, rest.get(found))) {
+            None => return Some((text, &[])),
+            Some((found, Some(b'"'))) => at += found + quoted_length(split(rest, found).1)?,
+            Some((found, _)) => return Some(split(text, at + found)),
+        }
     }
-    Some(split(text, at))
 }
 
 fn name_and_value(param: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -313,7 +320,7 @@ impl<'a> NameAddr<'a> {
 /// True for a scheme and a colon, and no character that is never allowed in a URI.
 fn is_uri_like(uri: &[u8]) -> bool {
     let scheme = memchr::memchr(b':', uri).is_some_and(|at| at > 0);
-    scheme && !uri.iter().any(|b| matches!(b, 0..=32 | b'"' | b'<' | b'>' | 127))
+    scheme && NOT_IN_URI.holds_none(uri)
 }
 
 /// `CSeq: 1 INVITE`.

@@ -1,43 +1,46 @@
-//! Builds the messages that siaga sends. The only file that uses rsip, for methods, versions, transports and status codes. Bodies, reason
+//! Builds the messages that siaga sends. The only file that uses rsip, for status codes. Bodies, reason
 //! phrases and values from peers are written here, sanitised (CR, LF and NUL are removed).
 
-mod again;
 mod banner;
-mod stencil;
+mod response_template;
+mod retry;
 
 use std::borrow::Cow;
 use std::io::Write as _;
 
 use bytes::Bytes;
 
-pub use self::again::again;
 pub use self::banner::{banner_length, with_banner};
-pub use self::stencil::{Stencil, refusal_flow, response_flow};
+pub use self::response_template::{ResponseTemplate, refusal_flow, response_flow};
+pub use self::retry::again;
 use super::flow::Transport;
 use super::wire::{Method, Name};
 
 /// Capacity for a usual message, so that it needs one allocation.
 const USUAL_BYTES: usize = 1_024;
 
+/// Length of Content-Length with the longest number, and of the empty line.
+const LAST_LINES_BYTES: usize = 30;
+
 /// Starts a request outside or inside a dialog; the caller adds Via, From, To, Call-ID, CSeq (in that order). `Method::Other` has no text
 /// and becomes OPTIONS.
 pub fn request(method: Method, uri: &[u8]) -> Builder {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
-    put(&mut bytes, &model(method));
+    let method = if method == Method::Other { Method::Options } else { method };
+    bytes.extend_from_slice(method.as_str().as_bytes());
     bytes.push(b' ');
     put_clean(&mut bytes, uri);
-    bytes.push(b' ');
-    put(&mut bytes, &rsip::Version::V2);
-    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(b" SIP/2.0\r\n");
     let fields_at = bytes.len();
     Builder { bytes, reason_at: fields_at, fields_at, body: Vec::new() }
 }
 
-/// Starts a response without the header fields that `Stencil::response` copies.
+/// Starts a response without the header fields that `ResponseTemplate::response` copies.
 fn response(status: u16) -> Builder {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
-    put(&mut bytes, &rsip::Version::V2);
-    put(&mut bytes, &format_args!(" {status} "));
+    bytes.extend_from_slice(b"SIP/2.0 ");
+    put_number(&mut bytes, u32::from(status));
+    bytes.push(b' ');
     let reason_at = bytes.len();
     bytes.extend_from_slice(reason_phrase(status).as_bytes());
     bytes.extend_from_slice(b"\r\n");
@@ -96,16 +99,18 @@ impl Builder {
     /// Adds our Via before the other header fields: `SIP/2.0/UDP sent_by;branch=…;rport`.
     #[must_use]
     pub fn via(mut self, transport: Transport, sent_by: &str, branch: &str) -> Self {
-        let word = match transport {
-            Transport::Udp => rsip::Transport::Udp,
-            Transport::Tcp => rsip::Transport::Tcp,
-            Transport::Tls => rsip::Transport::Tls,
+        let start: &[u8] = match transport {
+            Transport::Udp => b"Via: SIP/2.0/UDP ",
+            Transport::Tcp => b"Via: SIP/2.0/TCP ",
+            Transport::Tls => b"Via: SIP/2.0/TLS ",
         };
-        let mut value = Vec::with_capacity(64 + sent_by.len() + branch.len());
-        put(&mut value, &format_args!("{}/{word} {sent_by};branch={branch};rport", rsip::Version::V2));
-        let mut line = Vec::with_capacity(value.len() + 8);
-        put_field(&mut line, Name::Via.as_str(), &value);
-        self.bytes.splice(self.fields_at..self.fields_at, line);
+        let mut line = Vec::with_capacity(64 + sent_by.len() + branch.len());
+        line.extend_from_slice(start);
+        put_clean(&mut line, sent_by.as_bytes());
+        line.extend_from_slice(b";branch=");
+        put_clean(&mut line, branch.as_bytes());
+        line.extend_from_slice(b";rport\r\n");
+        insert(&mut self.bytes, self.fields_at, &line);
         self
     }
 
@@ -121,9 +126,14 @@ impl Builder {
     /// The bytes of the message, with Content-Length as the last header field.
     pub fn encode(self) -> Bytes {
         let Self { mut bytes, body, .. } = self;
-        put(&mut bytes, &format_args!("{}: {}\r\n\r\n", Name::ContentLength.as_str(), body.len()));
+        // Without this the vector would double its capacity, and some messages are kept for the whole call.
+        bytes.reserve_exact(LAST_LINES_BYTES + body.len());
+        bytes.extend_from_slice(b"Content-Length: ");
+        put_number(&mut bytes, u32::try_from(body.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(b"\r\n\r\n");
         bytes.extend_from_slice(&body);
-        Bytes::from(bytes)
+        // Transactions keep it for half a minute, dialogs for the whole call.
+        Bytes::from(bytes.into_boxed_slice())
     }
 
     /// Adds complete header field lines that were sanitised before.
@@ -155,28 +165,42 @@ fn clean(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(value.iter().map(space).collect())
 }
 
+/// Inserts bytes at a place, which must not be beyond the end.
+fn insert(bytes: &mut Vec<u8>, at: usize, more: &[u8]) {
+    let end = bytes.len();
+    bytes.extend_from_slice(more);
+    bytes.copy_within(at..end, at + more.len());
+    if let Some(place) = bytes.get_mut(at..at + more.len()) {
+        place.copy_from_slice(more);
+    }
+}
+
+/// Writes a decimal number.
+fn put_number(bytes: &mut Vec<u8>, number: u32) {
+    let (mut digits, mut rest) = ([0; 10], number);
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        (rest, length) = (rest / 10, length + 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
+}
+
 /// Writes to memory, which cannot fail.
 fn put(bytes: &mut Vec<u8>, what: &impl std::fmt::Display) {
     write!(bytes, "{what}").unwrap_or_default();
 }
 
-fn model(method: Method) -> rsip::Method {
-    match method {
-        Method::Invite => rsip::Method::Invite,
-        Method::Ack => rsip::Method::Ack,
-        Method::Bye => rsip::Method::Bye,
-        Method::Cancel => rsip::Method::Cancel,
-        Method::Register => rsip::Method::Register,
-        Method::Options | Method::Other => rsip::Method::Options,
-        Method::Info => rsip::Method::Info,
-        Method::Update => rsip::Method::Update,
-        Method::Prack => rsip::Method::PRack,
-        Method::Subscribe => rsip::Method::Subscribe,
-        Method::Notify => rsip::Method::Notify,
-        Method::Refer => rsip::Method::Refer,
-        Method::Message => rsip::Method::Message,
-        Method::Publish => rsip::Method::Publish,
-    }
+/// The value of a CSeq: `1 INVITE`.
+pub fn cseq(number: u32, method: Method) -> Vec<u8> {
+    let mut value = Vec::with_capacity(20);
+    put_number(&mut value, number);
+    value.push(b' ');
+    value.extend_from_slice(method.as_str().as_bytes());
+    value
 }
 
 /// The reason phrase of a status code; for an unregistered code the phrase of its class.

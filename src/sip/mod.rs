@@ -22,6 +22,7 @@ pub mod reliable;
 pub mod replaces;
 pub mod sdes;
 pub mod sdp;
+pub mod section;
 pub mod session_timer;
 pub mod stateless;
 pub mod transaction;

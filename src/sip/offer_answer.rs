@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::sdes::{Crypto, CryptoLine, Secrecy, Terms};
-use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, SdpError, Stream};
+use super::sdes::{Crypto, CryptoLine, SrtpPolicy, Terms};
+use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, SdpError, Stream, StreamPositions};
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +45,7 @@ pub fn answer(
     let dtmf = offer.dtmf.filter(|_| local.formats.dtmf().is_some());
     let agreed = Agreed { dtmf, dtmf_heard: dtmf, ..agree(offer, chosen, local.terms, theirs) };
     let mut text = sdp::session_part(local, &offer.time);
-    let places = Places::of(offer);
+    let places = StreamPositions::of(offer);
     places.write_before(&mut text);
     if let Some(line) = offer.lines.get(offer.audio_index) {
         let Agreed { dtmf, direction, .. } = agreed;
@@ -61,10 +61,10 @@ pub fn answer(
 pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpError> {
     let chosen = *answer.codecs.first().ok_or(SdpError::NoCodec)?;
     same_family(answer, local)?;
-    let theirs = match local.terms.secrecy {
-        Secrecy::AsOffered if answer.secure => return Err(SdpError::NoCrypto),
-        Secrecy::AsOffered => None,
-        Secrecy::Wanted | Secrecy::Required => {
+    let theirs = match local.terms.srtp_policy {
+        SrtpPolicy::AsOffered if answer.secure => return Err(SdpError::NoCrypto),
+        SrtpPolicy::AsOffered => None,
+        SrtpPolicy::Wanted | SrtpPolicy::Required => {
             let same = answer.crypto.iter().find(|line| line.suite == local.terms.suite);
             Some(*same.ok_or(SdpError::NoCrypto)?)
         }
@@ -85,11 +85,11 @@ fn same_family(peer: &AudioDescription, local: Local) -> Result<(), SdpError> {
 /// The crypto line of an offer that we answer. None: plain RTP.
 fn answered_line(offer: &AudioDescription, terms: Terms) -> Result<Option<CryptoLine>, SdpError> {
     let first = offer.crypto.first().copied();
-    match terms.secrecy {
+    match terms.srtp_policy {
         // Keys in a plain profile may come from another leg of a gateway: plain RTP is always intended.
-        Secrecy::AsOffered if !offer.secure => Ok(None),
-        Secrecy::Wanted if !offer.secure => Ok(first),
-        Secrecy::AsOffered | Secrecy::Wanted | Secrecy::Required => first.map(Some).ok_or(SdpError::NoCrypto),
+        SrtpPolicy::AsOffered if !offer.secure => Ok(None),
+        SrtpPolicy::Wanted if !offer.secure => Ok(first),
+        SrtpPolicy::AsOffered | SrtpPolicy::Wanted | SrtpPolicy::Required => first.map(Some).ok_or(SdpError::NoCrypto),
     }
 }
 

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn who_offers_the_loss_algorithm_is_told_how_much_to_hold_back() {
+    fn a_client_that_supports_the_loss_algorithm_gets_the_loss_rate() {
         let told = via(";oc;oc-algo=\"loss,A\";received=192.0.2.111", 20);
         let wanted = ";received=192.0.2.111;oc=20;oc-algo=\"loss\";oc-validity=500;oc-seq=1282321615.082";
         assert_eq!(told.as_deref(), Some(wanted));

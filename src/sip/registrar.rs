@@ -77,7 +77,7 @@ pub struct Registrar {
     hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
-    /// Users with a binding that was marked as unreachable, or whose mark was removed, since `take_remarked`.
+    /// Users with a binding that was marked as unreachable, or whose mark was removed.
     remarked: BTreeSet<Arc<str>>,
     /// Number of bindings, and number of those that count as unreachable.
     total: usize,
@@ -101,6 +101,11 @@ impl Registrar {
             total: 0,
             unreachable: 0,
         }
+    }
+
+    /// Applies new limits to the next REGISTER of each phone. The bindings keep their expiry.
+    pub fn configure(&mut self, min: Duration, default: Duration, max: Duration) {
+        (self.min, self.default, self.max) = (min, default, max);
     }
 
     /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8). If the user already has the maximum number of
@@ -153,7 +158,7 @@ impl Registrar {
     }
 
     /// Removes and returns the users with a binding that was marked as unreachable, or whose mark was removed, since the last call.
-    pub fn take_remarked(&mut self) -> BTreeSet<Arc<str>> {
+    pub fn take_reach_changes(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.remarked)
     }
 
@@ -387,6 +392,38 @@ impl Registrar {
         self.total += record.bindings.len();
         self.unreachable += record.unreachable();
         self.records.insert(user, record);
+    }
+}
+
+impl Registrar {
+    /// Checks the deadlines, indexes and counts. The error names the first one that is wrong.
+    pub fn verify(&self) -> Result<(), String> {
+        let all = || self.records.iter().flat_map(|(user, record)| record.bindings.iter().map(move |one| (user, one)));
+        let streams = all().filter(|(_, binding)| binding.flow.transport.is_reliable());
+        let streams: BTreeSet<_> = streams.map(|(user, binding)| (binding.flow, Arc::clone(user))).collect();
+        let hosts: BTreeSet<_> =
+            all().flat_map(|(user, binding)| hosts_of(binding).map(|host| (host, Arc::clone(user)))).collect();
+        let mut sources: BTreeMap<(IpAddr, IpAddr, u16), usize> = BTreeMap::new();
+        for (_, binding) in all() {
+            *sources.entry(source_key(binding.flow.remote)).or_default() += 1;
+        }
+        if (&streams, &hosts, &sources) != (&self.streams, &self.hosts, &self.sources) {
+            return Err("an index of bindings differs from them".to_owned());
+        }
+        let unreachable = self.records.values().map(Record::unreachable).sum::<usize>();
+        if (self.total, self.unreachable) != (all().count(), unreachable) {
+            return Err(format!("{} bindings are counted, and {} as unreachable", self.total, self.unreachable));
+        }
+        let is_armed = |(user, record): (&Arc<str>, &Record)| {
+            let first = record.bindings.iter().map(|binding| binding.expires_at).min();
+            first.is_some()
+                && record.armed == first
+                && first.is_some_and(|first| self.deadlines.contains(first, Arc::clone(user)))
+        };
+        match self.records.len() == self.deadlines.len() && self.records.iter().all(is_armed) {
+            true => Ok(()),
+            false => Err("the deadlines of bindings are not those of the users".to_owned()),
+        }
     }
 }
 

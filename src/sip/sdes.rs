@@ -50,7 +50,7 @@ impl fmt::Debug for MasterKey {
 
 /// The SRTP setting of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Secrecy {
+pub enum SrtpPolicy {
     /// Our offers are plain RTP; the peer's offers are answered by their profile.
     AsOffered,
     /// Our offers are SRTP; keys in a plain profile are accepted.
@@ -62,7 +62,7 @@ pub enum Secrecy {
 /// Our parameters for the negotiation of SRTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
-    pub secrecy: Secrecy,
+    pub srtp_policy: SrtpPolicy,
     /// The suite of our offers; after the first negotiation, the negotiated one.
     pub suite: Suite,
     /// The key for packets that we send.
@@ -72,7 +72,7 @@ pub struct Terms {
 impl Terms {
     /// The terms of a leg that follows the peer's profile.
     pub const fn new(key: MasterKey) -> Self {
-        Self { secrecy: Secrecy::AsOffered, suite: Suite::Sha1_80, key }
+        Self { srtp_policy: SrtpPolicy::AsOffered, suite: Suite::Sha1_80, key }
     }
 
     /// Our crypto line with a tag.

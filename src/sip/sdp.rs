@@ -2,7 +2,7 @@
 //! invalid `o=` or a Latin-1 session name must not end an emergency call.
 
 mod formats;
-mod places;
+mod stream_positions;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::limits::{CRYPTO_LINES_MAX, MEDIA_LINES_MAX};
 
 pub use self::formats::Formats;
-pub use self::places::Places;
-use super::sdes::{CryptoLine, Secrecy, Terms};
+pub use self::stream_positions::StreamPositions;
+use super::sdes::{CryptoLine, SrtpPolicy, Terms};
 
 #[cfg(test)]
 pub(in crate::sip) mod tests;
@@ -164,10 +164,10 @@ pub fn read_for(body: &[u8], reachable: impl Fn(IpAddr) -> bool) -> Result<Audio
 }
 
 /// Answers an offer without audio by rejecting all of its lines. Their positions are kept for our own offer (RFC 3264 §5, §6).
-pub fn refuse_all(body: &[u8], local: Local) -> Result<(Vec<u8>, Places), SdpError> {
+pub fn refuse_all(body: &[u8], local: Local) -> Result<(Vec<u8>, StreamPositions), SdpError> {
     let reading = Reading::of(body)?;
     let mut text = session_part(local, &reading.time());
-    let places = Places::of_refused(reading.media.into_iter().map(|(line, _)| line).collect());
+    let places = StreamPositions::of_refused(reading.media.into_iter().map(|(line, _)| line).collect());
     places.write_before(&mut text);
     Ok((text.into_bytes(), places))
 }
@@ -209,13 +209,13 @@ pub struct Local {
 
 /// Writes an offer: the leg's codecs, or both with `first` in front; telephone-event if digits are sent in RTP; ptime 20; RTP/SAVP with
 /// our key if the leg's terms require it. In an existing call, rejected lines keep their positions.
-pub fn write_offer(local: Local, first: AudioCodec, direction: Direction, places: &Places) -> Vec<u8> {
+pub fn write_offer(local: Local, first: AudioCodec, direction: Direction, places: &StreamPositions) -> Vec<u8> {
     let codecs = local.formats.offered(first);
     let dtmf = local.formats.dtmf();
     let mut text = session_part(local, "0 0");
-    let crypto = match local.terms.secrecy {
-        Secrecy::AsOffered => None,
-        Secrecy::Wanted | Secrecy::Required => Some(local.terms.line(OFFERED_TAG)),
+    let crypto = match local.terms.srtp_policy {
+        SrtpPolicy::AsOffered => None,
+        SrtpPolicy::Wanted | SrtpPolicy::Required => Some(local.terms.line(OFFERED_TAG)),
     };
     let proto = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
     let stream = Stream { port: local.port, proto, codecs: &codecs, dtmf, direction, crypto };

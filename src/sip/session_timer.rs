@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn too_small_is_422_only_for_who_knows_the_timer_and_may_wait() {
+    fn a_too_small_interval_is_422_only_for_a_peer_with_timer_support() {
         let small = "Supported: timer\r\nSession-Expires: 89\r\n";
         assert_eq!(as_uas(small, None, false), Err(TooSmall));
         assert_eq!(as_uas(small, None, true), Ok(Some(terms(89, false))), "the value is not raised");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_names_the_refresher_by_his_role_in_the_transaction() {
+    fn the_header_names_the_refresher_by_role_in_the_transaction() {
         assert_eq!(terms(1800, true).header(true), "1800;refresher=uac");
         assert_eq!(terms(1800, true).header(false), "1800;refresher=uas");
         assert_eq!(terms(1800, false).header(true), "1800;refresher=uas");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::wire::{Message, Name};
@@ -35,11 +36,9 @@ impl StatelessTags {
             hash.update(value);
         }
         let digits = hash.finalize();
-        hex::encode(digits.get(..4).unwrap_or_default())
+        HEXLOWER.encode(digits.get(..4).unwrap_or_default())
     }
-}
 
-impl StatelessTags {
     /// 16 hexadecimal digits for three values; they cannot be computed without the secret.
     pub fn over(&self, values: [&[u8]; 3]) -> String {
         let mut hash = Sha256::new_with_prefix(self.0);
@@ -48,7 +47,7 @@ impl StatelessTags {
             hash.update(value.len().to_be_bytes());
             hash.update(value);
         }
-        hex::encode(hash.finalize().get(..8).unwrap_or_default())
+        HEXLOWER.encode(hash.finalize().get(..8).unwrap_or_default())
     }
 }
 
@@ -77,6 +76,6 @@ mod tests {
         assert_eq!(tag(&tags, "z9hG4bKa", 1), first);
         assert_ne!(tag(&tags, "z9hG4bKb", 1), first);
         assert_ne!(tag(&tags, "z9hG4bKa", 2), first);
-        assert_ne!(tag(&others, "z9hG4bKa", 1), first, "and nobody can tell it beforehand");
+        assert_ne!(tag(&others, "z9hG4bKa", 1), first, "and it cannot be predicted");
     }
 }

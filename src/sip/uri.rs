@@ -11,11 +11,11 @@ use super::header::{Params, host_and_port, ipv6};
 use super::wire::lex::{Set, split};
 
 /// RFC 3986 §3.1 `scheme`.
-const SCHEME: Set = Set::alphanumeric_and(b"+-.");
+static SCHEME: Set = Set::alphanumeric_and(b"+-.");
 /// Digits, hexadecimal digits and visual separators (RFC 3966 §3); letters beyond F are accepted.
-const NUMBER: Set = Set::alphanumeric_and(b"+-.()*#%_!~'");
+static NUMBER: Set = Set::alphanumeric_and(b"+-.()*#%_!~'");
 /// RFC 5031 §4 service labels.
-const SERVICE: Set = Set::alphanumeric_and(b"-.");
+static SERVICE: Set = Set::alphanumeric_and(b"-.");
 
 /// The text is not a URI that SIP can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

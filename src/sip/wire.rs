@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 pub use self::fault::Fault;
 pub use self::method::Method;
 pub use self::name::Name;
+use super::header::parts::{CSeqParts, NameAddrParts, ViaParts};
 use super::header::{CSeq, NameAddr, Via};
 use super::uri::Uri;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, VIAS_MAX};
@@ -60,6 +61,16 @@ pub struct Message<'a> {
     pub body: &'a [u8],
     /// From and To as received, if `fields` has a readable value instead (`parse_tolerantly`).
     came: SmallVec<[(Name, Cow<'a, [u8]>); 2]>,
+    known: Known,
+}
+
+/// The parsed values of the first fields of these names. None if a value is invalid, or not parsed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    via: Option<ViaParts>,
+    from: Option<NameAddrParts>,
+    to: Option<NameAddrParts>,
+    cseq: Option<CSeqParts>,
 }
 
 /// How strictly a message is checked.
@@ -96,7 +107,8 @@ fn parse_as(bytes: &[u8], rigour: Rigour) -> Parsed<'_> {
     let Some((start, start_fault)) = start_line(first) else {
         return Parsed::Garbage("not a SIP start line");
     };
-    let mut message = Message { start, fields: SmallVec::new(), body: &[], came: SmallVec::new() };
+    let mut message =
+        Message { start, fields: SmallVec::new(), body: &[], came: SmallVec::new(), known: Known::default() };
     // An emergency call can be handled without a valid Request-URI, because To has the number too.
     let start_fault = start_fault.filter(|fault| rigour == Rigour::Strict || fault.status != 400 || !is_request(start));
     let mut faults = Faults { first: start_fault, rigour };
@@ -251,6 +263,7 @@ struct Census {
     max_forwards: usize,
     vias: usize,
     content_length: Option<u32>,
+    known: Known,
 }
 
 /// Checks the required parts and cuts the body.
@@ -262,6 +275,7 @@ fn check(message: &mut Message<'_>, faults: &mut Faults) {
     for field in &message.fields {
         check_field(field, &message.start, &mut census, faults);
     }
+    message.known = census.known;
     if message.via().is_err() {
         faults.note(400, "Via");
     }
@@ -296,7 +310,7 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
         for via in lex::List::new(value) {
             census.vias += 1;
             if census.vias == 1 {
-                faults.take(Via::parse(via));
+                census.known.via = faults.take(Via::parse(via)).map(|via| ViaParts::of(value, &via));
             } else if census.vias <= VIAS_MAX
                 && let Err(fault) = Via::check_lower(via)
             {
@@ -306,12 +320,14 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
     } else if field.name == Name::From {
         census.from += 1;
         if census.from == 1 {
-            faults.take(NameAddr::parse_of(value, "From"));
+            let from = faults.take(NameAddr::parse_of(value, "From"));
+            census.known.from = from.and_then(|from| NameAddrParts::of(value, &from));
         }
     } else if field.name == Name::To {
         census.to += 1;
         if census.to == 1 {
-            faults.take(NameAddr::parse_of(value, "To"));
+            let to = faults.take(NameAddr::parse_of(value, "To"));
+            census.known.to = to.and_then(|to| NameAddrParts::of(value, &to));
         }
     } else if field.name == Name::CallId {
         census.call_id += 1;
@@ -323,6 +339,9 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
     } else if field.name == Name::CSeq {
         census.cseq += 1;
         let cseq = faults.take(CSeq::parse(value));
+        if census.cseq == 1 {
+            census.known.cseq = cseq.as_ref().map(|cseq| CSeqParts::of(value, cseq));
+        }
         if let (StartLine::Request { method_text, .. }, Some(cseq)) = (start, cseq)
             && cseq.method_text != *method_text
         {
@@ -419,18 +438,23 @@ impl<'a> Message<'a> {
 
     /// The topmost Via.
     pub fn via(&self) -> Result<Via<'_>, Fault> {
+        if let (Some(known), Some(value)) = (self.known.via, self.first(Name::Via)) {
+            return Ok(known.get(value));
+        }
         let first = self.first(Name::Via).and_then(|value| lex::List::new(value).next());
         Via::parse(first.ok_or(Fault { status: 400, why: "Via" })?)
     }
 
     /// From.
     pub fn from(&self) -> Result<NameAddr<'_>, Fault> {
-        NameAddr::parse_of(self.required(Name::From, "From")?, "From")
+        let value = self.required(Name::From, "From")?;
+        self.known.from.map_or_else(|| NameAddr::parse_of(value, "From"), |known| Ok(known.get(value)))
     }
 
     /// To.
     pub fn to(&self) -> Result<NameAddr<'_>, Fault> {
-        NameAddr::parse_of(self.required(Name::To, "To")?, "To")
+        let value = self.required(Name::To, "To")?;
+        self.known.to.map_or_else(|| NameAddr::parse_of(value, "To"), |known| Ok(known.get(value)))
     }
 
     /// SIP's Call-ID.
@@ -440,7 +464,8 @@ impl<'a> Message<'a> {
 
     /// CSeq.
     pub fn cseq(&self) -> Result<CSeq<'_>, Fault> {
-        CSeq::parse(self.required(Name::CSeq, "CSeq")?)
+        let value = self.required(Name::CSeq, "CSeq")?;
+        self.known.cseq.map_or_else(|| CSeq::parse(value), |known| Ok(known.get(value)))
     }
 
     /// The first Contact (`*` is an error here).

@@ -146,15 +146,15 @@ async fn retry_one(store: &Store, journal: &str, stream: CallId, path: &Path) ->
 /// Stores the facts of one file and removes it. After an error the file stays.
 async fn store_file(store: &Store, journal: &str, stream: CallId, file: &Path) -> Result<(), RetryError> {
     let facts = entries(file)?;
-    let refold: Vec<CallId> =
+    let recompute: Vec<CallId> =
         facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
-    let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
+    let batch = Batch { facts: facts.iter().collect(), opened: recompute.clone(), recompute, ..Batch::default() };
     store.take(journal, batch).await?;
     Ok(fs::remove_file(file)?)
 }
 
-/// Appends records to the file. If a retry takes the file during the write, it may have read it without them: then they are also written
-/// to a new file. Facts may be in both files, but a fact counts once.
+/// Appends records to the file. A retry that takes the file during the write may have read it without these records:
+/// then they are also written to a new file. A fact that is in both files counts once.
 fn append(path: &Path, records: &[u8]) -> io::Result<()> {
     append_while(path, records, || {})
 }

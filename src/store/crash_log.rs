@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
@@ -33,7 +34,7 @@ pub struct Files {
 pub struct Left {
     pub bytes: Vec<u8>,
     /// When the last fact was appended.
-    pub last_sign: Timestamp,
+    pub last_write: Timestamp,
     files: Vec<PathBuf>,
 }
 
@@ -49,7 +50,7 @@ impl Files {
     pub fn of(dir: &Path) -> io::Result<Self> {
         let user = fs::metadata("/proc/self")?.uid();
         let digest = Sha256::digest(resolved(dir)?.as_os_str().as_encoded_bytes());
-        let name = hex::encode(digest.get(..8).unwrap_or_default());
+        let name = HEXLOWER.encode(digest.get(..8).unwrap_or_default());
         Ok(Self { stem: format!("siaga-{user}-{name}-"), user })
     }
 
@@ -66,17 +67,17 @@ impl Files {
             files.retain(|(of, _, _)| *of != run.as_millis());
             files.sort_unstable();
             for group in files.chunk_by(|(one, _, _), (other, _, _)| one == other) {
-                let mut left = Left { bytes: Vec::new(), last_sign: Timestamp::default(), files: Vec::new() };
+                let mut left = Left { bytes: Vec::new(), last_write: Timestamp::default(), files: Vec::new() };
                 let mut last = 0;
                 for (_, _, file) in group {
-                    // A file that had no room for a record is followed by another one.
+                    // If a record did not fit into a file, the next records are in another file.
                     let whole = record::without_torn_end(left.bytes.get(last..).unwrap_or_default()).len();
                     left.bytes.truncate(last + whole);
                     last = left.bytes.len();
                     left.bytes.extend(fs::read(file)?);
                     let at = fs::metadata(file)?;
                     let millis = at.mtime().saturating_mul(1_000).saturating_add(at.mtime_nsec() / 1_000_000);
-                    left.last_sign = left.last_sign.max(Timestamp::from_millis(millis));
+                    left.last_write = left.last_write.max(Timestamp::from_millis(millis));
                     left.files.push(file.clone());
                 }
                 all.push(left);
@@ -234,8 +235,8 @@ impl CrashLog {
         let _updated = held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| Some(next(number)));
     }
 
-    /// Appends records with one `write()`. Returns the number of the file. Returns None if the records are not in memory, because there is
-    /// no folder or no room, or too many files wait for the disk.
+    /// Appends records with one `write()`. Returns the number of the file. Returns None if the records are not in
+    /// memory, because there is no folder, the memory is full, or too many files wait for the disk.
     pub fn append(&mut self, records: &[u8]) -> Option<u32> {
         if self.pause > 0 {
             self.pause -= 1;

@@ -11,8 +11,8 @@ use super::{Kind, Store, StoreError, on_either};
 /// How long a connection may take; the whole check may take twice as long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+pub(super) static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+pub(super) static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 const APPLIED: &str = "SELECT MAX(version) FROM _sqlx_migrations";
 const ENCODING: &str = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()";
@@ -20,7 +20,8 @@ const MAY_CREATE: &str = "SELECT has_schema_privilege(current_schema(), 'CREATE'
 const HAS_TABLES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 const MAY_WRITE: &str = "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
-    AND c.relname IN ('fact', 'cdr', 'talk', 'open_call', 'journal_cursor', 'operator', 'operator_mark', 'console_user') \
+    AND c.relname IN ('fact', 'cdr', 'talk', 'open_call', 'journal_cursor', 'operator', 'operator_mark', 'console_user', \
+    'rollup', 'rollup_key', 'rollup_operator', 'rollup_state', 'report_target') \
     AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
     AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";
 const SQLITE_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
@@ -99,9 +100,9 @@ pub(super) async fn is_current(store: &Store) -> Result<bool, StoreError> {
     Ok(applied >= known(store).iter().map(|migration| migration.version).max())
 }
 
-/// Migrates the tables to the current version.
-pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
-    on_either!(store, pool => known(store).run(pool).await?);
+/// Migrates the tables to the newest version of `migrations`.
+pub(super) async fn migrate(store: &Store, migrations: &Migrator) -> Result<(), StoreError> {
+    on_either!(store, pool => migrations.run(pool).await?);
     Ok(())
 }
 

@@ -1,79 +1,57 @@
 //! Facts and call detail records as rows. One transaction stores a batch of facts, the records that they complete or change, and the
 //! journal position after them.
 
+mod postgres;
+mod sqlite;
+
 use serde::Serialize;
 
 use crate::cdr::Cdr;
 use crate::cdr::fact::{Callee, Fact};
 use crate::ids::CallId;
 
-use super::journal::Place;
+use super::journal::JournalPosition;
 use super::journal::record::Entry;
+use super::rollups::RollupRows as _;
+use super::search_row::SearchRow;
 use super::{Store, StoreError, on_either};
 
-/// The statements that differ between the two databases. Each takes one JSON array, so that a batch of any size needs one round trip and
-/// one prepared statement.
+/// The statements that differ between the two databases and take one JSON array, so that a batch of any size needs one round trip and
+/// one prepared statement. The rows of facts and records are inserted by `RowInserts`.
 struct Dialect {
-    insert_facts: &'static str,
-    upsert_cdrs: &'static str,
-    forget_talks: &'static str,
-    insert_talks: &'static str,
+    clear_talks: &'static str,
     open_calls: &'static str,
     close_calls: &'static str,
 }
 
 const SQLITE: Dialect = Dialect {
-    insert_facts: "INSERT INTO fact (stream, seq, at, kind, body) \
-        SELECT value ->> '$.stream', value ->> '$.seq', value ->> '$.at', value ->> '$.kind', json(value) \
-        FROM jsonb_each($1) WHERE true ON CONFLICT (stream, seq) DO NOTHING",
-    upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
-        operator, waited_ms, talk_ms, wrap_ms, class, category, desk, body) \
-        SELECT value ->> '$.call', value ->> '$.received', value ->> '$.answered', value ->> '$.ended', \
-        value ->> '$.trunk', value ->> '$.number', value ->> '$.called', value ->> '$.outcome', value ->> '$.cause', \
-        value ->> '$.ended_by', value ->> '$.operator', value ->> '$.waited_ms', value ->> '$.talk_ms', \
-        value ->> '$.wrap_ms', value ->> '$.class', value ->> '$.category', value ->> '$.desk', value -> '$.body' \
-        FROM jsonb_each($1) WHERE true \
-        ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
-        ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
-        outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
-        waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
-        category = excluded.category, desk = excluded.desk, body = excluded.body",
-    forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
-    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms, guest) \
-        SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
-        value ->> '$.talk_ms', value ->> '$.wrap_ms', value ->> '$.guest' FROM jsonb_each($1)",
+    clear_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
     open_calls: "INSERT INTO open_call (call, journal, segment) SELECT value, $2, $3 FROM json_each($1) WHERE true \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
 };
 
 const POSTGRES: Dialect = Dialect {
-    insert_facts: "INSERT INTO fact (stream, seq, at, kind, body) \
-        SELECT value ->> 'stream', (value ->> 'seq')::bigint, (value ->> 'at')::bigint, value ->> 'kind', value::text \
-        FROM json_array_elements($1::json) AS value ON CONFLICT (stream, seq) DO NOTHING",
-    upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
-        operator, waited_ms, talk_ms, wrap_ms, class, category, desk, body) \
-        SELECT value ->> 'call', (value ->> 'received')::bigint, (value ->> 'answered')::bigint, \
-        (value ->> 'ended')::bigint, value ->> 'trunk', value ->> 'number', value ->> 'called', value ->> 'outcome', \
-        value ->> 'cause', value ->> 'ended_by', value ->> 'operator', (value ->> 'waited_ms')::bigint, \
-        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, value ->> 'class', value ->> 'category', \
-        value ->> 'desk', (value -> 'body')::text \
-        FROM json_array_elements($1::json) AS value \
-        ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
-        ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
-        outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
-        waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
-        category = excluded.category, desk = excluded.desk, body = excluded.body",
-    forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
-    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms, guest) \
-        SELECT value ->> 'call', (value ->> 'no')::bigint, value ->> 'operator', (value ->> 'received')::bigint, \
-        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, (value ->> 'guest')::smallint \
-        FROM json_array_elements($1::json) AS value",
+    clear_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
     open_calls: "INSERT INTO open_call (call, journal, segment) \
         SELECT value, $2, $3 FROM json_array_elements_text($1::json) AS value \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
 };
+
+/// Inserts many rows, in the way that is fastest for a database.
+trait RowInserts {
+    /// Facts that are not stored yet.
+    async fn insert_facts(&mut self, facts: &[&Entry]) -> Result<(), StoreError>;
+
+    /// Records, each in place of an earlier one of its call.
+    async fn upsert_cdrs(&mut self, rows: &[Row<'_>]) -> Result<(), StoreError>;
+
+    async fn insert_talks(&mut self, talks: &[TalkRow<'_>]) -> Result<(), StoreError>;
+
+    /// The rows by which calls are searched, each in place of an earlier one of its call.
+    async fn upsert_search(&mut self, rows: &[SearchRow<'_>]) -> Result<(), StoreError>;
+}
 
 const FACTS_OF: &str = "SELECT body FROM fact WHERE stream = $1 ORDER BY seq";
 const OPEN_CALLS_BEFORE: &str = "SELECT call FROM open_call WHERE journal = $1 AND segment < $2 ORDER BY call";
@@ -88,9 +66,9 @@ const FORGET_HOME: &str = "UPDATE journal_cursor SET home = NULL WHERE journal =
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
     pub facts: Vec<&'a Entry>,
-    /// Calls for which a fact is stored although the caller does not have their other facts: their records are computed from the stored
+    /// Calls of which the writer has a new fact, but not the earlier facts: their records are computed from the stored
     /// facts.
-    pub refold: Vec<CallId>,
+    pub recompute: Vec<CallId>,
     /// Records of ended calls.
     pub cdrs: Vec<Cdr>,
     pub opened: Vec<CallId>,
@@ -98,35 +76,35 @@ pub struct Batch<'a> {
     pub segment: i64,
     pub closed: Vec<CallId>,
     /// The journal position after these facts.
-    pub cursor: Option<Place>,
+    pub cursor: Option<JournalPosition>,
 }
 
 /// The columns of a record.
 #[derive(Debug, Serialize)]
-struct Row<'a> {
-    call: CallId,
-    received: i64,
-    answered: Option<i64>,
-    ended: i64,
-    trunk: &'a str,
-    number: Option<&'a str>,
-    called: &'a str,
-    outcome: &'static str,
-    cause: &'static str,
-    ended_by: &'static str,
-    operator: Option<&'a str>,
-    waited_ms: u64,
-    talk_ms: u64,
-    wrap_ms: Option<u64>,
-    class: Option<&'static str>,
-    category: Option<&'a str>,
-    desk: &'a str,
-    body: &'a Cdr,
+pub(super) struct Row<'a> {
+    pub(super) call: CallId,
+    pub(super) received: i64,
+    pub(super) answered: Option<i64>,
+    pub(super) ended: i64,
+    pub(super) trunk: &'a str,
+    pub(super) number: Option<&'a str>,
+    pub(super) called: &'a str,
+    pub(super) outcome: &'static str,
+    pub(super) cause: &'static str,
+    pub(super) ended_by: &'static str,
+    pub(super) operator: Option<&'a str>,
+    pub(super) waited_ms: u64,
+    pub(super) talk_ms: u64,
+    pub(super) wrap_ms: Option<u64>,
+    pub(super) class: Option<&'static str>,
+    pub(super) category: Option<&'a str>,
+    pub(super) desk: &'a str,
+    pub(super) body: &'a Cdr,
 }
 
 impl<'a> Row<'a> {
     /// None while the call is open.
-    fn of(cdr: &'a Cdr) -> Option<Self> {
+    pub(super) fn of(cdr: &'a Cdr) -> Option<Self> {
         let last = cdr.talks.last().map(|talk| &talk.with);
         let operator = match last {
             Some(Callee::Operator(operator)) => Some(operator.as_str()),
@@ -157,7 +135,7 @@ impl<'a> Row<'a> {
 
 /// One period of talk.
 #[derive(Debug, Serialize)]
-struct TalkRow<'a> {
+pub(super) struct TalkRow<'a> {
     call: CallId,
     no: usize,
     operator: Option<&'a str>,
@@ -170,7 +148,7 @@ struct TalkRow<'a> {
 }
 
 impl<'a> TalkRow<'a> {
-    fn of(cdr: &'a Cdr) -> impl Iterator<Item = Self> {
+    pub(super) fn of(cdr: &'a Cdr) -> impl Iterator<Item = Self> {
         let last = cdr.talks.len().saturating_sub(1);
         cdr.talks.iter().enumerate().map(move |(no, talk)| {
             let operator = match &talk.with {
@@ -201,14 +179,15 @@ impl Store {
     /// Stores a batch of the journal `journal` completely or not at all. Returns true if it contained a record of a call.
     pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<bool, StoreError> {
         let sql = self.dialect();
-        let facts = array(&batch.facts);
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
+            let has_records = !(batch.cdrs.is_empty() && batch.recompute.is_empty());
+            let counting = if has_records { tx.begin_counting().await? } else { None };
             if !batch.facts.is_empty() {
-                sqlx::query(sql.insert_facts).bind(facts).execute(&mut *tx).await?;
+                tx.insert_facts(&batch.facts).await?;
             }
-            batch.cdrs.retain(|cdr| !batch.refold.contains(&cdr.call));
-            for call in std::mem::take(&mut batch.refold) {
+            batch.cdrs.retain(|cdr| !batch.recompute.contains(&cdr.call));
+            for call in std::mem::take(&mut batch.recompute) {
                 let stored: Vec<(String,)> = sqlx::query_as(FACTS_OF).bind(call.to_string()).fetch_all(&mut *tx).await?;
                 let cdr = Cdr::fold(&facts_of(&stored));
                 batch.closed.extend(cdr.as_ref().filter(|cdr| cdr.is_settled()).map(|cdr| cdr.call));
@@ -218,9 +197,15 @@ impl Store {
             if !rows.is_empty() {
                 let calls: Vec<CallId> = rows.iter().map(|row| row.call).collect();
                 let talks: Vec<TalkRow<'_>> = rows.iter().flat_map(|row| TalkRow::of(row.body)).collect();
-                sqlx::query(sql.upsert_cdrs).bind(json(&rows)?).execute(&mut *tx).await?;
-                sqlx::query(sql.forget_talks).bind(json(&calls)?).execute(&mut *tx).await?;
-                sqlx::query(sql.insert_talks).bind(json(&talks)?).execute(&mut *tx).await?;
+                if let Some(counting) = &counting {
+                    let cdrs: Vec<&Cdr> = rows.iter().map(|row| row.body).collect();
+                    tx.replace_counts(counting, &cdrs).await?;
+                }
+                tx.upsert_cdrs(&rows).await?;
+                let searched: Vec<SearchRow<'_>> = rows.iter().filter_map(|row| SearchRow::of(row.body)).collect();
+                tx.upsert_search(&searched).await?;
+                sqlx::query(sql.clear_talks).bind(json(&calls)?).execute(&mut *tx).await?;
+                tx.insert_talks(&talks).await?;
             }
             if !batch.opened.is_empty() {
                 let opened = json(&batch.opened)?;
@@ -239,11 +224,11 @@ impl Store {
     }
 
     /// The journal position up to which facts have been stored.
-    pub async fn cursor(&self, journal: &str) -> Result<Place, StoreError> {
+    pub async fn cursor(&self, journal: &str) -> Result<JournalPosition, StoreError> {
         let found: Option<(i64, i64)> = on_either!(self, pool => {
             sqlx::query_as(CURSOR_OF).bind(journal).fetch_optional(pool).await?
         });
-        Ok(found.map_or(Place::default(), |(segment, position)| Place { segment, position }))
+        Ok(found.map_or(JournalPosition::default(), |(segment, position)| JournalPosition { segment, position }))
     }
 
     /// The calls of a journal that have not ended, or whose operator is in wrap-up.
@@ -260,16 +245,16 @@ impl Store {
     }
 
     /// Stores the folder of a journal, and returns the journals that were in the same folder before: that folder was lost.
-    pub async fn settle(&self, journal: &str, home: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn lost_journals_of(&self, journal: &str, folder_id: &str) -> Result<Vec<String>, StoreError> {
         let lost: Vec<(String,)> = on_either!(self, pool => {
-            sqlx::query(SET_HOME).bind(journal).bind(home).execute(pool).await?;
-            sqlx::query_as(LOST_JOURNALS).bind(journal).bind(home).fetch_all(pool).await?
+            sqlx::query(SET_HOME).bind(journal).bind(folder_id).execute(pool).await?;
+            sqlx::query_as(LOST_JOURNALS).bind(journal).bind(folder_id).fetch_all(pool).await?
         });
         Ok(lost.into_iter().map(|(journal,)| journal).collect())
     }
 
     /// Removes the folder entry of a lost journal, whose calls are closed.
-    pub async fn forget_home(&self, journal: &str) -> Result<(), StoreError> {
+    pub async fn remove_folder(&self, journal: &str) -> Result<(), StoreError> {
         on_either!(self, pool => sqlx::query(FORGET_HOME).bind(journal).execute(pool).await.map(drop))?;
         Ok(())
     }
@@ -296,7 +281,7 @@ fn array(facts: &[&Entry]) -> String {
 
 /// JSON that both databases accept. PostgreSQL text cannot contain NUL, and one rejected record would block all others permanently, so NUL
 /// is replaced by U+FFFD.
-fn json(value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(without_nul(serde_json::to_string(value)?))
 }
 

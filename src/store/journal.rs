@@ -2,6 +2,7 @@
 //! group of facts. The writer reads the facts from here, so that none is lost while the database is down.
 
 mod place;
+mod recent;
 pub mod record;
 pub mod segments;
 
@@ -16,10 +17,12 @@ use crate::clock::Timestamp;
 
 use super::access;
 use super::crash_log::{Files, Left};
+use data_encoding::HEXLOWER;
 use segments::State;
 
-pub use place::Place;
-pub use segments::{Chunk, Life, read, runs_before};
+pub use place::JournalPosition;
+pub use recent::Recent;
+pub use segments::{Chunk, ProcessRun, read, runs_before};
 
 /// Size of a segment after which a new one is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;
@@ -63,6 +66,7 @@ pub struct Journal {
     length: u64,
     first: i64,
     buffer: Vec<u8>,
+    segment_bytes: u64,
 }
 
 impl Journal {
@@ -87,6 +91,7 @@ impl Journal {
             length: 0,
             first: 0,
             buffer: Vec::new(),
+            segment_bytes: SEGMENT_BYTES,
         };
         for left in Files::of(dir)?.left_beside(run)? {
             journal.take_over(&left, now)?;
@@ -97,12 +102,18 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Moves the facts that a killed run left in memory to a separate segment, whose time stamp is that run's last sign of life. On a full
-    /// disk it removes stored segments until there is room. On an error the unfinished segment is removed; otherwise each attempt would
-    /// leave one.
+    /// Sets the size of a segment after which a new one is begun.
+    #[must_use]
+    pub fn with_segments_of(self, bytes: u64) -> Self {
+        Self { segment_bytes: bytes, ..self }
+    }
+
+    /// Moves the facts that a killed run left in memory to a separate segment, whose time stamp is that run's last sign
+    /// of life. On a full disk it removes stored segments until the new one fits. On an error the unfinished segment is
+    /// removed; otherwise each attempt would leave one.
     fn take_over(&mut self, left: &Left, now: Timestamp) -> io::Result<()> {
         let before = segments::last_stamp(&self.dir)?;
-        let stamp = before.map_or(left.last_sign, |before| before.max(left.last_sign));
+        let stamp = before.map_or(left.last_write, |before| before.max(left.last_write));
         loop {
             let copied = self.begin(now).and_then(|()| self.copy(&left.bytes, stamp));
             let Err(error) = copied else { return Ok(()) };
@@ -139,7 +150,11 @@ impl Journal {
     }
 
     /// Appends facts and waits until they are on the disk. See `append_records`.
-    pub fn append<'f>(&mut self, mut facts: impl Iterator<Item = &'f Fact>, now: Timestamp) -> io::Result<Place> {
+    pub fn append<'f>(
+        &mut self,
+        mut facts: impl Iterator<Item = &'f Fact>,
+        now: Timestamp,
+    ) -> io::Result<JournalPosition> {
         let mut records = std::mem::take(&mut self.buffer);
         records.clear();
         let encoded = facts.try_for_each(|fact| record::encode(&mut records, fact));
@@ -150,7 +165,7 @@ impl Journal {
 
     /// Appends records and waits until they are on the disk. After an error none of them counts as written, and the next attempt writes to
     /// a new segment. If the disk is full, the oldest stored segments are removed.
-    pub fn append_records(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
+    pub fn append_records(&mut self, records: &[u8], now: Timestamp) -> io::Result<JournalPosition> {
         let result = self.try_append(records, now);
         if let Err(error) = &result {
             self.file = None;
@@ -162,13 +177,13 @@ impl Journal {
     }
 
     /// The end of the journal; everything before it is on the disk.
-    pub fn end(&self) -> Place {
-        Place { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
+    pub fn end(&self) -> JournalPosition {
+        JournalPosition { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
 
     /// Sets the segment's time stamp, which shows that the service is alive: a recovery uses it as the time of the end. Returns the end of
     /// the journal, which changes if the folder was lost and is created again.
-    pub fn beat(&mut self, now: Timestamp) -> io::Result<Place> {
+    pub fn beat(&mut self, now: Timestamp) -> io::Result<JournalPosition> {
         self.rescue(now)?;
         if let Some(file) = &self.file {
             segments::set_stamp(file, now)?;
@@ -176,9 +191,9 @@ impl Journal {
         Ok(self.end())
     }
 
-    fn try_append(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
+    fn try_append(&mut self, records: &[u8], now: Timestamp) -> io::Result<JournalPosition> {
         self.rescue(now)?;
-        if self.file.is_none() || self.length >= SEGMENT_BYTES {
+        if self.file.is_none() || self.length >= self.segment_bytes {
             self.begin(now)?;
         }
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
@@ -247,7 +262,7 @@ fn read_or_make_id(path: &Path) -> io::Result<String> {
     }
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let id = hex::encode(random);
+    let id = HEXLOWER.encode(&random);
     let mut file = access::create(path)?;
     writeln!(file, "{id}")?;
     file.sync_all()?;

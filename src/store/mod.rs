@@ -3,21 +3,28 @@
 
 pub mod access;
 pub mod aside;
+pub mod call_search;
 pub mod console_users;
 pub mod crash_log;
+pub mod demo;
 pub mod examine;
 pub mod facts;
 pub mod journal;
 pub mod operators;
 pub mod past;
+pub mod report_bins;
 pub mod report_queries;
+pub mod rollups;
 pub mod salvage;
+mod search_row;
+pub mod web;
 pub mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -81,9 +88,7 @@ impl StoreError {
             | Self::Late => false,
         }
     }
-}
 
-impl StoreError {
     /// True if no process has the SQLite file open, and this user may not create the shared memory of WAL mode next to it. All data is
     /// then in the file itself.
     fn is_without_shared_memory(&self, url: &str) -> bool {
@@ -122,25 +127,8 @@ impl Store {
     async fn open_within(url: &str, limit: Duration) -> Result<Self, StoreError> {
         match Kind::of(url)? {
             Kind::Sqlite(options) => {
-                let path = options.get_filename().to_owned();
-                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    access::make_folder_like(folder).map_err(StoreError::Folder)?;
-                }
-                // SQLite would create a file that all users can read, and its other files get the same mode.
-                if path != std::path::Path::new(":memory:") && !path.exists() {
-                    match access::create_new_like(&path) {
-                        Err(fault) if fault.kind() != std::io::ErrorKind::AlreadyExists => {
-                            return Err(StoreError::Folder(fault));
-                        }
-                        Ok(_) | Err(_) => {}
-                    }
-                }
-                let options = options
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .busy_timeout(PATIENCE);
-                Ok(Self::Sqlite(open_sqlite(options).await?))
+                make_file(options.get_filename())?;
+                Ok(Self::Sqlite(open_sqlite(read_write(options), &examine::SQLITE).await?))
             }
             Kind::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE);
@@ -149,7 +137,7 @@ impl Store {
                     true => limit,
                     false => limit.max(MIGRATIONS_MAX),
                 };
-                store.in_time(limit, examine::migrate(&store)).await?;
+                store.in_time(limit, examine::migrate(&store, &examine::POSTGRES)).await?;
                 Ok(store)
             }
         }
@@ -225,6 +213,29 @@ impl Store {
     }
 }
 
+/// Creates the file of SQLite and its folder, if they are missing. SQLite would create a file that all users can read, and its other
+/// files get the same mode.
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        access::make_folder_like(folder).map_err(StoreError::Folder)?;
+    }
+    if path != Path::new(":memory:") && !path.exists() {
+        match access::create_new_like(path) {
+            Err(fault) if fault.kind() != std::io::ErrorKind::AlreadyExists => return Err(StoreError::Folder(fault)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn read_write(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+}
+
 async fn read_only(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let options = options.read_only(true).busy_timeout(PATIENCE);
     SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options).await
@@ -232,12 +243,12 @@ async fn read_only(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Er
 
 /// Opens an SQLite file and migrates its tables. If another process does so at the same time, SQLite reports an error instead of waiting
 /// while the file is new, so opening is retried.
-async fn open_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+async fn open_sqlite(options: SqliteConnectOptions, migrations: &'static Migrator) -> Result<SqlitePool, StoreError> {
     let mut tries_left = OPEN_TRIES;
     loop {
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let fault = match pool.connect_with(options.clone()).await {
-            Ok(pool) => match examine::migrate(&Store::Sqlite(pool.clone())).await {
+            Ok(pool) => match examine::migrate(&Store::Sqlite(pool.clone()), migrations).await {
                 Ok(()) => return Ok(pool),
                 Err(fault) => {
                     pool.close().await;

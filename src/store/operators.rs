@@ -44,7 +44,7 @@ pub struct OperatorRow {
 
 /// The result of setting a number and PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadgeChange {
+pub enum StationLoginChange {
     Done,
     /// There is no operator of this name; a station has no PIN.
     Unknown,
@@ -125,18 +125,22 @@ impl Store {
     }
 
     /// Sets or removes the number and the PIN by which an operator logs in at stations.
-    pub async fn set_badge(&self, operator: &str, badge: Option<(&str, &str)>) -> Result<BadgeChange, StoreError> {
-        let (number, pin) = badge.unzip();
+    pub async fn set_station_login(
+        &self,
+        operator: &str,
+        station_login: Option<(&str, &str)>,
+    ) -> Result<StationLoginChange, StoreError> {
+        let (number, pin) = station_login.unzip();
         Ok(on_either!(self, pool => {
             let mut tx = pool.begin().await?;
             let (taken,): (i64,) = sqlx::query_as(HAS_NUMBER).bind(operator).bind(number).fetch_one(&mut *tx).await?;
             if taken > 0 {
-                return Ok(BadgeChange::Taken);
+                return Ok(StationLoginChange::Taken);
             }
             let changed = sqlx::query(BADGE).bind(operator).bind(number).bind(pin).execute(&mut *tx).await?;
             sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
             tx.commit().await?;
-            if changed.rows_affected() > 0 { BadgeChange::Done } else { BadgeChange::Unknown }
+            if changed.rows_affected() > 0 { StationLoginChange::Done } else { StationLoginChange::Unknown }
         }))
     }
 

@@ -18,7 +18,7 @@ use super::{Store, StoreError, on_either};
 const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'caller-marked' \
     AND at >= $1 ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
 
-const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
+const MODE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT 1";
 
 /// Uses the index of the sixth migration.
@@ -33,7 +33,7 @@ const TRIES: u32 = 3;
 
 /// A query for the records of earlier runs.
 #[derive(Debug)]
-pub struct Recall {
+pub struct HistoryQuery {
     /// Calls that were received since this time.
     pub calls_since: Timestamp,
     /// Flags of callers, and operators at stations, since this time.
@@ -42,7 +42,7 @@ pub struct Recall {
     tries_left: u32,
 }
 
-impl Recall {
+impl HistoryQuery {
     /// Requests calls and flags since these times; `tell` receives the result.
     pub const fn new(calls_since: Timestamp, marks_since: Timestamp, tell: oneshot::Sender<Past>) -> Self {
         Self { calls_since, marks_since, tell, tries_left: TRIES }
@@ -67,7 +67,7 @@ impl Recall {
 }
 
 impl Store {
-    /// Whether a call is known by more than its dispositions.
+    /// True if the database has a fact of the call that is not a disposition.
     pub async fn has_call(&self, call: CallId) -> Result<bool, StoreError> {
         let (facts,): (i64,) = on_either!(self, pool => {
             sqlx::query_as(HAS_CALL).bind(call.to_string()).fetch_one(pool).await?
@@ -90,13 +90,13 @@ impl Store {
         let marks: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(MARKS).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
         });
-        let posture: Option<(String,)> = on_either!(self, pool => {
-            sqlx::query_as(POSTURE).fetch_optional(pool).await?
+        let mode: Option<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(MODE).fetch_optional(pool).await?
         });
         let stationed: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(STATIONED).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
         });
-        let kept = marks.iter().rev().chain(&posture).chain(stationed.iter().rev());
+        let kept = marks.iter().rev().chain(&mode).chain(stationed.iter().rev());
         let facts = kept.filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
         let mut calls: VecDeque<PastCall> = VecDeque::new();
         let span = calls_since..Timestamp::from_millis(i64::MAX);

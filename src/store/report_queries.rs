@@ -17,10 +17,13 @@ const LATER_CALLS: i64 = 2_000;
 /// Lists calls whose ids begin with the same characters.
 const NAMED: &str = "SELECT call FROM cdr WHERE call >= $1 AND call < $2 ORDER BY call LIMIT 20";
 
-/// The newest column that reports read. If it exists, all others do.
-const PROBE: &str = "SELECT COUNT(*) FROM cdr WHERE call = '' AND desk = ''";
+/// The newest table that reports read. If it exists, all others do.
+const PROBE: &str = "SELECT (SELECT COUNT(*) FROM cdr WHERE call = '' AND desk = '') \
+    + (SELECT COUNT(*) FROM report_target WHERE since = 0) + (SELECT COUNT(*) FROM call_search WHERE received = 0)";
 const CALLS: &str = "SELECT received, call, body FROM cdr WHERE received < $2 AND received >= $1 \
     AND (received, call) > ($1, $3) ORDER BY received, call LIMIT $4";
+
+const LAST_CALL: &str = "SELECT MAX(received) FROM cdr";
 
 /// The distinct values of a column, with one index look-up for each.
 const OUTCOMES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(outcome) FROM cdr UNION ALL \
@@ -63,8 +66,8 @@ const ANSWERED_LATER: &str = "SELECT received, call, number, answered FROM cdr W
     ORDER BY received, call LIMIT $3";
 
 /// All statements of one summary read the same state of the database.
-const BEGIN_SQLITE: &str = "BEGIN";
-const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const BEGIN_SQLITE: &str = "BEGIN";
+pub(super) const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One stored call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +212,12 @@ impl Store {
             (Timestamp::from_millis(received), call, number, Timestamp::from_millis(answered))
         };
         Ok(rows.into_iter().map(times).collect())
+    }
+
+    /// When the last call arrived that has a record.
+    pub async fn last_call(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (last,): (Option<i64>,) = on_either!(self, pool => sqlx::query_as(LAST_CALL).fetch_one(pool).await?);
+        Ok(last.map(Timestamp::from_millis))
     }
 
     /// The ids of stored calls that start with `id`, at most 20.

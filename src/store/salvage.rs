@@ -70,13 +70,13 @@ pub fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Stores facts that the database does not have yet, and folds the records of their calls again.
+/// Stores facts that the database does not have yet, and computes the records of their calls again.
 pub async fn store(store: &Store, journal: &str, entries: &[Entry]) -> Result<(), StoreError> {
     for part in entries.chunks(BATCH_FACTS_MAX) {
-        let mut refold: Vec<CallId> = part.iter().filter_map(|entry| entry.call).collect();
-        refold.sort_unstable();
-        refold.dedup();
-        store.take(journal, Batch { facts: part.iter().collect(), refold, ..Batch::default() }).await?;
+        let mut recompute: Vec<CallId> = part.iter().filter_map(|entry| entry.call).collect();
+        recompute.sort_unstable();
+        recompute.dedup();
+        store.take(journal, Batch { facts: part.iter().collect(), recompute, ..Batch::default() }).await?;
     }
     Ok(())
 }

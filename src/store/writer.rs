@@ -1,8 +1,9 @@
-//! The writer: copies facts from the journal to the database, folds the records of calls that have ended, and closes the calls that an
-//! earlier run left open. If it is slow or the database is down, facts wait in the journal.
+//! The writer: copies facts from the journal to the database, computes the records of calls that have ended, and closes
+//! the calls that an earlier run left open. If it is slow or the database is down, facts wait in the journal.
 
 mod file;
 mod recovery;
+mod rollups;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,8 +23,9 @@ use crate::ids::CallId;
 
 use super::aside::Aside;
 use super::journal::segments::{self, Chunk};
-use super::journal::{self, Lock, Place};
-use super::past::Recall;
+use super::journal::{self, JournalPosition, Lock, Recent};
+use super::past::HistoryQuery;
+use super::rollups::fill::Settings;
 use super::{STATEMENT_MAX, Store, StoreError};
 use file::OpenFile;
 
@@ -31,14 +33,16 @@ use file::OpenFile;
 const BATCH_FACTS_MAX: usize = 4_096;
 /// Closed calls whose facts are kept in memory for late facts.
 const CLOSED_MAX: usize = 4_096;
-/// Time to collect facts for one transaction. It saves fsyncs, and facts that directly follow a call's end are in its first record.
+/// Time to collect facts for one transaction. Fewer transactions need fewer fsyncs. The record of a call need not be
+/// computed again for facts that come shortly after the call's end.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// The time between two attempts while the database is down: the first value, doubled each time up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// How often the path of the database is compared with the open file while no fact arrives.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often old stored segments are removed.
-const FORGET_EVERY: u32 = 600;
+const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Old stored segments are removed, and damaged ones reported, in one of so many rounds of the writer. A round stores
+/// the facts that have arrived.
+const MAINTENANCE_ROUNDS: u32 = 600;
 
 /// Figures of the writer, read from anywhere.
 #[derive(Debug, Default)]
@@ -70,7 +74,7 @@ enum WriterError {
 
 /// The facts of one call from its beginning, in the order of the journal.
 #[derive(Debug, Default)]
-struct Live {
+struct CachedCall {
     facts: Vec<Fact>,
     closed: bool,
 }
@@ -86,23 +90,29 @@ pub struct Writer {
     /// How long stored segments are kept.
     keep: Duration,
     /// How long PostgreSQL may take for one transaction before its connection counts as dead.
-    patience: Duration,
+    statement_timeout: Duration,
     figures: Arc<WriterFigures>,
-    live: BTreeMap<CallId, Live>,
+    live: BTreeMap<CallId, CachedCall>,
     closed: VecDeque<CallId>,
     aside: Option<Aside>,
-    /// Facts that are set aside while their place in the journal is not stored yet: a retry of the batch must not set them aside again.
+    /// Facts of the present batch that were set aside. If the batch is stored again because its journal position could
+    /// not be stored, they must not be set aside twice.
     aside_of_batch: BTreeSet<FactId>,
+    /// The facts that the journal has written last.
+    recent: Recent,
     /// True once the calls that earlier runs left open are closed.
     recovered: bool,
-    /// True once the database has taken a record of this run: from then on, a rejection concerns single calls.
-    takes_records: bool,
+    /// True once the database has taken a record of this run: from then on, a rejection shows that a call is bad, and
+    /// not that the database accepts nothing.
+    has_stored_record: bool,
     /// Alarms about a database that cannot be written, damage, and calls that are set aside are raised here.
     alarms: Alarms,
     /// None if the caller of `new` holds the lock.
     _lock: Option<Lock>,
     /// The query for records of earlier runs, until its result has been sent.
-    recall: Option<Recall>,
+    history_query: Option<HistoryQuery>,
+    /// How calls are counted for reports, and since when this run's targets apply.
+    rollups: Option<(Settings, Timestamp)>,
 }
 
 impl Writer {
@@ -114,24 +124,38 @@ impl Writer {
             journal,
             first,
             keep: Duration::ZERO,
-            patience: STATEMENT_MAX,
+            statement_timeout: STATEMENT_MAX,
             figures,
             live: BTreeMap::new(),
             closed: VecDeque::new(),
             aside: None,
             aside_of_batch: BTreeSet::new(),
+            recent: Recent::default(),
             recovered: false,
-            takes_records: false,
+            has_stored_record: false,
             alarms: Alarms::default(),
             _lock: None,
-            recall: None,
+            history_query: None,
+            rollups: None,
         }
     }
 
-    /// Sends the records of earlier runs before the writer stores facts of this run.
+    /// Counts calls for reports in this way; its targets apply to calls that arrive from `now` on.
     #[must_use]
-    pub fn recalling(self, recall: Recall) -> Self {
-        Self { recall: Some(recall), ..self }
+    pub fn with_rollups(self, settings: Settings, now: Timestamp) -> Self {
+        Self { rollups: Some((settings, now)), ..self }
+    }
+
+    /// Sets the query for the records of earlier runs. The writer sends its result before it stores facts of this run.
+    #[must_use]
+    pub fn with_history_query(self, history_query: HistoryQuery) -> Self {
+        Self { history_query: Some(history_query), ..self }
+    }
+
+    /// Takes facts from `recent`, if it has them, and not from the files.
+    #[must_use]
+    pub fn with_recent_facts(self, recent: Recent) -> Self {
+        Self { recent, ..self }
     }
 
     /// Sets how long stored segments are kept.
@@ -148,8 +172,8 @@ impl Writer {
 
     /// Sets the time without a response after which a connection counts as dead.
     #[must_use]
-    pub fn patient(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_statement_timeout(self, statement_timeout: Duration) -> Self {
+        Self { statement_timeout, ..self }
     }
 
     /// Holds the journal's lock as long as the writer lives.
@@ -159,24 +183,24 @@ impl Writer {
     }
 
     /// Runs until the sender of `durable` is dropped and all facts are stored.
-    pub async fn run(self, durable: watch::Receiver<Place>) {
+    pub async fn run(self, durable: watch::Receiver<JournalPosition>) {
         self.run_until(durable, std::future::pending()).await;
     }
 
     /// Like `run`, but ends at once at `stop`, whatever the database does: the next start continues from the journal.
-    pub async fn run_until(mut self, durable: watch::Receiver<Place>, stop: impl Future<Output = ()>) {
+    pub async fn run_until(mut self, durable: watch::Receiver<JournalPosition>, stop: impl Future<Output = ()>) {
         tokio::select! {
-            () = self.carry_on(durable) => {}
+            () = self.run_with_retries(durable) => {}
             () = pin!(stop) => {}
         }
     }
 
-    async fn carry_on(&mut self, mut durable: watch::Receiver<Place>) {
+    async fn run_with_retries(&mut self, mut durable: watch::Receiver<JournalPosition>) {
         let mut pause = RETRY.0;
-        self.count_earlier(Place::default());
+        self.count_earlier(JournalPosition::default());
         loop {
             let before = self.figures.transactions.load(Ordering::Relaxed);
-            match self.carry(&mut durable).await {
+            match self.copy_facts(&mut durable).await {
                 Ok(()) => return,
                 Err(fault) => {
                     self.figures.failures.fetch_add(1, Ordering::Relaxed);
@@ -196,16 +220,18 @@ impl Writer {
         }
     }
 
-    async fn carry(&mut self, durable: &mut watch::Receiver<Place>) -> Result<(), WriterError> {
-        let store = Store::open_within(&self.url, self.patience).await?;
+    async fn copy_facts(&mut self, durable: &mut watch::Receiver<JournalPosition>) -> Result<(), WriterError> {
+        let store = Store::open_within(&self.url, self.statement_timeout).await?;
+        self.prepare_rollups(&store).await?;
         let file = OpenFile::of(&self.url)?;
-        let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
+        let mut cursor = store.in_time(self.statement_timeout, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
-            // The folder lost its segments, and the clock was set back: the present segments were never stored.
+            // The database has a position beyond the end of the journal: the folder lost its segments, and the clock,
+            // which numbers segments, was set back. No present segment is in the database.
             warn!(
                 "the database has stored more of the journal than the journal has (its folder was lost, or the clock was set back): the journal is read from its beginning"
             );
-            cursor = Place::default();
+            cursor = JournalPosition::default();
         }
         let segments = segments::bring_back(&self.dir, cursor)?;
         if segments > 0 {
@@ -214,12 +240,13 @@ impl Writer {
                 "the database is new or was restored from a backup: facts that it lacks are stored again from the journal"
             );
         }
-        // A retry may have stored some of the calls that were set aside.
+        // `siaga journal retry` may have stored some of the calls that were set aside.
         self.aside = Some(Aside::open(&self.dir)?);
         self.count_aside();
-        let run = Place { segment: self.first, position: 0 };
+        let run = JournalPosition { segment: self.first, position: 0 };
         if cursor < run {
-            // Only the database has the ends that a recovery has given to calls of earlier runs.
+            // Facts of earlier runs are stored, possibly again. The ends that a recovery gave their calls are only in
+            // the database, so the recovery must run again.
             self.recovered = false;
             self.count_earlier(cursor);
             cursor = self.copy(&store, cursor, run).await?;
@@ -228,18 +255,19 @@ impl Writer {
             self.recover(&store, cursor <= run).await?;
             self.figures.earlier_facts.store(0, Ordering::Relaxed);
         }
-        self.recall(&store).await?;
+        self.send_history(&store).await?;
+        cursor = self.fill_rollups(&store, cursor, durable).await?;
         let mut rounds = 0_u32;
         loop {
             let until = *durable.borrow_and_update();
             cursor = self.copy(&store, cursor, until).await?;
             self.figures.caught_up.store(true, Ordering::Relaxed);
             self.alarms.clear(Kind::Database, "writer");
-            if !self.recovered && self.takes_records {
+            if !self.recovered && self.has_stored_record {
                 self.recover(&store, false).await?;
             }
-            let tidied =
-                self.tidy(cursor, rounds).map_err(|fault| format!("stored segments stay on the disk: {fault}"));
+            let tidied = self.maintain_segments(cursor, rounds);
+            let tidied = tidied.map_err(|fault| format!("stored segments stay on the disk: {fault}"));
             // An error of the files affects no fact.
             drop(self.alarms.watch(Kind::Journal, "segments", tidied));
             if self.figures.calls_aside.load(Ordering::Relaxed) > 0 {
@@ -248,8 +276,8 @@ impl Writer {
             }
             rounds = rounds.wrapping_add(1);
             let over = loop {
-                file.look(&self.alarms);
-                if let Ok(changed) = tokio::time::timeout(LOOK_EVERY, durable.changed()).await {
+                file.check_file(&self.alarms);
+                if let Ok(changed) = tokio::time::timeout(FILE_CHECK_EVERY, durable.changed()).await {
                     break changed.is_err();
                 }
             };
@@ -261,7 +289,7 @@ impl Writer {
                     store.clone().close().await;
                     Ok(())
                 };
-                if store.in_time(self.patience, closed).await.is_err() {
+                if store.in_time(self.statement_timeout, closed).await.is_err() {
                     warn!("the database does not respond to the end of its connection");
                 }
                 return Ok(());
@@ -272,18 +300,18 @@ impl Writer {
     }
 
     /// Marks stored segments, removes old ones, and checks for damaged ones.
-    fn tidy(&self, cursor: Place, rounds: u32) -> std::io::Result<()> {
+    fn maintain_segments(&self, cursor: JournalPosition, rounds: u32) -> std::io::Result<()> {
         segments::retire_before(&self.dir, cursor)?;
-        if rounds.is_multiple_of(FORGET_EVERY) {
+        if rounds.is_multiple_of(MAINTENANCE_ROUNDS) {
             self.look_for_damage()?;
-            segments::forget_stored(&self.dir, self.keep)?;
+            segments::remove_stored(&self.dir, self.keep)?;
         }
         Ok(())
     }
 
     /// Counts the facts of earlier runs in the journal after a place, only for the figures.
-    fn count_earlier(&self, from: Place) {
-        let until = Place { segment: self.first, position: 0 };
+    fn count_earlier(&self, from: JournalPosition) {
+        let until = JournalPosition { segment: self.first, position: 0 };
         match segments::count(&self.dir, from, until) {
             Ok(facts) => self.figures.earlier_facts.store(facts, Ordering::Relaxed),
             Err(fault) => warn!(%fault, "the facts of earlier runs in the journal cannot be counted"),
@@ -302,25 +330,39 @@ impl Writer {
     }
 
     /// Sends the requested records. If the query fails although facts can be stored, the writer continues after some attempts.
-    async fn recall(&mut self, store: &Store) -> Result<(), WriterError> {
-        let Some(recall) = self.recall.take() else { return Ok(()) };
-        let Err((fault, again)) = recall.answer(store).await else { return Ok(()) };
+    async fn send_history(&mut self, store: &Store) -> Result<(), WriterError> {
+        let Some(history_query) = self.history_query.take() else { return Ok(()) };
+        let Err((fault, again)) = history_query.answer(store).await else { return Ok(()) };
         if again.is_none() {
             error!(%fault, "the lists of callers begin empty: the data of earlier runs cannot be read from the database");
             return Ok(());
         }
-        self.recall = again;
+        self.history_query = again;
         Err(fault.into())
     }
 
     /// Stores the facts between two positions. Returns the second.
-    async fn copy(&mut self, store: &Store, from: Place, until: Place) -> Result<Place, WriterError> {
+    async fn copy(
+        &mut self,
+        store: &Store,
+        from: JournalPosition,
+        until: JournalPosition,
+    ) -> Result<JournalPosition, WriterError> {
         let mut cursor = from;
         while cursor < until {
-            let chunk = journal::read(&self.dir, cursor, until, BATCH_FACTS_MAX)?;
-            self.report_damage(&chunk)?;
-            // A chunk with fewer entries than the limit ends at `until`.
-            let next = if chunk.entries.len() < BATCH_FACTS_MAX { until } else { chunk.next };
+            let (chunk, next) = match self.recent.take(cursor, until, BATCH_FACTS_MAX) {
+                Some(chunk) => {
+                    let next = chunk.next;
+                    (chunk, next)
+                }
+                None => {
+                    let chunk = journal::read(&self.dir, cursor, until, BATCH_FACTS_MAX)?;
+                    self.report_damage(&chunk)?;
+                    // A chunk with fewer entries than the limit ends at `until`.
+                    let next = if chunk.entries.len() < BATCH_FACTS_MAX { until } else { chunk.next };
+                    (chunk, next)
+                }
+            };
             self.store(store, &chunk.entries, cursor.segment, next).await?;
             let facts = chunk.entries.len() as u64;
             self.figures.facts.fetch_add(facts, Ordering::Relaxed);
@@ -381,8 +423,8 @@ impl Writer {
 }
 
 /// The time at which a run has ended, for a recovery.
-fn last_sign(lives: &[journal::Life], last: Timestamp) -> Timestamp {
+fn last_write(runs: &[journal::ProcessRun], last: Timestamp) -> Timestamp {
     // The service may have been killed several times while the database was down.
-    let life = lives.iter().rfind(|life| life.began <= last).or(lives.first());
-    life.map_or(last, |life| life.last_sign).max(last)
+    let life = runs.iter().rfind(|life| life.began <= last).or(runs.first());
+    life.map_or(last, |life| life.last_write).max(last)
 }

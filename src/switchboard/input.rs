@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 
-use crate::acd::Posture;
-use crate::cdr::fact::{Class, ConsoleRole, Role};
+use crate::acd::OperatingMode;
+use crate::cdr::fact::{Class, ConsoleRole};
 use crate::cdr::past::Past;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
-use crate::switchboard::kept::Restored;
-use crate::switchboard::pin::Badge;
+use crate::switchboard::feature_codes::Supervision;
+use crate::switchboard::pin::StationLogin;
+use crate::switchboard::saved_state::Restored;
 use crate::switchboard::settings::Settings;
 
 /// The account of an operator or a station, whose phones may register.
@@ -24,7 +25,7 @@ pub struct Account {
     /// True for a station, a phone that operators share.
     pub station: bool,
     /// The operator's log-in at stations; None if the operator does not use stations.
-    pub badge: Option<Badge>,
+    pub station_login: Option<StationLogin>,
 }
 
 /// The author of a command, for the audit log.
@@ -50,11 +51,11 @@ impl ConsoleCommand {
                 Some(("message", operator.as_ref().map_or_else(|| "everybody".to_owned(), ToString::to_string)))
             }
             Self::LiftBan { address } => Some(("lift-ban", address.to_string())),
-            Self::MeanCallBack { number, operator } => {
+            Self::AssignCallBack { number, operator } => {
                 Some(("call-back", format!("{} by {operator}", number.as_deref().unwrap_or("next"))))
             }
             Self::MarkCaller { number, hours, .. } => Some(("mark-caller", format!("{number} {hours} h"))),
-            Self::InviteParticipant { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
+            Self::InviteParticipant { call, to } => Some(("ask-in", format!("{call} {to}"))),
             Self::DisconnectParticipant { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
             Self::Transfer { call, to } => Some(("transfer", format!("{call} {to}"))),
             Self::Place { operator, to } => Some(("call", format!("{operator} {to}"))),
@@ -63,9 +64,9 @@ impl ConsoleCommand {
                 Some(("supervise", format!("{call} {}{by}", mode.word())))
             }
             Self::OfferTo { call, operator } => Some(("offer", format!("{call} {operator}"))),
-            Self::SetPosture { posture, hours } => {
+            Self::SetMode { mode, hours } => {
                 let hours = hours.filter(|hours| *hours > 0).map(|hours| format!(" {hours} h"));
-                Some(("posture", format!("{}{}", posture.word(), hours.unwrap_or_default())))
+                Some(("mode", format!("{}{}", mode.word(), hours.unwrap_or_default())))
             }
             Self::Operators
             | Self::Calls
@@ -73,46 +74,7 @@ impl ConsoleCommand {
             | Self::Guard
             | Self::CallBacks
             | Self::Marks
-            | Self::Posture => None,
-        }
-    }
-}
-
-/// How a supervisor takes part in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Supervision {
-    /// No party hears the supervisor.
-    Listen,
-    /// Only the operator hears the supervisor.
-    Whisper,
-    /// All parties hear the supervisor.
-    Barge,
-    /// The supervisor replaces the operator.
-    TakeOver,
-}
-
-impl Supervision {
-    /// All variants.
-    pub const ALL: [Self; 4] = [Self::Listen, Self::Whisper, Self::Barge, Self::TakeOver];
-
-    /// The name in facts and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Listen => "listen",
-            Self::Whisper => "whisper",
-            Self::Barge => "barge",
-            Self::TakeOver => "take-over",
-        }
-    }
-
-    /// The supervisor's role besides the operator; None if the supervisor replaces the operator.
-    pub(super) const fn role(self) -> Option<Role> {
-        match self {
-            Self::Listen => Some(Role::Listener),
-            Self::Whisper => Some(Role::Whisperer),
-            Self::Barge => Some(Role::Barger),
-            Self::TakeOver => None,
+            | Self::Mode => None,
         }
     }
 }
@@ -191,7 +153,7 @@ pub enum ConsoleCommand {
     /// Requests the list of call-backs.
     CallBacks,
     /// Assigns this number, or the next one, to an operator for call-back.
-    MeanCallBack {
+    AssignCallBack {
         number: Option<String>,
         operator: OperatorId,
     },
@@ -204,15 +166,15 @@ pub enum ConsoleCommand {
         by: String,
     },
     /// Requests the operating mode.
-    Posture,
+    Mode,
     /// Sets the operating mode for this many hours. None: for the configured time; 0: without an end.
-    SetPosture {
-        posture: Posture,
+    SetMode {
+        mode: OperatingMode,
         hours: Option<u32>,
     },
     Operators,
     Calls,
-    /// Checks whether an operator has, or has had, a call, as far as this run knows.
+    /// Checks whether, by the data of this run, an operator has or has had a call.
     Worked {
         call: CallId,
         operator: OperatorId,
@@ -220,7 +182,7 @@ pub enum ConsoleCommand {
     /// Invites an operator or an agency to a talking call.
     InviteParticipant {
         call: CallId,
-        whom: String,
+        to: String,
     },
     /// Removes a participant, or cancels the participant's ringing.
     DisconnectParticipant {
@@ -243,7 +205,7 @@ pub enum ConsoleCommand {
         operator: OperatorId,
         to: String,
     },
-    /// Rings an operator for a waiting call, out of turn.
+    /// Rings a chosen operator for a waiting call, whatever the order.
     OfferTo {
         call: CallId,
         operator: OperatorId,

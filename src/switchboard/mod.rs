@@ -2,13 +2,13 @@
 //! sockets, clocks, disks or threads: time and inputs are passed in, outputs are returned.
 
 mod admission;
-mod alarm;
 mod calls;
 mod dispatch;
 mod facts;
+mod feature_codes;
+mod few_map;
 mod ids;
 mod input;
-mod kept;
 mod media;
 mod messages;
 mod mode;
@@ -17,11 +17,14 @@ mod output;
 mod phones;
 mod pin;
 mod recovery;
+mod saved_state;
+pub mod section;
 mod session;
 mod settings;
 mod snapshot;
 mod step;
 mod subscriptions;
+mod timers;
 mod trunks;
 mod verify;
 mod wire;
@@ -35,17 +38,18 @@ use dispatch::parts::Parts;
 use subscriptions::Subscriptions;
 
 pub use admission::guard::GuardFigures;
-pub use calls::called::is_prefix;
-pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
-pub use kept::{KeptBinding, Presence, Restored};
+pub use feature_codes::{FeatureCodes, Supervision, SupervisorCodes};
+pub use input::{Account, Actor, ConsoleCommand, Input};
 pub use output::{
-    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, Guess, GuestView, MarkView, Output, PortShortage,
-    Rejected, Rejection, StationView,
+    CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, MarkView, Output, ParticipantView, PasswordGuess,
+    PortShortage, Rejected, Rejection, StationView,
 };
-pub use pin::{Badge, Pin};
+pub use pin::{Pin, StationLogin};
+pub use saved_state::{AccountState, Restored, SavedBinding};
 pub use settings::{
-    Agency, AnswerMode, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Network, PostureTerms,
-    Registration, Settings, SilentTerms, SrtpOffer, Trunk, TrunkHost, TrunkTerms,
+    Agency, AnswerMode, CallSettings, CallerSettings, Category, DeskCalls, FallbackSettings, GuardSettings, Listener,
+    MediaSettings, ModeSettings, Network, NumberPlan, OperatorSettings, PhoneSettings, Registration, SessionSettings,
+    Settings, SilentSettings, Site, SrtpOffer, Trunk, TrunkHost, TrunkSettings, numbers::is_prefix,
 };
 pub use snapshot::SnapshotError;
 
@@ -56,7 +60,8 @@ pub struct Switchboard {
 }
 
 impl Switchboard {
-    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. Slot i is `rtp_ports[i]`.
+    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. The slot
+    /// of an `AnchorId` is an index into `rtp_ports`.
     pub fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, rng: Rng) -> Self {
         Self { parts: Parts::new(now, settings, rtp_ports, rng) }
     }
@@ -71,7 +76,7 @@ impl Switchboard {
         snapshot::write(&self.parts)
     }
 
-    /// The switchboard that was written, with the same settings.
+    /// Reads a switchboard from the bytes of `write`. `settings` must be those with which it was written.
     pub fn read(bytes: &[u8], settings: Settings) -> Result<Self, SnapshotError> {
         snapshot::read(bytes, settings).map(|parts| Self { parts })
     }
@@ -96,7 +101,8 @@ impl Switchboard {
         self.parts.guard_figures()
     }
 
-    /// True if no call, transaction, binding or subscription is left.
+    /// True if nothing is left: no call, service call, transaction, binding, connection, subscription, text or look-up
+    /// of a host name.
     pub fn is_idle(&self) -> bool {
         self.parts.is_idle()
     }

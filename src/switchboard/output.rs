@@ -5,14 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::acd;
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
-use crate::switchboard::kept::Presence;
+use crate::switchboard::saved_state::AccountState;
 use crate::switchboard::settings::TrunkHost;
 
 pub(in crate::switchboard) mod rejection;
@@ -29,7 +29,7 @@ pub enum Output {
     /// Store this fact.
     Fact(Fact),
     /// The part of an account's state that survives a restart has changed. This output comes before the messages that confirm the change.
-    Presence(Box<Presence>),
+    AccountState(Box<AccountState>),
     /// The reply to a console command.
     Reply { request: u64, reply: ConsoleReply },
     /// A trunk responds to keep-alives again, or no longer does.
@@ -38,17 +38,17 @@ pub enum Output {
     TrunkRegistered { trunk: String, registered: bool },
     /// A trunk is no longer in the settings.
     TrunkGone { trunk: String },
-    /// True while calls wait and no operator is staffed.
+    /// True while calls wait and no operator is at work.
     Unstaffed(bool),
-    /// True while calls wait, operators are staffed, and every operator who could take one is on a break, or has been busy for
-    /// `none_ready_seconds`.
+    /// True while calls wait, operators are at work, and every operator who could take one is on a break, or has been
+    /// busy for `none_ready_seconds`.
     NoneReady(bool),
     /// A phone does not respond, and its binding is marked as unreachable; or it responds again.
     PhoneReach { account: OperatorId, contact: String, unreachable: bool },
     /// The shortage of RTP ports has changed.
     Ports(PortShortage),
     /// The operating mode: sent when it begins and, as a reminder, while it is not the normal one. `lasts_ms` is its duration so far.
-    Posture { posture: Posture, lasts_ms: u64, reminder: bool },
+    Mode { mode: OperatingMode, lasts_ms: u64, reminder: bool },
     /// A call lasts unusually long, in milliseconds; or such a call has ended (`over`).
     LongCall { call: CallId, lasts_ms: u64, over: bool },
     /// An INVITE was rejected before it became a call.
@@ -65,14 +65,14 @@ pub enum Output {
     /// A request over this connection had valid credentials of an account.
     Authenticated(Flow),
     /// The password or PIN of an account is being guessed. None: the guessing has ended.
-    Guessing { account: String, guess: Option<Guess> },
+    Guessing { account: String, guess: Option<PasswordGuess> },
     /// The drain is over.
     Drained,
 }
 
 /// The last wrong password or PIN of an account, by the source that has sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guess {
+pub enum PasswordGuess {
     Password(IpAddr),
     /// Entered at the station with this address.
     Pin(IpAddr),
@@ -101,7 +101,7 @@ pub enum ConsoleReply {
     /// The operator is not in wrap-up.
     NotWrappingUp,
     /// Another operator owns the call or the participant.
-    NotHis,
+    NotOwner,
     /// No live call has that id.
     UnknownCall,
     /// The named operator is not a supervisor.
@@ -115,8 +115,8 @@ pub enum ConsoleReply {
     /// No fallback number is configured.
     NoFallback,
     /// The operating mode, its start, its end, and who set it.
-    Posture {
-        posture: Posture,
+    Mode {
+        mode: OperatingMode,
         /// Milliseconds since the Unix epoch; 0: since the start.
         #[schema(value_type = i64)]
         since: Timestamp,
@@ -172,7 +172,7 @@ impl ConsoleReply {
             | Self::Marks { .. }
             | Self::Operators { .. }
             | Self::Calls { .. }
-            | Self::Posture { .. }
+            | Self::Mode { .. }
             | Self::Guard { .. } => true,
             Self::Messages { sent, .. } => !sent.is_empty(),
             Self::UnknownOperator
@@ -182,7 +182,7 @@ impl ConsoleReply {
             | Self::NotTalking
             | Self::NotWrappingUp
             | Self::NoFallback
-            | Self::NotHis
+            | Self::NotOwner
             | Self::UnknownCall
             | Self::NoSupervisor
             | Self::NotWaiting
@@ -228,7 +228,7 @@ pub struct CallView {
     /// The digits that the caller has pressed since then, and while waiting.
     pub choices: Vec<ChoiceView>,
     /// Participants, who talk or ring, besides the party that has the caller.
-    pub guests: Vec<GuestView>,
+    pub guests: Vec<ParticipantView>,
 }
 
 /// A digit that a caller has pressed.
@@ -242,7 +242,7 @@ pub struct ChoiceView {
 
 /// A participant: a party besides the one that has the caller.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-pub struct GuestView {
+pub struct ParticipantView {
     /// The number of the leg, for removing the participant.
     pub leg: u32,
     /// None: an agency, which has a number.
@@ -271,9 +271,9 @@ pub struct CallBackView {
     pub tries: u32,
     #[schema(value_type = Option<i64>)]
     pub tried: Option<Timestamp>,
-    /// The operator to whom the call-back is assigned.
+    /// The operator of the assigned call-back.
     #[schema(value_type = Option<String>)]
-    pub meant_for: Option<OperatorId>,
+    pub assigned_to: Option<OperatorId>,
     /// A call-back is in progress.
     pub called_now: bool,
 }

@@ -1,5 +1,6 @@
 //! The PIN with which an operator logs in at a station.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -27,15 +28,14 @@ impl Pin {
 
     /// Parses the output of `to_hex`.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let mut bytes = [0; SALT_BYTES + MARK_BYTES];
-        hex::decode_to_slice(text, &mut bytes).ok()?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
         let (salt, mark) = bytes.split_first_chunk()?;
         Some(Self { salt: *salt, mark: mark.try_into().ok()? })
     }
 
     /// Salt and hash as 96 hexadecimal digits.
     pub fn to_hex(&self) -> String {
-        hex::encode([&self.salt[..], &self.mark[..]].concat())
+        HEXLOWER.encode(&[&self.salt[..], &self.mark[..]].concat())
     }
 
     /// Compares in constant time.
@@ -59,7 +59,7 @@ const NUMBER_DIGITS_MAX: usize = 8;
 
 /// The number and PIN with which an operator logs in at stations.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Badge {
+pub struct StationLogin {
     /// The number that is dialled after the station code: at most 8 digits.
     pub number: String,
     pub pin: Pin,
@@ -70,7 +70,7 @@ pub(in crate::switchboard) fn is_number(text: &str) -> bool {
     (1..=NUMBER_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-impl Badge {
+impl StationLogin {
     /// Returns None if the number is invalid.
     pub fn new(number: &str, pin: Pin) -> Option<Self> {
         is_number(number).then(|| Self { number: number.to_owned(), pin })

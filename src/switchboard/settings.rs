@@ -1,23 +1,28 @@
 //! The settings of the switchboard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::acd::{self, Posture};
-use crate::cdr::fact::Class;
+use crate::acd;
 use crate::ids::OperatorId;
-use crate::media::command::Prompt;
 use crate::media::source::AddressRange;
 use crate::sip::digest::Algorithm;
-use crate::sip::flow::Transport;
+use crate::sip::flow::{Flow, Transport};
+use crate::switchboard::feature_codes::FeatureCodes;
 
-pub(in crate::switchboard) mod terms;
+pub(in crate::switchboard) mod media;
+pub(in crate::switchboard) mod numbers;
+pub(in crate::switchboard) mod sections;
+mod site;
 
-pub use terms::{CallerTerms, GuardSettings, PostureTerms, Registration, TrunkTerms};
+pub use media::{MediaSettings, SrtpOffer};
+pub use numbers::{Agency, Category, DeskCalls, NumberPlan};
+pub use sections::{CallerSettings, GuardSettings, ModeSettings, Registration, TrunkSettings};
+pub use site::{Listener, Site};
 
 /// An address block in CIDR form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -49,7 +54,7 @@ impl Network {
     }
 
     /// The block from its first to its last address. A block of IPv4-mapped IPv6 addresses counts as one of IPv4.
-    pub(super) fn range(&self) -> AddressRange {
+    pub(in crate::switchboard) fn range(&self) -> AddressRange {
         let host_bits = match self.address {
             IpAddr::V4(_) => 32 - u32::from(self.prefix),
             IpAddr::V6(_) => 128 - u32::from(self.prefix),
@@ -74,26 +79,6 @@ impl Network {
         let (mine, theirs) = (bits(self.address), bits(address));
         let mask = if self.prefix == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix)) };
         mine.0 == theirs.0 && (mine.1 ^ theirs.1) & mask == 0
-    }
-}
-
-/// One socket on which the service listens, and its advertised address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    pub transport: Transport,
-    pub local: SocketAddr,
-    /// `host:port` for Via and Contact; brackets around IPv6.
-    pub advertised: String,
-}
-
-impl Listener {
-    /// The source address of the listener's requests: the address on which it listens, or for a wildcard the advertised address, which
-    /// peers expect.
-    pub fn source(&self) -> SocketAddr {
-        let told = self.advertised.rsplit_once(':').map_or(self.advertised.as_str(), |(host, _)| host);
-        let told = told.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-        let told = told.filter(|told| self.local.ip().is_unspecified() && told.is_ipv4() == self.local.is_ipv4());
-        told.map_or(self.local, |told| SocketAddr::new(told, self.local.port()))
     }
 }
 
@@ -137,94 +122,22 @@ pub struct Trunk {
     pub tcp_when_large: bool,
     /// Interval of OPTIONS; None if none are sent.
     pub keep_alive: Option<Duration>,
-    pub terms: TrunkTerms,
+    pub terms: TrunkSettings,
 }
 
 /// When a trunk's INVITE gets its 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnswerMode {
     /// When the operator answers. Until then waiting callers hear early media (183).
+    #[default]
     Operator,
     /// At once.
     Queue,
 }
 
-/// Which operators' phones are offered SRTP (RFC 4568). A trunk gets the media profile that it has offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SrtpOffer {
-    /// No phones.
-    Never,
-    /// Phones that use TLS for signalling.
-    UnderTls,
-    /// All phones. Answers without SRTP are rejected.
-    Always,
-}
-
-/// The codes that operators dial: to change their state, to class a call, to make a call-back; or before the name of a party.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeatureCodes {
-    pub log_in: String,
-    pub log_out: String,
-    /// Followed by an operator's number, at a station: the operator logs in at the station.
-    pub station: String,
-    /// Followed by the number of a reason, from 1, for a break with this reason. Alone: with the first reason.
-    pub pause: String,
-    pub resume: String,
-    /// Before a colleague or an agency, as the target of a transfer: this party joins the call.
-    pub conference: String,
-    /// Before an operator's name, for supervisors: listen, whisper, barge in, and take over.
-    pub listen: String,
-    pub whisper: String,
-    pub barge: String,
-    pub take_over: String,
-    /// For supervisors: picks up the first waiting call, or the call at the position that follows the code.
-    pub pick_up: String,
-    /// Extends the wrap-up.
-    pub wrap_up: String,
-    /// The code of each class. The code of a category may follow.
-    pub classes: Vec<(String, Class)>,
-    /// For supervisors: sets the operating mode.
-    pub postures: Vec<(String, Posture)>,
-    /// Calls the next number on the list of call-backs.
-    pub call_back: String,
-    /// Pressed by an operator in a call: asks the caller to press a digit if they cannot speak.
-    pub silent_prompt: String,
-}
-
-impl FeatureCodes {
-    /// All codes.
-    pub fn codes(&self) -> impl Iterator<Item = &str> {
-        let (accounts, calls) = (
-            [&self.log_in, &self.log_out, &self.station, &self.pause, &self.resume, &self.wrap_up],
-            [&self.call_back, &self.silent_prompt, &self.conference, &self.pick_up],
-        );
-        let supervision = [&self.listen, &self.whisper, &self.barge, &self.take_over];
-        let single = accounts.into_iter().chain(calls).chain(supervision);
-        let classes = self.classes.iter().map(|(code, _)| code);
-        single.chain(classes).chain(self.postures.iter().map(|(code, _)| code)).map(String::as_str)
-    }
-}
-
-/// The subject of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Category {
-    /// Digits that are dialled after the code of a class.
-    pub code: String,
-    pub name: String,
-    /// The agency in charge.
-    pub agency: Option<String>,
-}
-
-impl Category {
-    /// True if `text` is the code or the name of the category.
-    pub(super) fn is(&self, text: &str) -> bool {
-        self.code == text || self.name.eq_ignore_ascii_case(text)
-    }
-}
-
 /// The settings for callers who cannot speak and are asked to press a digit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SilentTerms {
+pub struct SilentSettings {
     /// If no audio of an answered caller arrives for this long, the prompt is played once. None: it is only played on request.
     pub after: Option<Duration>,
     /// The digits and their meanings.
@@ -233,69 +146,63 @@ pub struct SilentTerms {
     pub notice: String,
 }
 
-/// The calls that belong to a desk of the ACD.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeskCalls {
-    /// The part of the URN after `urn:service:sos.`. Services below count too.
-    pub services: Vec<String>,
-    pub numbers: Vec<String>,
-    /// Calls with lower priorities are served first.
-    pub priority: u8,
-    /// The outside numbers that are tried too, each after this waiting time, in the order of time.
-    pub outside: Vec<(Duration, String)>,
+/// The settings of registrations and authentication.
+#[derive(Clone, Debug, Default)]
+pub struct PhoneSettings {
+    /// The shortest, default and longest expiry of bindings.
+    pub expires_min: Duration,
+    pub expires_default: Duration,
+    pub expires_max: Duration,
+    /// Interval of OPTIONS to operators' phones; None if none are sent.
+    pub keep_alive: Option<Duration>,
+    /// The digest algorithms that are offered to phones, in order of preference.
+    pub digest: Vec<Algorithm>,
+    pub nonce_life: Duration,
 }
 
-/// An agency that operators may call, and to which they may transfer callers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agency {
-    /// The name that can be dialled instead of the number.
-    pub name: String,
-    pub number: String,
+/// The settings of the session of a leg.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionSettings {
+    /// True if an answered leg counts as lost when its media has stopped (media measures the time). False: silence has no effect.
+    pub silence_ends_call: bool,
+    /// True if provisional responses to callers are reliable (RFC 3262) when the caller supports it. False: only when the caller requires
+    /// it.
+    pub reliable_when_supported: bool,
+    /// The session interval that siaga requests, in seconds (RFC 4028). None: siaga only accepts the intervals that peers request.
+    pub seconds: Option<u32>,
 }
 
-/// All settings of the switchboard.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The emergency number: `112`.
-    pub number: String,
-    /// The SIP domain of the operators, and the realm of their passwords.
-    pub domain: String,
-    pub listeners: Vec<Listener>,
-    pub trunks: Vec<Trunk>,
+/// The settings of calls.
+#[derive(Clone, Debug, Default)]
+pub struct CallSettings {
     /// Maximum number of simultaneous calls, emergency and placed; at most `limits::CALLS_MAX`.
-    pub calls_max: usize,
-    /// The media addresses in SDP: one, or one of each family.
-    pub media_addresses: Vec<IpAddr>,
-    /// Networks from which media of phones is accepted, besides the hosts in their SDP and the sources of their SIP messages.
-    pub phone_media: Vec<Network>,
-    pub srtp: SrtpOffer,
+    pub max: usize,
     pub answer: AnswerMode,
     /// The length of one ring attempt.
     pub ring: Duration,
     /// Interval of the announcements of the position in the queue; None if it is not announced.
     pub announce_each: Option<Duration>,
-    /// The audio for callers who wait or are on hold: `Prompt::HoldTone` or `Prompt::Music`.
-    pub waiting: Prompt,
-    pub silent: SilentTerms,
+    pub silent: SilentSettings,
     /// True if the caller of a lost operator returns to the head of the queue. False: the call ends.
     pub requeue_on_operator_lost: bool,
-    /// True if an answered leg counts as lost when its media has stopped (media measures the time). False: silence has no effect.
-    pub silence_ends_call: bool,
-    /// A call that lasts longer raises an alarm, and ends only if no audio arrives.
+    /// A call that lasts longer raises an alarm, and ends only if no audio arrives and no party responds.
     pub long_call: Duration,
-    /// The outside number of the fallback. It is called over the trunks that have a target, one after the other, if no phone answers.
-    pub fallback_number: Option<String>,
-    /// The length for which the fallback rings all phones, and then the number.
-    pub fallback_ring: Duration,
-    /// The only outside numbers that operators may dial.
-    pub agencies: Vec<Agency>,
-    /// The categories. If there are none, any category is accepted.
-    pub categories: Vec<Category>,
-    pub callers: CallerTerms,
-    pub posture: PostureTerms,
     /// True if answered calls are recorded.
     pub record: bool,
-    pub feature_codes: FeatureCodes,
+}
+
+/// The settings of the fallback.
+#[derive(Clone, Debug, Default)]
+pub struct FallbackSettings {
+    /// The outside number of the fallback. It is called over the trunks that have a target, one after the other, if no phone answers.
+    pub number: Option<String>,
+    /// The length for which the fallback rings all phones, and then the number.
+    pub ring: Duration,
+}
+
+/// What operators may do.
+#[derive(Clone, Debug, Default)]
+pub struct OperatorSettings {
     /// The reasons for a break, in the order of their codes. If there are none, any reason is accepted.
     pub break_reasons: Vec<String>,
     /// Sent to the phone of the last ready operator when the operator pauses; empty: not sent.
@@ -304,92 +211,65 @@ pub struct Settings {
     pub wrap_up_extension: Duration,
     /// The operators who may supervise and pick up the calls of others.
     pub supervisors: BTreeSet<OperatorId>,
-    /// The shortest, default and longest expiry of bindings.
-    pub expires_min: Duration,
-    pub expires_default: Duration,
-    pub expires_max: Duration,
-    /// Interval of OPTIONS to operators' phones; None if none are sent.
-    pub binding_keep_alive: Option<Duration>,
-    /// The digest algorithms that are offered to phones, in order of preference.
-    pub digest: Vec<Algorithm>,
-    pub nonce_life: Duration,
-    /// True if provisional responses to callers are reliable (RFC 3262) when the caller supports it. False: only when the caller requires
-    /// it.
-    pub reliable_when_supported: bool,
-    /// The session interval that siaga requests, in seconds (RFC 4028). None: siaga only accepts the intervals that peers request.
-    pub session_seconds: Option<u32>,
-    /// The value of `Server` in responses and `User-Agent` in requests; None if neither is sent.
-    pub server_header: Option<String>,
-    /// Display names of operators.
-    pub names: BTreeMap<OperatorId, String>,
-    pub acd: acd::Settings,
-    /// In the order of `acd.desks`.
-    pub desks: Vec<DeskCalls>,
-    pub guard: GuardSettings,
 }
 
-impl Settings {
-    /// Stands in for the settings of a state that was just read, until it gets them: one listener, and no trunk or desk.
-    pub(in crate::switchboard) fn placeholder() -> Self {
-        let seconds = Duration::from_secs;
-        let local = SocketAddr::from(([192, 0, 2, 1], 5060));
-        Self {
-            number: "112".to_owned(),
-            domain: "192.0.2.1".to_owned(),
-            listeners: vec![Listener { transport: Transport::Udp, local, advertised: local.to_string() }],
-            trunks: Vec::new(),
-            calls_max: 100,
-            media_addresses: vec![local.ip()],
-            phone_media: Vec::new(),
-            srtp: SrtpOffer::Never,
-            answer: AnswerMode::Operator,
-            ring: seconds(15),
-            announce_each: None,
-            waiting: Prompt::HoldTone,
-            silent: SilentTerms::default(),
-            requeue_on_operator_lost: true,
-            silence_ends_call: true,
-            long_call: seconds(6 * 3600),
-            fallback_number: None,
-            fallback_ring: seconds(20),
-            agencies: Vec::new(),
-            categories: Vec::new(),
-            callers: CallerTerms::default(),
-            posture: PostureTerms::default(),
-            record: false,
-            feature_codes: FeatureCodes::default(),
-            break_reasons: Vec::new(),
-            last_ready_text: String::new(),
-            wrap_up_extension: seconds(60),
-            supervisors: BTreeSet::new(),
-            expires_min: seconds(60),
-            expires_default: seconds(600),
-            expires_max: seconds(3600),
-            binding_keep_alive: None,
-            digest: vec![Algorithm::Sha256],
-            nonce_life: seconds(300),
-            reliable_when_supported: true,
-            session_seconds: None,
-            server_header: None,
-            names: BTreeMap::new(),
-            acd: acd::Settings {
-                wrap_up: seconds(10),
-                incident_wrap_up: seconds(3),
-                rest: seconds(5),
-                unanswered_max: 0,
-                fallback_retry: seconds(10),
-                none_ready: seconds(15),
-                login_on_register: true,
-                plan: acd::shift::Plan::default(),
-                desks: Vec::new(),
-            },
-            desks: Vec::new(),
-            guard: GuardSettings::default(),
-        }
+/// All settings of the switchboard.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub site: Site,
+    pub trunks: Vec<Trunk>,
+    pub guard: GuardSettings,
+    pub phones: PhoneSettings,
+    pub media: MediaSettings,
+    pub session: SessionSettings,
+    pub numbers: NumberPlan,
+    pub calls: CallSettings,
+    pub fallback: FallbackSettings,
+    pub callers: CallerSettings,
+    pub operators: OperatorSettings,
+    pub mode: ModeSettings,
+    pub feature_codes: FeatureCodes,
+    pub acd: acd::Settings,
+}
+
+/// The networks that are never limited or banned: the peers of trunks, and `allow`.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Vouched(Vec<Network>);
+
+impl Vouched {
+    pub(in crate::switchboard) fn contains(&self, source: IpAddr) -> bool {
+        self.0.iter().any(|block| block.contains(source))
     }
 }
 
-/// Stands in for the shared settings of a part that was just read, until it gets them.
-pub(in crate::switchboard) fn placeholder() -> std::sync::Arc<Settings> {
-    std::sync::Arc::new(Settings::placeholder())
+impl Settings {
+    pub(in crate::switchboard) fn vouched(&self) -> Vouched {
+        let peers = self.trunks.iter().flat_map(|trunk| &trunk.peers);
+        Vouched(peers.chain(&self.guard.allow).copied().collect())
+    }
+}
+
+impl Trunk {
+    /// True for a flow from a network in `peers`.
+    pub(in crate::switchboard) fn is_peer(&self, flow: Flow) -> bool {
+        self.peers.iter().any(|peer| peer.contains(flow.remote.ip()))
+    }
+
+    /// The networks of its media gateways: those of its peers if none are set.
+    pub(in crate::switchboard) fn media_networks(&self) -> &[Network] {
+        if self.terms.media.is_empty() { &self.peers } else { &self.terms.media }
+    }
+}
+
+impl OperatorSettings {
+    /// The valid reason of a break: one of those of the settings if there are any, and the first of them if none is
+    /// given.
+    pub(in crate::switchboard) fn break_reason(&self, given: &str) -> Option<String> {
+        let known = &self.break_reasons;
+        match known.first() {
+            None => Some(given.to_owned()),
+            Some(first) if given.is_empty() => Some(first.clone()),
+            Some(_) => known.iter().find(|reason| reason.as_str() == given).cloned(),
+        }
+    }
 }

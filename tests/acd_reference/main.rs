@@ -1,4 +1,4 @@
-//! The distributor against a slow one that scans everything, over random histories.
+//! Compares the ACD with a slow one that scans everything, over random sequences of events.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! The slow distributor: a list of people and a list of calls, no index, every question answered by looking at all.
+//! The slow ACD: a list of people and a list of calls, no index, every question answered by looking at all.
 
 use siaga::acd::State;
 
@@ -8,7 +8,7 @@ use super::{NONE_READY, OPERATORS, REST, RETRY, SHIFTS, Second, WRAP_UP};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     None,
-    /// `in_turn`: not because the fallback rings all phones.
+    /// `in_turn`: the operator is not rung because the fallback rings all phones.
     Ringing {
         call: usize,
         told: bool,
@@ -197,7 +197,7 @@ impl Slow {
         self.calls[call].1 = Fate::Over;
     }
 
-    /// Somebody has a call that waits, or rings, offered to that man, ready or not.
+    /// A supervisor has a waiting or ringing call offered to this operator, ready or not.
     pub(super) fn offer_out_of_turn(&mut self, call: usize, number: usize) -> bool {
         let man = &self.men[number];
         let there = man.known && man.wanted && man.registered && man.reachable && man.job == Job::None;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use siaga::acd::desk::{Desk, DeskNo, Escalation, Overflow, Strategy};
-use siaga::acd::{Acd, Decision, Posture, Settings, shift};
+use siaga::acd::{Acd, Decision, OperatingMode, Settings, shift};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 
@@ -20,13 +20,13 @@ pub(super) struct Outcome {
     pub(super) answers: u64,
     pub(super) fallbacks: u64,
     pub(super) withdrawals: u64,
-    /// Offers to somebody who is not of the call's desk.
+    /// Offers to an operator who is not of the call's desk.
     pub(super) strangers: u64,
     pub(super) breaks: u64,
-    /// Offers of a call that rings somebody already, and answers that free somebody else.
+    /// Offers of a call that already rings an operator, and answers that free another operator.
     pub(super) joins: u64,
     pub(super) races: u64,
-    /// Offers in a major incident, and fallbacks while somebody is there.
+    /// Offers in a major incident, and fallbacks in a staffed centre.
     pub(super) incidents: u64,
     pub(super) evacuations: u64,
     /// Ring attempts at operators on a break.
@@ -113,7 +113,7 @@ impl Both {
         self.names[nth].clone()
     }
 
-    /// Somebody in whose state a call is, and that call.
+    /// An operator with a call, and that call.
     fn pick_busy(&mut self, wanted: impl Fn(&Busy) -> Option<CallId>) -> Option<(CallId, OperatorId)> {
         let people = self.right.people.iter();
         let busy: Vec<_> = people.filter_map(|(name, one)| Some((wanted(&one.busy)?, name.clone()))).collect();
@@ -183,10 +183,10 @@ impl Both {
             13..=18 => self.event_of_call(),
             19 => {
                 // Most of the time it is as ever.
-                let posture = [Posture::Normal, Posture::ALL[draw(&mut self.rng, 4)]][draw(&mut self.rng, 2)];
-                self.acd.set_posture(now, posture);
-                self.right.assume(posture, at);
-                format!("the posture is {}", posture.word())
+                let mode = [OperatingMode::Normal, OperatingMode::ALL[draw(&mut self.rng, 4)]][draw(&mut self.rng, 2)];
+                self.acd.set_mode(now, mode);
+                self.right.set_mode(mode, at);
+                format!("the mode is {}", mode.word())
             }
             _ => {
                 let Some(call) = self.pick_call() else { return "nothing".to_owned() };
@@ -266,7 +266,7 @@ impl Both {
                     let members = &self.settings.desks[usize::from(home.0)].members;
                     let stranger = members.as_ref().is_some_and(|members| !members.contains_key(operator));
                     self.outcome.strangers += u64::from(stranger);
-                    self.outcome.incidents += u64::from(self.right.posture == Posture::MajorIncident);
+                    self.outcome.incidents += u64::from(self.right.mode == OperatingMode::MajorIncident);
                     chosen = Some(operator.clone());
                     call == right && names.contains(operator)
                 }

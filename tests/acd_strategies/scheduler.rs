@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use siaga::acd::desk::{Desk, DeskNo, Strategy};
-use siaga::acd::{Posture, Settings};
+use siaga::acd::{OperatingMode, Settings};
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
 
@@ -79,13 +79,13 @@ pub(super) struct Scheduler {
     settings: Settings,
     desks: Vec<Desk>,
     /// The desk at which everybody is: the first, or one of its own behind all others.
-    everybody: usize,
+    all_operators: usize,
     pub(super) people: BTreeMap<OperatorId, Person>,
     pub(super) callers: BTreeMap<CallId, Caller>,
     arrivals: u64,
     offers: u64,
     to_withdraw: BTreeSet<OperatorId>,
-    pub(super) posture: Posture,
+    pub(super) mode: OperatingMode,
     pub(super) breaks: u64,
     pub(super) recalls: u64,
     /// Since when no operator of a desk has been ready or rung.
@@ -95,7 +95,7 @@ pub(super) struct Scheduler {
 impl Scheduler {
     pub(super) fn new(settings: &Settings, people: &[OperatorId]) -> Self {
         let mut desks = settings.desks.clone();
-        let everybody = if desks[0].members.is_none() { 0 } else { desks.len() };
+        let all_operators = if desks[0].members.is_none() { 0 } else { desks.len() };
         desks.push(Desk { members: None, ..desks[0].clone() });
         let person = Person {
             registered: false,
@@ -116,13 +116,13 @@ impl Scheduler {
         Self {
             settings: settings.clone(),
             desks,
-            everybody,
+            all_operators,
             people: people.iter().map(|name| (name.clone(), person.clone())).collect(),
             callers: BTreeMap::new(),
             arrivals: 0,
             offers: 0,
             to_withdraw: BTreeSet::new(),
-            posture: Posture::Normal,
+            mode: OperatingMode::Normal,
             breaks: 0,
             recalls: 0,
             none_ready_since: BTreeMap::new(),
@@ -217,7 +217,7 @@ impl Scheduler {
         let full = overflow.length.is_some_and(|length| waiting.count() >= length);
         let after = if full { Some(Duration::ZERO) } else { overflow.after };
         let named = |desks: &[DeskNo]| match desks {
-            [] => vec![self.everybody],
+            [] => vec![self.all_operators],
             desks => desks.iter().map(|desk| usize::from(desk.0)).collect(),
         };
         let mut steps: Vec<_> = escalation.iter().map(|step| (now + step.after, named(&step.to))).collect();
@@ -228,17 +228,17 @@ impl Scheduler {
         self.arrivals += 1;
     }
 
-    /// The house works otherwise: wrap-ups end sooner in a major incident, and nobody rings on in a house that is being left.
-    pub(super) fn assume(&mut self, posture: Posture, now: Instant) {
-        if std::mem::replace(&mut self.posture, posture) == posture {
+    /// Sets the operating mode: wrap-ups end sooner in a major incident, and ringing stops in an evacuation.
+    pub(super) fn set_mode(&mut self, mode: OperatingMode, now: Instant) {
+        if std::mem::replace(&mut self.mode, mode) == mode {
             return;
         }
         for (name, person) in &mut self.people {
-            match (posture, &mut person.busy) {
-                (Posture::MajorIncident, Busy::WrapsUp(_, until)) => {
+            match (mode, &mut person.busy) {
+                (OperatingMode::MajorIncident, Busy::WrapsUp(_, until)) => {
                     *until = (*until).min(now + self.settings.incident_wrap_up);
                 }
-                (Posture::Fallback, Busy::Rung(call)) => {
+                (OperatingMode::Fallback, Busy::Rung(call)) => {
                     if self.callers[call].rings_in_turn(name) && !person.withdrawn {
                         person.withdrawn = true;
                         self.to_withdraw.insert(name.clone());
@@ -304,8 +304,8 @@ impl Scheduler {
         let own_phones = rings_phones(&self.callers[&call]);
         let nobody = !self.people.values().any(Self::staffed);
         let phones_next = nobody && self.callers[&call].number_was_last && !phones_ring && !own_phones;
-        let retry = match self.posture {
-            Posture::Fallback if phones_next => Fate::Waits,
+        let retry = match self.mode {
+            OperatingMode::Fallback if phones_next => Fate::Waits,
             _ => Fate::Held(now + self.settings.fallback_retry),
         };
         let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, retry);
@@ -319,7 +319,7 @@ impl Scheduler {
 
     fn wrap_up(&mut self, name: &OperatorId, call: CallId, now: Instant) {
         let mut wrap_up = self.settings.wrap_up;
-        if self.posture == Posture::MajorIncident {
+        if self.mode == OperatingMode::MajorIncident {
             wrap_up = wrap_up.min(self.settings.incident_wrap_up);
         }
         let person = self.people.get_mut(name).unwrap();
@@ -360,15 +360,15 @@ impl Scheduler {
                 }
             }
         }
-        // Nobody who waits can be helped: whoever is free joins those who ring, in the same order.
+        // No waiting call can be served: free operators join ringing calls, in the same order.
         for (call, caller) in &order {
             let (names, more_from) = match &caller.fate {
                 Fate::Rings(names, more_from) => (names, more_from),
-                Fate::FallsBack(_, names, more_from) if self.posture != Posture::Fallback => (names, more_from),
+                Fate::FallsBack(_, names, more_from) if self.mode != OperatingMode::Fallback => (names, more_from),
                 _ => continue,
             };
             if !names.is_empty()
-                && (more_from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident)
+                && (more_from.is_some_and(|from| from <= now) || self.mode == OperatingMode::MajorIncident)
                 && names.len() < RING_MAX
             {
                 let who = self.who_for(caller, now);
@@ -386,10 +386,10 @@ impl Scheduler {
                 self.none_ready_for(caller, now)
                     && !self.desks_of(caller, now).into_iter().any(|desk| self.is_busy(desk))
             };
-            caller.fate == Fate::Waits && (!staffed || self.posture == Posture::Fallback || stranded())
+            caller.fate == Fate::Waits && (!staffed || self.mode == OperatingMode::Fallback || stranded())
         };
         let (call, caller) = order.iter().find(|(_, caller)| enters(caller))?;
-        if self.posture == Posture::Fallback && (staffed || !caller.number_was_last) {
+        if self.mode == OperatingMode::Fallback && (staffed || !caller.number_was_last) {
             return Some(Step::Fallback(**call, Vec::new()));
         }
         let mut who: Vec<_> = self.people.iter().filter(|(_, one)| one.registered && one.busy == Busy::Free).collect();
@@ -402,10 +402,10 @@ impl Scheduler {
     fn desks_of(&self, caller: &Caller, now: Instant) -> Vec<usize> {
         let due = caller.steps.iter().filter(|(at, _)| *at <= now);
         let mut more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
-        more.extend((self.posture == Posture::MajorIncident).then_some(self.everybody));
+        more.extend((self.mode == OperatingMode::MajorIncident).then_some(self.all_operators));
         let staffed =
             |desk: usize| self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && Self::staffed(one));
-        let answers = |desk: usize| if staffed(desk) { desk } else { self.everybody };
+        let answers = |desk: usize| if staffed(desk) { desk } else { self.all_operators };
         [caller.home].into_iter().chain(more).map(answers).collect()
     }
 
@@ -474,7 +474,7 @@ impl Scheduler {
             (Step::Fallback(call, names), _) => {
                 let staffed = self.people.values().any(Self::staffed);
                 let caller = self.callers.get_mut(call).unwrap();
-                let number = self.posture == Posture::Fallback && (staffed || !caller.number_was_last);
+                let number = self.mode == OperatingMode::Fallback && (staffed || !caller.number_was_last);
                 caller.number_was_last = number;
                 self.callers.get_mut(call).unwrap().fate =
                     Fate::FallsBack(names.iter().cloned().collect(), BTreeSet::new(), None);

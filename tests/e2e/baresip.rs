@@ -19,7 +19,7 @@ pub(crate) struct Baresip {
     hertz: u32,
     folder: PathBuf,
     control: TcpStream,
-    /// What it has told and nobody has asked for yet.
+    /// Its output that was not read yet.
     told: Arc<Mutex<VecDeque<Value>>>,
     running: Running,
 }
@@ -100,6 +100,20 @@ impl Baresip {
         std::thread::spawn(move || listen(stream, &events));
         service.wait_for_phone(&name);
         Self { name, hertz, folder, control, told, running }
+    }
+
+    /// What it has heard, a file for each call.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let decoded = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let mut files: Vec<PathBuf> = files.filter(decoded).collect();
+        files.sort();
+        files
+    }
+
+    /// The number of its calls so far, and the number of samples that it has heard in the last one.
+    pub(crate) fn heard_so_far(&self) -> (usize, usize) {
+        tone::written(&self.files())
     }
 
     fn order(&mut self, command: &str, parameters: &str) {
@@ -199,11 +213,7 @@ impl Phone for Baresip {
 
     /// What the phone has heard in its calls, one after the other.
     fn heard(&mut self) -> Vec<Vec<i16>> {
-        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
-        let decoded = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
-        let mut files: Vec<PathBuf> = files.filter(decoded).collect();
-        files.sort();
-        files.iter().map(|file| tone::channel(file, 0)).filter(|samples| !samples.is_empty()).collect()
+        self.files().iter().map(|file| tone::channel(file, 0)).filter(|samples| !samples.is_empty()).collect()
     }
 }
 

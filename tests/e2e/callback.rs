@@ -1,4 +1,4 @@
-//! Somebody whom nobody has answered is called back by pjsua2, over a telco that checks the header fields (RFC 7090, RFC 7135); and
+//! An unanswered caller is called back by pjsua2, over a telco that checks the header fields (RFC 7090, RFC 7135); and
 //! a call that is classed by phone.
 
 use std::net::UdpSocket;

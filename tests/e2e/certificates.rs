@@ -8,7 +8,7 @@ use super::service::Service;
 use super::three_callers::Phone as _;
 use super::trunk::{Caller, Manner};
 
-/// The subject that a service shows, to somebody who believes its CA only.
+/// The subject of a service's certificate, as seen by a peer that trusts its CA only.
 fn shown(service: &Service) -> String {
     let at = format!("{}:5061", service.host(1));
     let mut command = Command::new("openssl");
@@ -43,7 +43,7 @@ fn a_trunks_server_is_asked_for_the_name_that_its_certificate_must_prove() {
     let trunk =
         format!("tls_name = \"{NAME}\"\nuri = \"sip:127.7.28.2:5061\"\ntransport = \"tls\"\nkeep_alive_seconds = 1");
     let service = Service::start_over(28, 1, "", &["udp", "tls"], "", &trunk);
-    // Whoever asks this server for its second name gets its second certificate, whoever asks for another nothing.
+    // A peer that requests this server's second name gets its second certificate; for another name it gets none.
     let right = service.make_certificates_for(NAME);
     let mut command = Command::new("openssl");
     command.args(["s_server", "-accept", "127.7.28.2:5061", "-cert", "tls/server.pem", "-key", "tls/server.key"]);

@@ -1,5 +1,5 @@
-//! Together on the line, with real phones: who hears whom in a conference, and when a supervisor listens, whispers, barges in or takes
-//! over. Everybody says a tone of his own until the caller hangs up; what counts is the end of what each has heard.
+//! Conferences with real phones: which parties hear each other, also when a supervisor listens, whispers, barges in or takes
+//! over. Each party sends its own tone until the caller hangs up; the test checks the end of what each has heard.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const OPERATOR: u32 = 400;
 const GUEST: u32 = 600;
 const ALL: [u32; 3] = [CALLER, OPERATOR, GUEST];
 
-/// The operator's phone, a second one, and a caller with whom the operator talks.
+/// The operator's phone, a second one, and a caller who talks with the operator.
 fn talking(net: u8) -> (Service, Pjsua, Pjsua, Caller) {
     let service = Service::start(net, 2, "wrap_up_seconds = 1\n[operators]\nsupervisors = [\"op2\"]");
     let mut operator = Pjsua::start(&service, 1, OPERATOR);
@@ -29,14 +29,14 @@ fn talking(net: u8) -> (Service, Pjsua, Pjsua, Caller) {
     (service, operator, guest, caller)
 }
 
-/// A supervisor dials a code; she is in the call when her phone says so.
+/// A supervisor dials a code, and joins the call when the phone reports it.
 fn supervises(service: &Service, supervisor: &mut Pjsua, code: &str) {
     supervisor.dial(&format!("sip:{code}op1@{}", service.host(1)));
     supervisor.is_answered();
     service.wait_for_state("op2", "talking");
 }
 
-/// The caller hangs up: each has heard these at the end, and nothing else. Gives his record.
+/// The caller hangs up: each has heard these at the end, and nothing else. Returns the record.
 fn ends(service: &Service, (mut operator, mut guest): (Pjsua, Pjsua), caller: Caller, hears: [&[u32]; 3]) -> Value {
     let heard = caller.ends().samples;
     let [of_operator, of_guest] = [operator.heard(), guest.heard()].map(|calls| calls.last().unwrap().clone());
@@ -56,7 +56,7 @@ fn taped(service: &Service, record: &Value, right: &[u32]) {
     assert_mixed("the recording's right", &channel(&file, 1), right, &others);
 }
 
-/// Who talked, and whether as a guest.
+/// The operators who talked, and whether as a participant.
 fn talks(record: &Value) -> Vec<(&str, bool)> {
     let talks = record["talks"].as_array().unwrap().iter();
     talks.map(|talk| (talk["with"]["operator"].as_str().unwrap(), talk["guest"] == true)).collect()
@@ -84,7 +84,7 @@ fn a_colleague_is_asked_in_and_all_three_hear_each_other() {
 }
 
 #[test]
-fn a_supervisor_listens_and_nobody_hears_her() {
+fn a_listening_supervisor_is_not_heard() {
     let (service, operator, mut supervisor, caller) = talking(111);
     supervises(&service, &mut supervisor, "*21");
     let record = ends(&service, (operator, supervisor), caller, [&[OPERATOR], &[CALLER], &[CALLER, OPERATOR]]);
@@ -93,7 +93,7 @@ fn a_supervisor_listens_and_nobody_hears_her() {
 }
 
 #[test]
-fn a_supervisor_whispers_by_her_key_and_only_the_operator_hears_her() {
+fn a_supervisor_whispers_by_a_key_and_only_the_operator_hears_it() {
     let (service, operator, mut supervisor, caller) = talking(112);
     supervises(&service, &mut supervisor, "*21");
     supervisor.presses("2");
@@ -106,7 +106,7 @@ fn a_supervisor_whispers_by_her_key_and_only_the_operator_hears_her() {
 }
 
 #[test]
-fn a_supervisor_barges_in_and_all_hear_her() {
+fn all_parties_hear_a_supervisor_who_barges_in() {
     let (service, operator, mut supervisor, caller) = talking(113);
     supervises(&service, &mut supervisor, "*23");
     let hears: [&[u32]; 3] = [&[OPERATOR, GUEST], &[CALLER, GUEST], &[CALLER, OPERATOR]];
@@ -131,7 +131,7 @@ fn a_supervisor_takes_over_and_the_operator_is_out() {
     assert_eq!(talks(&records[0]), [("op1", false), ("op2", false)]);
 }
 
-/// The console has a supervisor's phone rung for a call, and she answers.
+/// The console rings a supervisor's phone for a call, and the supervisor answers.
 fn is_ordered_in(service: &Service, supervisor: &mut Pjsua, caller: &Caller, mode: &str) -> String {
     let call = service.call(&caller.number).unwrap()["call"].as_str().unwrap().to_owned();
     service.siaga(&["call", "supervise", &call, mode, "op2", "--config", "siaga.toml"]);
@@ -142,7 +142,7 @@ fn is_ordered_in(service: &Service, supervisor: &mut Pjsua, caller: &Caller, mod
 }
 
 #[test]
-fn a_supervisor_whom_the_console_calls_in_listens_and_then_whispers() {
+fn a_supervisor_rung_by_the_console_listens_and_then_whispers() {
     let (service, operator, mut supervisor, caller) = talking(140);
     let call = is_ordered_in(&service, &mut supervisor, &caller, "listen");
     let whispers = json!({ "mode": "whisper", "by": "op2" });
@@ -157,7 +157,7 @@ fn a_supervisor_whom_the_console_calls_in_listens_and_then_whispers() {
 }
 
 #[test]
-fn a_supervisor_whom_the_console_has_take_over_has_the_caller_when_she_answers() {
+fn a_supervisor_rung_by_the_console_to_take_over_has_the_caller_after_the_answer() {
     let (service, mut operator, mut supervisor, caller) = talking(141);
     is_ordered_in(&service, &mut supervisor, &caller, "take-over");
     operator.is_hung_up();

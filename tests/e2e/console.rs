@@ -50,14 +50,14 @@ impl Listener {
     }
 }
 
-/// Makes a user; his token.
+/// Creates a user and returns the token.
 fn user(service: &Service, name: &str, role: &str) -> String {
     let told = service.siaga(&["user", "add", name, "--role", role, "--config", "siaga.toml"]);
     told.lines().find_map(|line| line.strip_prefix("token  ")).unwrap().to_owned()
 }
 
 #[test]
-fn each_user_does_what_his_role_may_and_leaves_a_trail() {
+fn each_user_may_use_the_commands_of_the_role_and_each_is_logged() {
     let service = Service::start(100, 2, "");
     let users = [("op1", "operator"), ("ani", "supervisor"), ("adi", "admin"), ("eko", "auditor")];
     let tokens = users.map(|(name, role)| user(&service, name, role));
@@ -160,7 +160,7 @@ fn a_wrong_pause_is_rejected_with_the_reasons_that_are_expected() {
 }
 
 #[test]
-fn an_operator_commands_the_calls_that_are_or_were_his_own() {
+fn an_operator_commands_only_own_calls_present_and_past() {
     let mut service = Service::start(172, 3, "wrap_up_seconds = 1");
     let tokens = ["op1", "op2"].map(|name| user(&service, name, "operator"));
     let mut phones = [(1, 440), (2, 550), (3, 660)].map(|(n, hertz)| Pjsua::start(&service, n, hertz));
@@ -177,7 +177,7 @@ fn an_operator_commands_the_calls_that_are_or_were_his_own() {
     let status = |service: &Service, token: &str, method: &str, what: &str, body: &str| {
         ask(service, token, method, &path(what), body).0
     };
-    // His colleague has no part in it.
+    // The colleague has no part in it.
     for (method, what, body) in [
         ("POST", "disposition", class("op2").as_str()),
         ("POST", "guests", "{\"whom\":\"op3\"}"),
@@ -229,7 +229,7 @@ fn an_operator_commands_the_calls_that_are_or_were_his_own() {
     assert_eq!([of(0), of(1), of(2)], [[Some(1), Some(0)], [Some(0), Some(1)], [Some(1), Some(0)]], "{text}");
 }
 
-/// Who is on shift, and where nobody is; the file is changed, and read again.
+/// Operators on shift, and unstaffed times; the file is changed, and read again.
 #[test]
 fn the_roster_is_told_as_it_was_read_last() {
     let shift = "[[shift]]\nname = \"pagi\"\nstart = \"07:00\"\nend = \"19:00\"";
@@ -265,7 +265,7 @@ fn the_roster_is_told_as_it_was_read_last() {
 }
 
 #[test]
-fn a_caller_who_waits_is_offered_to_an_operator_on_his_break() {
+fn a_waiting_caller_can_be_offered_to_an_operator_on_a_break() {
     let service = Service::start(142, 2, "wrap_up_seconds = 1");
     let mut phones = [(1, 440), (2, 550)].map(|(n, hertz)| Pjsua::start(&service, n, hertz));
     for name in ["op1", "op2"] {

@@ -20,7 +20,7 @@ fn told(percent: u8) -> String {
     format!(";oc={percent};oc-algo=.loss.;oc-validity={validity};oc-seq=[0-9]+[.][0-9]+")
 }
 
-/// Calls, and stays until he is hung up on.
+/// Calls, and stays until the service hangs up.
 fn calls(service: &Service, n: u16, percent: u8) -> Caller {
     let told = told(percent);
     let told: Check<'_> = ("Via:", &told);
@@ -55,7 +55,7 @@ fn a_centre_that_fills_up_tells_trunks_to_hold_back_and_refuses_emergency_calls_
     Caller::plays(&service, 5, &[700], &refused).ends();
     assert!(service.shows("siaga_guard_total{reason=\"overload\"} 1"));
 
-    // Nobody who is there has noticed, and each has his turn.
+    // No connected peer is affected, and each gets its turn.
     service.sound_flows(5, 3);
     phone.hangs_up();
     let number = first.number.clone();

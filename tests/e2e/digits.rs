@@ -8,10 +8,10 @@ use super::three_callers::Phone as _;
 use super::tone::assert_heard;
 use super::trunk::Caller;
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
-/// A caller of that scenario, and the phone that has answered him.
+/// A caller of that scenario, and the phone that has answered.
 fn talking(service: &Service, scenario: &Scenario) -> (Pjsua, Caller) {
     let mut phone = Pjsua::start(service, 1, 440);
     let caller = Caller::plays(service, 1, &[700], scenario);

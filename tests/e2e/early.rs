@@ -8,12 +8,12 @@ use super::three_callers::Phone as _;
 use super::tone::{assert_heard, share};
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 const RELIABLE: &str = "Require: 100rel\nAllow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\n";
 
 #[test]
-fn a_caller_who_waits_moves_by_update_and_the_queue_and_the_operator_follow_him() {
+fn a_waiting_caller_moves_by_update_and_the_media_follows() {
     let service = Service::start(126, 1, "");
     let scenario = dials_reliably()
         .hears_reliably(183, &[("body", "m=audio [1-9]")])
@@ -31,7 +31,7 @@ fn a_caller_who_waits_moves_by_update_and_the_queue_and_the_operator_follow_him(
     order("pause");
     let caller = Caller::plays(&service, 1, &[700], &scenario);
     service.wait_for_call(&caller.number, "queued");
-    // He has heard the queue at both ports when the operator is there.
+    // The caller has heard the queue at both ports when the operator answers.
     service.sound_flows(1, 4);
     order("resume");
     phone.rings_for(&caller.number);
@@ -59,7 +59,7 @@ fn dials_reliably() -> Scenario {
 }
 
 #[test]
-fn a_caller_whom_the_queue_has_answered_hears_the_tone_while_a_phone_rings() {
+fn a_caller_answered_by_the_queue_hears_the_tone_while_a_phone_rings() {
     let service = Service::start(139, 1, "answer = \"queue\"");
     let mut phone = Baresip::start(&service, 1, 440);
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);

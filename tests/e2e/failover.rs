@@ -8,7 +8,7 @@ use super::three_callers::of;
 use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 #[test]

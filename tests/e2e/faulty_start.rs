@@ -92,7 +92,7 @@ fn a_roster_with_a_fault_does_not_stop_the_start_and_its_last_valid_copy_is_used
     assert!(service.shows("siaga_alarm{kind=\"roster\"} 1"));
     assert_eq!(service.operator("op2")["on_shift"], false);
     for command in
-        [&["floor"][..], &["calls"], &["posture", "drill", "--hours", "1"], &["report", "calls"], &["operator", "list"]]
+        [&["floor"][..], &["calls"], &["mode", "drill", "--hours", "1"], &["report", "calls"], &["operator", "list"]]
     {
         service.siaga(&[command, &["--config", "siaga.toml"]].concat());
     }
@@ -194,7 +194,7 @@ fn a_reload_in_the_first_moments_does_not_end_the_service() {
 
 #[test]
 fn a_reload_of_a_configuration_with_errors_is_an_alarm_until_a_valid_one_is_read() {
-    let mut service = Service::start(189, 1, "");
+    let mut service = Service::start(191, 1, "");
     let file = service.path().join("siaga.toml");
     let valid = std::fs::read_to_string(&file).unwrap();
     assert!(service.shows("siaga_alarm{kind=\"configuration\"} 0"));

@@ -21,7 +21,7 @@ const CALLER: u32 = 700;
 const OPERATOR: u32 = 400;
 const AGENCY: u32 = 600;
 
-/// The operator's phone, and a caller with whom he talks; calls to `damkar` go out over a trunk.
+/// The operator's phone, and its connected caller; calls to `damkar` go out over a trunk.
 fn talking(net: u8) -> (Service, Pjsua, Caller) {
     let service = Service::start(net, 1, &format!("wrap_up_seconds = 1\n{}", agency::lines(net)));
     let mut phone = Pjsua::start(&service, 1, OPERATOR);
@@ -92,7 +92,7 @@ fn an_agency_on_the_trunk_is_asked_first_and_then_has_the_caller() {
 }
 
 #[test]
-fn an_agency_that_is_busy_leaves_the_caller_with_his_operator() {
+fn a_busy_agency_leaves_the_caller_with_the_operator() {
     let (service, mut phone, caller) = talking(21);
     let telco = UdpSocket::bind((agency::host(21), 5060)).unwrap();
     telco.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -188,7 +188,7 @@ fn midnight() -> (u64, jiff::civil::Date) {
 }
 
 #[test]
-fn a_shift_that_ends_at_midnight_leaves_its_operator_with_his_caller_and_the_next_calls_to_the_next_crew() {
+fn at_the_end_of_a_shift_operators_keep_their_callers_and_the_next_shift_gets_new_calls() {
     const BEFORE: u64 = 20;
     let queue = "wrap_up_seconds = 1\n[operators]\nroster = \"roster.csv\"\n[[shift]]\nname = \"malam\"\nstart = \"16:00\"\n\
                  end = \"24:00\"\n[[shift]]\nname = \"dini\"\nstart = \"00:00\"\nend = \"08:00\"";
@@ -218,7 +218,7 @@ fn a_shift_that_ends_at_midnight_leaves_its_operator_with_his_caller_and_the_nex
     service.sound_flows(4, 3);
     first.hangs_up();
     service.wait_for_state("op1", "offline");
-    // The first is off shift, the second talks: who calls now waits for her.
+    // The first operator is off shift, the second talks: a new caller waits for the second.
     let next = Caller::calls(&service, 3, 900, Manner::Stays);
     service.wait_for_call(&next.number, "queued");
     second.hangs_up();

@@ -5,7 +5,7 @@ use super::scenario::{Scenario, Sdp};
 use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 #[test]

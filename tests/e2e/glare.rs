@@ -8,7 +8,7 @@ use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 use super::voice::Heard;
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 /// siaga has to refresh the session each two seconds, by re-INVITE: UPDATE is not allowed.
 const TIMER: &str = "Supported: timer\nSession-Expires: 4;refresher=uas\nAllow: INVITE, ACK, BYE, CANCEL\n";
@@ -22,7 +22,7 @@ pub(crate) fn dials(scenario: Scenario, fields: &str) -> Scenario {
     asked.may_hear(100).may_hear(183).may_hear(180)
 }
 
-/// Plays a caller who ends the call himself; in the end the two have heard each other. What the caller has heard, and the operator.
+/// Plays a caller who ends the call; at the end the two have heard each other. Returns what caller and operator have heard.
 pub(crate) fn talks(service: &Service, scenario: &Scenario, tones: &[u32]) -> (Heard, Vec<i16>) {
     let mut phone = Pjsua::start(service, 1, 440);
     let caller = Caller::plays(service, 1, tones, scenario);
@@ -62,7 +62,7 @@ fn our_reinvite_that_a_caller_refuses_with_491_comes_again_and_both_are_heard() 
 }
 
 #[test]
-fn a_callers_reinvite_while_ours_is_under_way_gets_491_and_his_second_changes_the_codec() {
+fn a_callers_crossing_reinvite_gets_491_and_the_second_one_changes_the_codec() {
     let service = Service::start(121, 1, "");
     let scenario = dials(Scenario::caller(), TIMER)
         .hears(200, &[])
@@ -113,7 +113,7 @@ fn our_reinvite_to_a_number_outside_is_refused_with_491_and_comes_again() {
     assert_heard("the caller", &heard[heard.len() - LAST..], 900, &[700]);
 }
 
-/// A service where nobody is, that calls a number over the trunk.
+/// An unstaffed service that calls a number over the trunk.
 pub(crate) fn fallback(net: u8) -> Service {
     let trunk = format!("uri = \"sip:127.7.{net}.2:5060\"\nkeep_alive_seconds = 0");
     let queue = "fallback_number = \"0725112233\"\nfallback_ring_seconds = 20";

@@ -122,7 +122,7 @@ impl Drop for Locked {
 
 #[test]
 fn a_stop_ends_the_process_though_the_database_is_locked() {
-    let mut service = Service::start(180, 1, "");
+    let mut service = Service::start(192, 1, "");
     let caller = Caller::calls(&service, 1, 700, Manner::CancelsAfter(300));
     let locked = Locked::take(&service);
     caller.ends();
@@ -133,14 +133,24 @@ fn a_stop_ends_the_process_though_the_database_is_locked() {
     service.end();
 }
 
+/// Takes the journal's folder away at once, so that the service cannot create a file in it meanwhile.
+fn lose_journal(service: &Service, to: &str) {
+    std::fs::rename(service.path().join("data/journal"), service.path().join(to)).unwrap();
+}
+
 #[test]
 fn a_stop_ends_the_process_though_the_journals_folder_is_gone() {
-    let mut service = Service::start(181, 1, "");
-    std::fs::remove_dir_all(service.path().join("data/journal")).unwrap();
+    let mut service = Service::start(193, 1, "");
+    lose_journal(&service, "lost");
     let caller = Caller::calls(&service, 1, 700, Manner::CancelsAfter(300));
     caller.ends();
     assert_eq!(service.records(1, |_| true)[0]["cause"], "abandoned", "the folder is made anew");
-    std::fs::remove_dir_all(service.path().join("data/journal")).unwrap();
-    std::fs::write(service.path().join("data/journal"), "in its way").unwrap();
+    let mut losses = 0;
+    until("a file is in place of the folder", || {
+        losses += 1;
+        lose_journal(&service, &format!("lost-{losses}"));
+        // Unless the service was faster.
+        std::fs::File::create_new(service.path().join("data/journal")).ok()
+    });
     service.end();
 }

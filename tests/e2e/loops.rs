@@ -12,11 +12,11 @@ use super::three_callers::{Phone as _, of};
 use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 #[test]
-fn who_comes_with_his_last_hop_is_served_and_one_hop_earlier_a_proxy_says_483() {
+fn a_call_with_its_last_hop_is_accepted_and_a_proxy_rejects_one_hop_less_with_483() {
     let service = Service::start(157, 1, "");
     let _kamailio = Kamailio::returning(&service);
     let mut command = Command::new("sipsak");
@@ -53,7 +53,7 @@ fn a_call_of_ours_that_a_proxy_sends_back_is_refused_and_its_caller_waits_on_and
     let trunk = "uri = \"sip:127.7.159.2:5060\"\nkeep_alive_seconds = 0";
     let service = Service::start_over(159, 1, queue, &["udp"], "", trunk);
     let kamailio = Kamailio::returning(&service);
-    // Nobody is there: the call goes out, and comes back.
+    // The centre is unstaffed: the call goes out, and comes back.
     let caller = Caller::calls_through(&service, &kamailio.address(), 1, 700, Manner::HangsUpAfter(4_000));
     until("what has come back is refused", || kamailio.log().contains("482 came back to INVITE").then_some(()));
     service.wait_for_call(&caller.number, "queued");
@@ -73,7 +73,7 @@ fn a_call_of_ours_that_a_proxy_sends_back_is_refused_and_its_caller_waits_on_and
 }
 
 #[test]
-fn what_goes_out_for_a_caller_has_the_hops_that_he_had_left() {
+fn an_outgoing_invite_has_the_remaining_hops_of_the_caller() {
     let service = fallback(165);
     let scenario = Scenario::callee(&[("Max-Forwards:", "^ *9 *$")])
         .waits(500)

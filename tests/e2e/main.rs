@@ -1,5 +1,10 @@
-//! The service as it is installed, with real peers: SIPp as the trunk, baresip and pjsua2 as operators' phones. Each test has
-//! loopback addresses of its own, so that ports are never in another's way. Waits are on conditions, with a deadline.
+//! The service as it is installed, with real peers: SIPp as the trunk, baresip and pjsua2 as operators' phones. Waits are on conditions,
+//! with a deadline.
+//!
+//! Tests run side by side. Each has a folder and loopback addresses of its own, `127.7.N.0/24`, and `nets` checks that no two have the
+//! same. Three kinds of peers do not bind where they are told to, and need care: Linphone listens on every address, so one test has it;
+//! SIPVicious scans from 127.0.0.1:5062, so one test has it; IPv6 loopback has one address, so tests with `udp6` or `tcp6` have ports of
+//! their own there, and those of `six` a network of their own.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,7 +22,6 @@ mod console;
 mod console_connections;
 mod crowded;
 mod digits;
-mod door;
 mod early;
 mod endings;
 mod events;
@@ -33,10 +37,12 @@ mod linphone;
 mod loops;
 mod memory;
 mod names;
+mod nets;
 mod offers;
+mod operating_mode;
 mod own_phone;
+mod page_tls;
 mod pjsua;
-mod posture;
 mod process;
 mod raw;
 mod recordings;
@@ -64,4 +70,5 @@ mod torture;
 mod transfer;
 mod trunk;
 mod trunks;
+mod unknown_sources;
 mod voice;

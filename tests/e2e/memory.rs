@@ -27,7 +27,7 @@ fn a_killed_service_knows_its_lists_again() {
     let (waits, reached) = (gives_up(&service, 1), gives_up(&service, 2));
     let list = |service: &Service| service.siaga(&["callback", "list", "--config", "siaga.toml"]);
     until("both are on the list", || (list(&service).matches("0812").count() == 2).then_some(()));
-    // He calls again and is answered.
+    // The caller calls again and is answered.
     let caller = Caller::calls(&service, 2, 700, Manner::HangsUpAfter(300));
     phone.rings_for(&caller.number);
     phone.answers();

@@ -1,5 +1,5 @@
-//! Calls that the console places for an operator, with real phones: his own rings first, then a colleague's, an agency's, or that of
-//! somebody who is called back (RFC 7090).
+//! Calls that the console places for an operator, with real phones: the own phone rings first, then a colleague's, an agency's, or that of
+//! a caller who is called back (RFC 7090).
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn orders(service: &Service, operator: &str, to: &str) {
     assert!(told.contains("their own phones ring first"), "{told}");
 }
 
-/// An operator's call to a colleague; they hear each other, and he hears a tone before.
+/// An operator's call to a colleague; they hear each other, and the operator hears a tone before.
 fn a_colleague_is_called<P: Phone>(service: &Service, first: &mut P, second: &mut P) {
     orders(service, "op1", "op2");
     first.rings_for("op2");
@@ -59,7 +59,7 @@ fn baresip_is_rung_for_a_call_of_its_own_and_both_hear_each_other() {
 fn pjsua2_is_rung_for_a_call_to_an_agency_and_both_hear_each_other() {
     let service = Service::start(144, 1, &format!("wrap_up_seconds = 1\n{}", agency::lines(144)));
     let mut phone = <Pjsua as Phone>::start(&service, 1, OPERATOR);
-    // Who does not take it is free again, and nobody is called.
+    // An operator who does not answer is free again, and no number is called.
     orders(&service, "op1", "damkar");
     phone.rings_for("0725113");
     phone.hangs_up();
@@ -80,7 +80,7 @@ fn pjsua2_is_rung_for_a_call_to_an_agency_and_both_hear_each_other() {
 }
 
 #[test]
-fn who_was_not_answered_is_called_back_over_a_telco_that_checks_the_fields_of_rfc_7090() {
+fn a_call_back_reaches_a_telco_that_checks_the_fields_of_rfc_7090() {
     let host = "127.7.145.9";
     let more = format!(
         "wrap_up_seconds = 1\n[[trunk]]\nname = \"outwards\"\npeers = [\"{host}\"]\nuri = \"sip:{host}:5060\"\n\

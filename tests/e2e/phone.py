@@ -27,15 +27,18 @@ def say(text):
 
 
 def tone_file():
-    """A minute of the tone as WAV: the player leaves a gap where it begins again."""
+    """A minute of the tone as WAV: the player leaves a gap where it begins again. A second has whole periods."""
     path = f"{folder}/tone.wave"
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         step = 2 * math.pi * int(hertz) / 8000
-        file.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(60 * 8000)))
+        file.writeframes(60 * b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(8000)))
     return path
+
+
+TONE = tone_file()
 
 
 class Call(pj.Call):
@@ -82,7 +85,7 @@ class Call(pj.Call):
             sound = self.getAudioMedia(index)
             if self.tone is None:
                 self.tone = pj.AudioMediaPlayer()
-                self.tone.createPlayer(tone_file())
+                self.tone.createPlayer(TONE)
                 self.recorder = pj.AudioMediaRecorder()
                 self.recorder.createRecorder(f"{folder}/call-{self.number:02}.wav")
             self.tone.startTransmit(sound)

@@ -74,6 +74,19 @@ impl Pjsua {
         Self { name, hertz, folder, running, seen: 0 }
     }
 
+    /// What it has heard, a file for each call.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|kind| kind == "wav")).collect();
+        files.sort();
+        files
+    }
+
+    /// The number of its calls so far, and the number of samples that it has heard in the last one. It writes a quarter of a second at once.
+    pub(crate) fn heard_so_far(&self) -> (usize, usize) {
+        tone::written(&self.files())
+    }
+
     fn order(&mut self, order: &str) {
         writeln!(self.running.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
@@ -104,17 +117,17 @@ impl Pjsua {
         self.event("written ").split_off("written ".len())
     }
 
-    /// Calls somebody.
+    /// Calls a number.
     pub(crate) fn dial(&mut self, whom: &str) {
         self.order(&format!("dial {whom}"));
     }
 
-    /// Calls somebody to take the place of a dialog (RFC 3891).
+    /// Calls a number to replace a dialog (RFC 3891).
     pub(crate) fn replaces(&mut self, whom: &str, dialog: &str) {
         self.order(&format!("replace {whom} {dialog}"));
     }
 
-    /// Waits until whom it called has answered.
+    /// Waits until the called party has answered.
     pub(crate) fn is_answered(&mut self) {
         self.event("established");
     }
@@ -203,9 +216,6 @@ impl Phone for Pjsua {
         // The recorder's files are whole when the program has ended.
         self.order("quit");
         self.running.wait();
-        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|kind| kind == "wav")).collect();
-        files.sort();
-        files.iter().map(|file| tone::channel(file, 0)).collect()
+        self.files().iter().map(|file| tone::channel(file, 0)).collect()
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "did not happen: {what}");
         // Other programs are polled: they send no notification when they are ready.
         std::thread::sleep(Duration::from_millis(20));
     }

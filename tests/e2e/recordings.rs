@@ -3,8 +3,10 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use siaga::media::wav::{HEADER_BYTES, PAIR_BYTES, header};
 
 use super::baresip::Baresip;
 use super::process::until;
@@ -38,6 +40,13 @@ fn files(service: &Service) -> Vec<String> {
     found
 }
 
+/// Whether a file has samples that its header does not have yet.
+fn is_cut_short(service: &Service, file: &str) -> bool {
+    let bytes = std::fs::read(service.path().join("data/recordings").join(file)).unwrap();
+    let Some(samples) = bytes.len().checked_sub(HEADER_BYTES) else { return false };
+    bytes[..HEADER_BYTES] != header((samples / PAIR_BYTES) as u64)
+}
+
 /// Asserts that each file is in the record of its call, with its checksum.
 fn assert_registered(service: &Service, records: &[Value]) {
     let files = files(service);
@@ -47,7 +56,7 @@ fn assert_registered(service: &Service, records: &[Value]) {
         let mut all = records.iter().flat_map(|record| record["recordings"].as_array().unwrap());
         let entry =
             all.find(|entry| entry["file"] == *file).unwrap_or_else(|| panic!("{file} is in no record: {records:#?}"));
-        assert_eq!(entry["sha256"], hex::encode(Sha256::digest(&bytes)), "{file}");
+        assert_eq!(entry["sha256"], HEXLOWER.encode(&Sha256::digest(&bytes)), "{file}");
     }
 }
 
@@ -100,7 +109,14 @@ fn a_recording_that_a_kill_cuts_short_is_repaired_and_registered_at_the_next_sta
     let mut phone = Baresip::start(&service, 1, 440);
     let caller = talking(&service, &mut phone, 1, Manner::Stays);
     service.sound_flows(2, 4);
-    until("the recording is on the disk", || (!files(&service).is_empty()).then_some(()));
+    until("the service stands still and the recording is cut short", || {
+        service.running().signal(19);
+        let cut = files(&service).iter().any(|file| is_cut_short(&service, file));
+        if !cut {
+            service.running().signal(18);
+        }
+        cut.then_some(())
+    });
     service.kill();
     drop((caller, phone));
     service.go();

@@ -1,4 +1,4 @@
-//! A registration that somebody has overheard, and sends again in its true owner's name: socat between a baresip and siaga hears it,
+//! A registration that an attacker has overheard, and sends again in its true owner's name: socat between a baresip and siaga hears it,
 //! socat and sipsak send it. Digest (RFC 7616 §5.12) proves neither Contact nor Via, so nothing but the nonce's count stands in the way.
 
 use std::path::{Path, PathBuf};

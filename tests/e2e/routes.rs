@@ -8,7 +8,7 @@ use super::three_callers::Phone as _;
 use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 /// A strict router before a loose one; both are at SIPp's own address.
@@ -18,7 +18,7 @@ const LOOSE_FIRST: &str = "Record-Route: <sip:loose@[local_ip]:[local_port];lr>\
                            Record-Route: <sip:strict@[local_ip]:[local_port];x=1>\n";
 
 #[test]
-fn a_callers_strict_router_is_the_request_uri_of_what_we_ask_him() {
+fn a_callers_strict_router_is_the_request_uri_of_our_requests() {
     let service = Service::start(124, 1, "");
     let timer = "Supported: timer\nSession-Expires: 4;refresher=uas\nAllow: INVITE, ACK, BYE, CANCEL\n";
     let routed = |method: &'static str| {
@@ -26,7 +26,7 @@ fn a_callers_strict_router_is_the_request_uri_of_what_we_ask_him() {
             "BYE" => "^BYE sip:strict@[0-9.]+:[0-9]+;x=1 SIP",
             _ => "^INVITE sip:strict@[0-9.]+:[0-9]+;x=1 SIP",
         };
-        // What is behind the strict one, and the caller himself at the end.
+        // The routes behind the strict one, and the caller at the end.
         [("msg", line), ("msg", "Route: <sip:loose@[0-9.:]+;lr>"), ("msg", "Route: <sip:0812[0-9]+@[0-9.:]+>")]
     };
     let scenario = dials(Scenario::caller(), &format!("{STRICT}{timer}"))

@@ -9,7 +9,7 @@ use super::tone::assert_heard;
 use super::trunk::{Caller, Manner};
 use std::process::Command;
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 /// Three calls: one that the caller ends, one that the operator ends, one that the caller holds and resumes and ends. All hear each
@@ -66,7 +66,7 @@ pub(crate) fn answering(service: &Service) -> Running {
     telco
 }
 
-/// A call that goes out again through the SBC when nobody else is there, and ends with its caller.
+/// A call to an unstaffed centre that goes out again through the SBC, and ends with its caller.
 pub(crate) fn fallback_call(service: &Service, kamailio: &Kamailio) {
     let mut telco = answering(service);
     let caller = Caller::calls_through(service, &kamailio.address(), 9, 700, Manner::HangsUpAfter(1_000));

@@ -109,7 +109,7 @@ fn guess(from: &str, n: u32) -> String {
 }
 
 #[test]
-fn an_attacker_who_has_many_addresses_banned_does_not_fill_the_log() {
+fn many_banned_addresses_do_not_fill_the_log() {
     let service = Service::start(64, 1, "");
     for n in 10..60 {
         let socket = UdpSocket::bind((service.host(n).as_str(), 0)).unwrap();

@@ -58,7 +58,7 @@ pub(crate) struct Scenario {
     via: String,
     told: String,
     hops: u8,
-    /// Whom the first INVITE is for.
+    /// The target of the first INVITE.
     called: String,
 }
 

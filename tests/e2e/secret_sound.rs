@@ -1,4 +1,4 @@
-//! Operators' phones that take nothing but SRTP, and a plain trunk: who hears whom, and what is recorded.
+//! Operators' phones that accept only SRTP, and a plain trunk: both sides hear each other, and are recorded.
 
 use super::baresip::Baresip;
 use super::pjsua::Pjsua;

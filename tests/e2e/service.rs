@@ -115,13 +115,16 @@ impl Service {
                 sip += "\nclient_ca = \"tls/ca.pem\"";
             }
         }
-        // Media of both families if phones use both.
+        // Media of both families if phones use both. Tests share the IPv6 address: each has ports of its own there.
         let both = transports.iter().any(|transport| transport.ends_with('6'));
-        let sound = if both { format!("[\"{host}\", \"::1\"]") } else { format!("\"{host}\"") };
+        let (sound, first, last) = match both {
+            true => (format!("[\"{host}\", \"::1\"]"), 12_000 + 80 * u16::from(net), 12_079 + 80 * u16::from(net)),
+            false => (format!("\"{host}\""), 20_000, 20_399),
+        };
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
             "[sip]\ndomain = \"{host}\"\nlisten = [{listen}]\n{sip}\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = {sound}\nports = [20000, 20399]\nphones = [\"127.0.0.1\", \"fd00:112::/64\"]\n{media}\n[queue]\n{queue}\n\
+             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = {sound}\nports = [{first}, {last}]\nphones = [\"127.0.0.1\", \"fd00:112::/64\"]\n{media}\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();
@@ -133,7 +136,7 @@ impl Service {
         make_certificates(&self.path().join("tls"), name);
     }
 
-    /// Makes a certificate of the same CA for somebody else; its folder.
+    /// Creates a certificate of the same CA for another subject; returns its folder.
     pub(crate) fn make_certificates_for(&self, name: &str) -> std::path::PathBuf {
         let folder = self.path().join(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -237,7 +240,7 @@ impl Service {
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// An operator as the console shows him.
+    /// An operator as the console shows them.
     pub(crate) fn operator(&self, operator: &str) -> Value {
         let all = self.get("/v1/operators");
         let his = all["operators"].as_array().and_then(|all| all.iter().find(|one| one["operator"] == operator));

@@ -34,7 +34,7 @@ fn choices(record: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn an_operators_keys_ask_his_caller_and_the_digit_comes_back_as_a_text() {
+fn an_operators_keys_prompt_the_caller_and_the_digit_arrives_as_a_text() {
     let service = Service::start(150, 1, "wrap_up_seconds = 1");
     let mut phone = Pjsua::start(&service, 1, 400);
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
@@ -66,13 +66,13 @@ fn an_operators_keys_ask_his_caller_and_the_digit_comes_back_as_a_text() {
     assert_eq!((by(0), by(1), &record["cause"]), ("op1", "console", &"normal".into()));
     assert_eq!(record["recordings"].as_array().unwrap().len(), 1, "one recording, from the answer to the end");
     let file = service.path().join("data/recordings").join(record["recordings"][0]["file"].as_str().unwrap());
-    assert_heard("the tape's left", &channel(&file, 0), 700, &[400]);
+    assert_heard("the recording's left", &channel(&file, 0), 700, &[400]);
     assert!(service.shows("siaga_silent_prompts_total{way=\"asked\"} 2"));
     assert!(service.shows("siaga_desk_answered_within_total{desk=\"queue\"} 1"));
 }
 
 #[test]
-fn a_caller_who_is_not_heard_is_asked_by_himself_and_stays() {
+fn a_silent_caller_gets_the_prompt_automatically_and_stays() {
     let service = Service::start(151, 1, "wrap_up_seconds = 1\nsilent_prompt_seconds = 5");
     let mut phone = Pjsua::start(&service, 1, 400);
     let speaker = Caller::calls(&service, 1, 700, Manner::Stays);
@@ -102,7 +102,7 @@ fn a_caller_who_is_not_heard_is_asked_by_himself_and_stays() {
 }
 
 #[test]
-fn a_caller_who_waits_hears_music_and_his_digit_is_in_the_display_of_who_answers() {
+fn a_waiting_caller_hears_music_and_the_digit_is_in_the_operators_display() {
     let service = Service::start(152, 1, "answer = \"queue\"\nwaiting = \"music\"\nwrap_up_seconds = 1");
     let mut phone = Pjsua::start(&service, 1, 400);
     service.siaga(&["operator", "pause", "op1", "--config", "siaga.toml"]);

@@ -8,7 +8,7 @@ use super::three_callers::{Phone as _, of};
 use super::tone::assert_heard;
 use super::trunk::Caller;
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 /// Where the caller is: a circle of 50 m.
@@ -60,7 +60,7 @@ fn a_call_by_the_name_of_a_service_reaches_its_desk_with_the_callers_place() {
     let places = record["locations"].to_string();
     assert!(places.contains("-5.1131") && places.contains("105.3067") && places.contains("5101"), "{places}");
 
-    // A test of the way to us is confirmed and hung up, rings nobody, and is no call.
+    // A test call is confirmed and hung up, rings no operator, and is no call.
     let scenario = Scenario::caller()
         .calling("urn:service:test.sos")
         .asks("INVITE", "", &Sdp::ALAW.text())

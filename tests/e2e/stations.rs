@@ -1,4 +1,4 @@
-//! A station of the room with a real phone: one operator after the other logs in there by his number and his PIN, gets the callers, and
+//! A station with a real phone: one operator after the other logs in there by number and PIN, gets the callers, and
 //! is credited for them; after the service was killed who sat there sits there still.
 
 use std::io::Write as _;
@@ -29,7 +29,7 @@ fn station(service: &Service, name: &str) -> String {
     line.trim().to_owned()
 }
 
-/// Gives an operator a number, and a PIN of his own or one that is generated; the PIN.
+/// Gives an operator a number, and a chosen or generated PIN; returns the PIN.
 fn pin(service: &Service, operator: &str, number: &str, own: Option<&str>) -> String {
     let mut command = service.program();
     command.args(["operator", "pin", operator, "--number", number, "--config", "siaga.toml"]);
@@ -61,7 +61,7 @@ fn logs_in(service: &Service, phone: &mut Pjsua, number: &str, pin: &str) {
     phone.is_hung_up();
 }
 
-/// A caller, until he is answered at the station and some seconds more.
+/// A caller, until some seconds after the answer at the station.
 fn talks(service: &Service, phone: &mut Pjsua, n: u16) -> String {
     let caller = Caller::calls(service, n, CALLER, Manner::Stays);
     phone.rings_for(&caller.number);
@@ -76,7 +76,7 @@ fn talks(service: &Service, phone: &mut Pjsua, n: u16) -> String {
 }
 
 #[test]
-fn operators_take_turns_at_a_station_and_each_is_credited_for_his_own_callers() {
+fn operators_take_turns_at_a_station_and_each_is_credited_for_own_callers() {
     let mut service = Service::start(174, 2, "wrap_up_seconds = 1");
     assert_eq!(pin(&service, "op1", "101", Some(PIN)), PIN);
     let theirs = pin(&service, "op2", "102", None);

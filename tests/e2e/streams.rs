@@ -44,7 +44,7 @@ fn a_phone_without_a_certificate_is_called_over_its_tls_connection() {
     let service = Service::start_over(41, 1, "wrap_up_seconds = 0", ALL, "", "");
     let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tls");
     one_call(&service, &mut phone, 1, "u1");
-    // New certificates disturb nobody who is connected.
+    // New certificates disturb no connected peer.
     service.make_certificates("another.example");
     until("the certificates are read again", || {
         service.log().contains("the certificates were read again").then_some(())
@@ -144,7 +144,7 @@ fn a_trunk_with_a_name_is_reached_over_the_transport_and_at_the_server_that_answ
     let host = "127.7.44.2";
     let srv = |priority, host| Record::Srv { name: "_sip._tcp.sbc.example", priority, port: 5060, host };
     let naptr = |order, service, replacement| Record::Naptr { name: "sbc.example", order, service, replacement };
-    // TLS first, where nobody listens; then TCP.
+    // TLS first, where no server listens; then TCP.
     let tls = Record::Srv { name: "_sips._tcp.sbc.example", priority: 1, port: 5061, host: "dead.sbc.example" };
     let records = vec![
         naptr(20, "SIP+D2T", "_sip._tcp.sbc.example"),

@@ -7,7 +7,7 @@ use super::service::Service;
 use super::tone::assert_heard;
 use super::trunk::{Callee, Caller, Manner};
 
-/// The last seconds of what somebody heard, in samples.
+/// The last seconds of what a party heard, in samples.
 const LAST: usize = 2 * 8_000;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_phone_that_wants_a_longer_session_gets_it_and_may_not_ask_for_one_that_is_t
     // Without the text that warns the last ready operator: the phone of this scenario takes calls only.
     let service = Service::start(133, 1, "[operators]\nlast_ready_text = \"\"");
     registers(&service);
-    // The caller is to hear something first: his voice answers that.
+    // The caller must hear audio first: the caller's voice answers it.
     let order = |what: &str| service.siaga(&["operator", what, "op1", "--config", "siaga.toml"]);
     order("pause");
     let short = "Supported: timer\nSession-Expires: 30\n";

@@ -1,4 +1,4 @@
-//! Three callers, two operators: who is rung in which order, who hears whom, and what is written down.
+//! Three callers, two operators: the order of ringing, the audio of each, and the records.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ pub(crate) trait Phone {
     /// Registers as `op<n>` and speaks with a tone.
     fn start(service: &Service, n: u8, hertz: u32) -> Self;
     fn hertz(&self) -> u32;
-    /// Waits until it rings, and for whom.
+    /// Waits until it rings; returns the caller.
     fn rings_for(&mut self, number: &str);
     fn answers(&mut self);
     fn hangs_up(&mut self);
@@ -74,7 +74,7 @@ fn three_callers_and_two_operators<P: Phone>(net: u8) {
     let [heard_a, heard_b, heard_c] = [a, b, c].map(|caller| caller.ends().samples);
     assert_heard("caller a", &heard_a, first.hertz(), &[second.hertz(), tones[0], tones[1]]);
     assert_heard("caller b", &heard_b, second.hertz(), &[first.hertz(), tones[0], tones[1]]);
-    // He heard the queue first: of his second half only.
+    // This caller heard the queue first: only the second half is checked.
     assert_heard("caller c", &heard_c[heard_c.len() - 24_000..], first.hertz(), &[second.hertz(), tones[2]]);
     let [ref with_a, ref with_c] = first.heard()[..] else { panic!("the first operator had two calls") };
     let [ref with_b] = second.heard()[..] else { panic!("the second operator had one call") };

@@ -21,10 +21,12 @@ pub(crate) fn from_mulaw(byte: u8) -> i16 {
     if bits & 0x80 == 0 { magnitude } else { -magnitude }
 }
 
-/// The byte that is nearest to a sample: found by trying all.
-fn nearest(sample: i16, decode: fn(u8) -> i16) -> u8 {
-    let off = |byte: &u8| (i32::from(decode(*byte)) - i32::from(sample)).abs();
-    (0..=255).min_by_key(off).unwrap()
+/// The byte that is nearest to a sample, from all bytes in the order of their samples.
+fn nearest(sample: i16, by_sample: &[(i16, u8)]) -> u8 {
+    let at = by_sample.partition_point(|(value, _)| *value < sample);
+    let around = &by_sample[at.saturating_sub(1)..(at + 1).min(by_sample.len())];
+    let off = |(value, _): &&(i16, u8)| (i32::from(*value) - i32::from(sample)).abs();
+    around.iter().min_by_key(off).unwrap().1
 }
 
 /// A-law of a tone, one second; whole periods, so that it can be repeated.
@@ -37,7 +39,9 @@ pub(crate) fn second_in(hertz: u32, decode: fn(u8) -> i16) -> Vec<u8> {
     let step = std::f64::consts::TAU * f64::from(hertz) / RATE;
     #[expect(clippy::cast_possible_truncation, reason = "8000 times a sine fits")]
     let sample = |n: u32| (f64::from(n) * step).sin().mul_add(8_000.0, 0.0) as i16;
-    (0..8_000).map(|n| nearest(sample(n), decode)).collect()
+    let mut by_sample: Vec<(i16, u8)> = (0..=255).map(|byte| (decode(byte), byte)).collect();
+    by_sample.sort_unstable();
+    (0..8_000).map(|n| nearest(sample(n), &by_sample)).collect()
 }
 
 /// The share of a sound's power that lies at one frequency, 0 to 1. Each tenth of a second counts by itself: a phone whose jitter
@@ -61,6 +65,12 @@ fn power_at(samples: &[i16], hertz: u32) -> f64 {
     }
     let power = last.mul_add(last, before.mul_add(before, -(turn * last * before)));
     2.0 * power / f64::from(u32::try_from(samples.len()).unwrap())
+}
+
+/// The number of files, and of the samples that are written in the last one so far: 16 bits, one channel, behind 44 bytes.
+pub(crate) fn written(files: &[std::path::PathBuf]) -> (usize, usize) {
+    let length = files.last().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |file| file.len());
+    (files.len(), usize::try_from(length.saturating_sub(44) / 2).unwrap())
 }
 
 /// Asserts that a second from the middle of a sound is one tone, and none of the others.

@@ -1,9 +1,10 @@
-//! Callers who are passed on, by baresip and by pjsua2: who hears whom afterwards, and whose seconds are whose.
+//! Transfers by baresip and by pjsua2: which parties hear each other afterwards, and who is credited for which seconds.
 
 use serde_json::Value;
 
 use super::baresip::Baresip;
 use super::pjsua::Pjsua;
+use super::process::until;
 use super::service::Service;
 use super::three_callers::Phone;
 use super::tone::assert_heard;
@@ -13,7 +14,9 @@ use super::trunk::{Caller, Manner};
 trait PassesOn: Phone {
     fn passes_on(&mut self, whom: &str);
     fn is_hung_up(&mut self);
-    /// It is told that whom it passes its caller on to rings.
+    /// Its calls so far, and the samples that it has heard in the last one.
+    fn heard_so_far(&self) -> (usize, usize);
+    /// It is notified that the transfer target rings.
     fn hears_that_it_rings(&mut self);
     /// Its transfer has failed: it has its caller again.
     fn is_back(&mut self, number: &str);
@@ -34,7 +37,11 @@ impl PassesOn for Baresip {
         Self::is_hung_up(self);
     }
 
-    /// It tells nobody.
+    fn heard_so_far(&self) -> (usize, usize) {
+        Self::heard_so_far(self)
+    }
+
+    /// It does not report this.
     fn hears_that_it_rings(&mut self) {}
 }
 
@@ -52,12 +59,30 @@ impl PassesOn for Pjsua {
     fn is_hung_up(&mut self) {
         Self::is_hung_up(self);
     }
+
+    fn heard_so_far(&self) -> (usize, usize) {
+        Self::heard_so_far(self)
+    }
 }
 
-/// Who talked, and whether he passed the caller on.
+/// The operators who talked, and whether they transferred the caller.
 fn talks(record: &Value) -> Vec<(&str, bool)> {
     let talks = record["talks"].as_array().unwrap().iter();
     talks.map(|talk| (talk["with"]["operator"].as_str().unwrap(), talk["transferred"] == true)).collect()
+}
+
+/// Samples of three seconds.
+const PART: usize = 24_000;
+
+/// Waits until streams have flowed for three seconds and a phone has heard as much of them; where that begins in its last call.
+fn hears_a_part(service: &Service, streams: u32, phone: &impl PassesOn) -> usize {
+    let (calls, before) = phone.heard_so_far();
+    service.sound_flows(streams, 3);
+    until("the phone has heard the part", || {
+        let (now, heard) = phone.heard_so_far();
+        let begin = if now > calls { 0 } else { before };
+        (heard >= begin + PART).then_some(begin)
+    })
 }
 
 fn last(samples: &[i16]) -> &[i16] {
@@ -72,7 +97,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     first.answers();
     service.wait_for_call(&caller.number, "talking");
     let mut second = P::start(&service, 2, 550);
-    // The colleague does not want him: the two talk on.
+    // The colleague declines: the two continue to talk.
     let whom = format!("sip:op2@{}", service.host(1));
     first.passes_on(&whom);
     second.rings_for(&caller.number);
@@ -80,9 +105,9 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     second.hangs_up();
     first.is_back(&caller.number);
     service.wait_for_call(&caller.number, "talking");
-    service.sound_flows(2, 3);
+    let begin = hears_a_part(&service, 2, &first);
     service.wait_for_state("op2", "ready");
-    // Now he takes him.
+    // Now the colleague accepts.
     first.passes_on(&whom);
     second.rings_for(&caller.number);
     first.hears_that_it_rings();
@@ -95,7 +120,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     assert_heard("the caller, at the end", last(&heard), 550, &[440, 700]);
     let with_first = first.heard();
     let later = with_first.last().unwrap();
-    assert_heard("the first operator, after the failure", &later[later.len() / 2..], 700, &[440, 550]);
+    assert_heard("the first operator, after the failure", &later[begin..begin + PART], 700, &[440, 550]);
     assert_heard("the second operator", second.heard().last().unwrap(), 700, &[440, 550]);
     let records = service.records(1, |record| !record["recordings"][1].is_null());
     let talks = talks(&records[0]);
@@ -140,7 +165,7 @@ fn pjsua2_takes_the_place_of_a_colleague_who_talks() {
 }
 
 #[test]
-fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
+fn pjsua2_consults_a_colleague_and_transfers_the_caller() {
     let service = Service::start(82, 2, "wrap_up_seconds = 1");
     // 10 ms hold whole periods of each tone: a frame that pjsua2's jitter buffer skips leaves it as it is.
     let mut first = Pjsua::start(&service, 1, 400);
@@ -154,9 +179,9 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     second.answers();
     first.is_answered();
     // The colleague's call, and the tone for the caller.
-    service.sound_flows(3, 3);
+    let begin = hears_a_part(&service, 3, &second);
     first.joins();
-    // Her phone rang for her colleague.
+    // The phone rang for the colleague.
     let told = second.event("told ");
     assert!(told.contains(&caller.number), "{told}");
     first.is_hung_up();
@@ -164,11 +189,10 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     service.sound_flows(2, 4);
     second.hangs_up();
     assert_heard("the caller, at the end", last(&caller.ends().samples), 600, &[400, 700]);
-    // In one call of hers: first the colleague, then the caller.
+    // The second phone heard in one call: first the colleague, then the caller.
     let hers = second.heard();
     assert_eq!(hers.len(), 1);
-    let early = &hers[0][..24_000.min(hers[0].len())];
-    assert_heard("the second operator, before", early, 400, &[600, 700]);
+    assert_heard("the second operator, before", &hers[0][begin..begin + PART], 400, &[600, 700]);
     assert_heard("the second operator, at the end", last(&hers[0]), 700, &[400, 600]);
     let records = service.records(1, |record| record["outcome"] == "answered");
     assert_eq!(talks(&records[0]), [("op1", true), ("op2", false)], "{:#}", records[0]);

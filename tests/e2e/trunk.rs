@@ -1,4 +1,4 @@
-//! The telco's trunk: SIPp plays one caller's signalling, `Voice` his sound.
+//! The telco's trunk: SIPp plays one caller's signalling, `Voice` the audio.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::voice::{Heard, Voice};
 pub(crate) enum Manner {
     /// Hangs up after so many milliseconds.
     HangsUpAfter(u32),
-    /// Stays until he is hung up on.
+    /// Stays until the service hangs up.
     Stays,
     /// Wants reliable responses; in the call: UPDATE, hold for so many milliseconds, resume, four more seconds.
     HoldsFor(u32),
@@ -89,6 +89,11 @@ impl Caller {
     /// Presses a digit (RFC 4733).
     pub(crate) fn presses(&self, digit: u8) {
         self.voice.presses(digit);
+    }
+
+    /// The number of samples that were heard so far.
+    pub(crate) fn heard_so_far(&self) -> usize {
+        self.voice.heard_so_far()
     }
 
     /// The call is over, as its scenario wanted; what was heard.

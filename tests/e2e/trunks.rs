@@ -12,7 +12,7 @@ use super::tone::assert_heard;
 use super::trunk::{Caller, Manner};
 use super::voice::Voice;
 
-/// A caller of a scenario of his own; the second of two.
+/// A caller with a separate scenario; the second of two.
 fn caller(service: &Service, scenario: &str) -> Running {
     caller_with_sound(service, scenario, &service.host(2))
 }

@@ -1,8 +1,8 @@
-//! A caller's voice: sends a tone as RTP from the port that his SDP names, and keeps what comes back.
+//! A caller's voice: sends a tone as RTP from the port of the caller's SDP, and keeps what comes back.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,28 @@ pub(crate) struct Part {
 }
 
 impl Heard {
+    /// Takes one RTP packet; false if it has no sound. `goes_on`: there was no pause before it.
+    fn takes(&mut self, port: usize, packet: &[u8], goes_on: bool) -> bool {
+        let payload_type = packet[1] & 0x7f;
+        if payload_type == 101 {
+            self.events += 1;
+            return false;
+        }
+        let decode = match payload_type {
+            0 => tone::from_mulaw,
+            8 => tone::from_alaw,
+            other => panic!("payload type {other} was not offered"),
+        };
+        let begin = self.samples.len();
+        self.samples.extend(packet[12..].iter().map(|byte| decode(*byte)));
+        let end = self.samples.len();
+        match self.parts.last_mut().filter(|part| (part.port, part.payload_type) == (port, payload_type)) {
+            Some(part) if goes_on => part.end = end,
+            Some(_) | None => self.parts.push(Part { port, payload_type, begin, end }),
+        }
+        true
+    }
+
     /// Ports and payload types of the parts.
     pub(crate) fn course(&self) -> Vec<(usize, u8)> {
         self.parts.iter().map(|part| (part.port, part.payload_type)).collect()
@@ -51,6 +73,8 @@ pub(crate) struct Voice {
     over: Arc<AtomicBool>,
     /// The digit to be pressed next, or `NONE`.
     digit: Arc<AtomicU8>,
+    /// The number of samples that were heard so far.
+    heard: Arc<AtomicUsize>,
     thread: Option<JoinHandle<Heard>>,
 }
 
@@ -71,14 +95,21 @@ impl Voice {
         let sockets: Vec<UdpSocket> = places.iter().map(bind).collect();
         let over = Arc::new(AtomicBool::new(false));
         let digit = Arc::new(AtomicU8::new(NONE));
-        let (flag, tones, key) = (Arc::clone(&over), tones.to_vec(), Arc::clone(&digit));
-        let thread = std::thread::spawn(move || talk(&sockets, &tones, &flag, &key));
-        Self { over, digit, thread: Some(thread) }
+        let heard = Arc::new(AtomicUsize::new(0));
+        let (flag, key, count) = (Arc::clone(&over), Arc::clone(&digit), Arc::clone(&heard));
+        let tones: Vec<Tone> = tones.iter().map(|hertz| Tone::of(*hertz)).collect();
+        let thread = std::thread::spawn(move || talk(&sockets, &tones, &flag, &key, &count));
+        Self { over, digit, heard, thread: Some(thread) }
     }
 
     /// Presses a digit, by telephone-event (RFC 4733).
     pub(crate) fn presses(&self, digit: u8) {
         self.digit.store(digit, Ordering::Relaxed);
+    }
+
+    /// The number of samples that were heard so far.
+    pub(crate) fn heard_so_far(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Falls silent; what it has heard.
@@ -89,40 +120,45 @@ impl Voice {
 }
 
 const PAUSE: Duration = Duration::from_millis(500);
+/// Listening once at each port takes less than this, unless other programs have the processor.
+const TURN: Duration = Duration::from_millis(20);
 
-fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool, digit: &AtomicU8) -> Heard {
-    let seconds = tones.iter();
-    let seconds = seconds.map(|hertz| [tone::second_of(*hertz), tone::second_in(*hertz, tone::from_mulaw)]);
-    let seconds: Vec<[Vec<u8>; 2]> = seconds.collect();
+/// A second of a tone in each encoding.
+struct Tone {
+    hertz: u32,
+    alaw: Vec<u8>,
+    mulaw: Vec<u8>,
+}
+
+impl Tone {
+    fn of(hertz: u32) -> Self {
+        Self { hertz, alaw: tone::second_of(hertz), mulaw: tone::second_in(hertz, tone::from_mulaw) }
+    }
+}
+
+fn talk(sockets: &[UdpSocket], tones: &[Tone], over: &AtomicBool, digit: &AtomicU8, count: &AtomicUsize) -> Heard {
     let mut heard = Heard::default();
     let mut peers = vec![None::<SocketAddr>; sockets.len()];
-    let (mut sequence, mut next, mut last) = (0_u16, Instant::now(), Instant::now());
+    let (mut sequence, mut next) = (0_u16, Instant::now());
+    // For how long this thread has listened and heard nothing. Time in which it did not run does not count.
+    let (mut silence, mut listened) = (Duration::ZERO, Instant::now());
     // The digit that is held, when it began, and for how many packets more.
     let mut held = (NONE, 0_u32, 0_u16);
     let mut buffer = [0; 2_048];
     while !over.load(Ordering::Relaxed) {
-        for (port, socket) in sockets.iter().enumerate() {
-            let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
-            peers[port].get_or_insert(from);
-            let payload_type = buffer[1] & 0x7f;
-            if payload_type == 101 {
-                heard.events += 1;
-                continue;
+        silence += listened.elapsed().min(TURN);
+        listened = Instant::now();
+        // The port that was heard last comes first, and is emptied: what has waited in several is heard in its order.
+        let last = heard.parts.last().map_or(0, |part| part.port);
+        for port in (last..sockets.len()).chain(0..last) {
+            while let Ok((length, from)) = sockets[port].recv_from(&mut buffer) {
+                peers[port].get_or_insert(from);
+                if heard.takes(port, &buffer[..length], silence < PAUSE) {
+                    silence = Duration::ZERO;
+                }
             }
-            let decode = match payload_type {
-                0 => tone::from_mulaw,
-                8 => tone::from_alaw,
-                other => panic!("payload type {other} was not offered"),
-            };
-            let begin = heard.samples.len();
-            heard.samples.extend(buffer[12..length].iter().map(|byte| decode(*byte)));
-            let end = heard.samples.len();
-            match heard.parts.last_mut().filter(|part| (part.port, part.payload_type) == (port, payload_type)) {
-                Some(part) if last.elapsed() < PAUSE => part.end = end,
-                Some(_) | None => heard.parts.push(Part { port, payload_type, begin, end }),
-            }
-            last = Instant::now();
         }
+        count.store(heard.samples.len(), Ordering::Relaxed);
         let Some(part) = heard.parts.last().filter(|_| Instant::now() >= next) else { continue };
         let Some(peer) = peers[part.port] else { continue };
         next = (next + Duration::from_millis(20)).max(Instant::now() - Duration::from_millis(40));
@@ -134,7 +170,7 @@ fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool, digit: &AtomicU
         let mut packet = vec![0x80, if held.2 > 0 { 101 } else { part.payload_type }];
         packet.extend(sequence.to_be_bytes());
         packet.extend((if held.2 > 0 { held.1 } else { now }).to_be_bytes());
-        packet.extend(tones[0].to_be_bytes());
+        packet.extend(tones[0].hertz.to_be_bytes());
         if held.2 > 0 {
             // The last three are its end.
             packet.extend([held.0, if held.2 <= 3 { 0x80 | 10 } else { 10 }]);
@@ -142,7 +178,8 @@ fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool, digit: &AtomicU
             held.2 -= 1;
         } else {
             let (nth, at) = ((heard.parts.len() - 1) % tones.len(), usize::from(sequence) * 160 % 8_000);
-            packet.extend(&seconds[nth][usize::from(part.payload_type == 0)][at..at + 160]);
+            let second = if part.payload_type == 0 { &tones[nth].mulaw } else { &tones[nth].alaw };
+            packet.extend(&second[at..at + 160]);
         }
         sequence = sequence.wrapping_add(1);
         // A port that has closed is the end of the call, which SIP tells.

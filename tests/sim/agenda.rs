@@ -8,10 +8,10 @@ use siaga::clock::Instant;
 use siaga::sip::flow::Flow;
 
 use super::floods::Attack;
+use super::media::Later;
 use super::phone;
 use super::races::Deed;
 use super::restarts::Moment;
-use super::sound::Later;
 use super::telco;
 
 /// What happens at some point in time.
@@ -27,13 +27,13 @@ pub(super) enum Event {
     Sound(Later),
     /// The next caller dials.
     Dial,
-    /// Somebody does something at the console, or the configuration changes.
+    /// A command at the console, or a change of the configuration.
     Meddle,
     /// Strangers try passwords, or just flood.
     Strangers,
     /// A stranger speaks in a dialog of others.
     Forge,
-    /// Somebody forges network errors or requests, or floods the service.
+    /// An attacker forges network errors or requests, or floods the service.
     Attack(Attack),
     Drain,
     HangUpAll,

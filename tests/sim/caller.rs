@@ -18,7 +18,7 @@ impl Caller {
         caller
     }
 
-    /// As `dials`, with a number of his own.
+    /// As `dials`, with the given number.
     pub(crate) fn dials_as(world: &mut World, number: &str) -> Self {
         let caller = Self { number: number.to_owned(), ..Self::new(world) };
         caller.dials_now(world);
@@ -48,7 +48,7 @@ impl Caller {
         Self::new(world).request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &sdp(TRUNK, 30_000))
     }
 
-    /// As `dials`, with header fields of his own (each with its line's end), and with or without an offer.
+    /// As `dials`, with the given header fields (each with its line's end), and with or without an offer.
     pub(crate) fn dials_with(world: &mut World, more: &str, offers: bool) -> Self {
         let caller = Self::new(world);
         let body = if offers { sdp(TRUNK, 30_000) } else { String::new() };
@@ -97,7 +97,13 @@ impl Caller {
         world.receive(TRUNK, &text.replace(&format!("Contact: {old}"), &format!("Contact: <{uri}>")));
     }
 
-    /// Acknowledges a provisional response that he has heard.
+    /// As `asks`, from another server of the trunk.
+    pub(crate) fn asks_at(&self, world: &mut World, server: &str, method: &str, cseq: u32) {
+        let text = self.request(method, "sip:siaga@127.0.0.1:5060", &format!("q{cseq}{method}"), cseq, "");
+        world.receive(server, &text);
+    }
+
+    /// Acknowledges a received provisional response.
     pub(crate) fn pracks(&self, world: &mut World, response: &str, cseq: u32, body: &str) {
         let rack = format!("RAck: {} 1 INVITE\r\n", header(response, "RSeq"));
         self.asks(world, "PRACK", cseq, &rack, body);
@@ -106,7 +112,7 @@ impl Caller {
     }
 
     /// Sends an INVITE that must be refused with 503; gives the refusal.
-    pub(crate) fn dials_in_vain(world: &mut World) -> String {
+    pub(crate) fn dials_and_is_rejected(world: &mut World) -> String {
         let caller = Self::new(world);
         caller.invite_again(world, "inv");
         world.take(TRUNK, "SIP/2.0 503")
@@ -177,7 +183,7 @@ impl Caller {
         world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
     }
 
-    /// Somebody at another address sends the CANCEL; what is said of it goes there.
+    /// Another address sends the CANCEL; the response goes there.
     pub(crate) fn sends_cancel_from(&self, world: &mut World, at: &str) {
         world.receive(at, &self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""));
         let at: std::net::SocketAddr = at.parse().unwrap();

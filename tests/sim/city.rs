@@ -15,12 +15,12 @@ use super::agenda::{Agenda, Event};
 use super::connections::OVER_CONNECTION;
 use super::endpoint::{Heard, Io};
 use super::floods::{Attack, Attackers};
+use super::media::{Later, Sound};
 use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
 use super::races::Races;
 use super::restarts::{Moment, Restarts};
 use super::snapshots;
-use super::sound::{Later, Sound};
 use super::strangers::{self, Overheard};
 use super::telco::{self, Caller};
 use super::terms::{Story, plan, settings_of};
@@ -261,7 +261,7 @@ impl City {
         }
     }
 
-    /// The telephone network itself: answers keep-alives, wants our password, and has nobody at the fallback number.
+    /// The telephone network itself: answers keep-alives, wants our password, and does not answer at the fallback number.
     fn trunk_hears(&mut self, at: SocketAddr, heard: &Heard<'_>) {
         if let Some(text) = trunks::hears(self.now.mono, at, heard) {
             self.voices.insert(trunks::VOICE.parse().unwrap());
@@ -284,7 +284,7 @@ impl City {
         let event = match later {
             Later::Event(event) => Some(event),
             Later::Listen(anchor, aim) => self.sound.listen((anchor, aim), &self.voices, &mut self.rng, &mut more),
-            Later::Limit(anchor) => self.sound.reaches_limit(anchor, &self.voices),
+            Later::Limit(anchor, limit) => self.sound.reaches_limit(anchor, limit, &self.voices),
             Later::Played(anchor, play) => self.sound.played(anchor, play),
         };
         for (after, later) in more.drain(..) {
@@ -308,7 +308,7 @@ impl City {
         if let Err(broken) = self.switchboard.verify() {
             panic!("invariant broken: {broken}");
         }
-        if self.is_read_back && snapshots::is_due(self.steps) {
+        if self.is_read_back && snapshots::is_due_in_city(self.steps, self.story.seed) {
             self.switchboard = snapshots::read_back(&self.switchboard);
         }
         let mut sent = false;
@@ -345,7 +345,7 @@ impl City {
                     self.told = request == 7;
                     self.replied = Some(reply);
                 }
-                Output::Presence(presence) => self.restarts.keeps_presence(*presence),
+                Output::AccountState(account_state) => self.restarts.keeps_presence(*account_state),
                 Output::TrunkHealth { .. }
                 | Output::Banned(_)
                 | Output::Authenticated(_)
@@ -356,7 +356,7 @@ impl City {
                 | Output::Lookup { .. }
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }
-                | Output::Posture { .. }
+                | Output::Mode { .. }
                 | Output::LongCall { .. }
                 | Output::PhoneReach { .. }
                 | Output::Unstaffed(_)

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
@@ -168,7 +168,7 @@ impl Crowd {
 
     /// The operating mode `fallback` begins: the fallback number is dialled for each caller.
     pub(crate) fn falls_back(&mut self) {
-        self.orders(ConsoleCommand::SetPosture { posture: Posture::Fallback, hours: None });
+        self.orders(ConsoleCommand::SetMode { mode: OperatingMode::Fallback, hours: None });
     }
 
     /// The fallback number is busy, and so are all phones: each caller waits until the fallback is tried again.
@@ -256,6 +256,6 @@ fn account(name: &str) -> Account {
         name: name.to_owned(),
         ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
         station: false,
-        badge: None,
+        station_login: None,
     }
 }

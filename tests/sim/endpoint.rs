@@ -201,7 +201,7 @@ impl Repeats {
         self.open.contains_key(&id)
     }
 
-    /// Time has come; true when nobody has heard it for too long.
+    /// Handles a deadline; true if no response has arrived for too long.
     pub(crate) fn again<A>(&mut self, io: &mut Io<'_, A>, id: RepeatId, again: impl FnOnce(RepeatId) -> A) -> bool {
         let Some(repeat) = self.open.get_mut(&id) else { return false };
         if io.now >= repeat.until {

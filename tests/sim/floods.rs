@@ -191,7 +191,7 @@ impl City {
         let stranger: std::net::IpAddr =
             Ipv4Addr::new(198, 51, 100, u8::try_from(self.attackers.below(250)).unwrap()).into();
         let trunk: SocketAddr = TRUNK.parse().unwrap();
-        // Whoever sends an INVITE in the name of a trunk makes a call.
+        // An INVITE in the name of a trunk makes a call.
         let hosts = [stranger, stranger, "127.0.0.3".parse().unwrap(), trunk.ip()];
         let host = hosts[self.attackers.below(if method == "INVITE" { 3 } else { 4 })];
         let many = [50, 50, 400][self.attackers.below(3)];

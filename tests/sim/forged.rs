@@ -9,7 +9,7 @@ use siaga::switchboard::{Input, Network, Settings};
 
 use super::caller::Caller;
 use super::guard::{answers, asks, challenged, claims};
-use super::world::{SERVER, World, header, response, settings};
+use super::world::{SERVER, World, changed, header, response, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 /// Where a forger says that it is: the phone's host.
@@ -20,7 +20,7 @@ const MADE_UP: &str =
     "WWW-Authenticate: Digest realm=\"127.0.0.1\", nonce=\"ababab\", algorithm=MD5, qop=\"auth\"\r\n\r\n";
 
 fn terms() -> Settings {
-    Settings { nonce_life: Duration::from_secs(10), ..settings() }
+    changed(settings(), |settings| settings.phones.nonce_life = Duration::from_secs(10))
 }
 
 fn staffed() -> World {
@@ -120,7 +120,7 @@ fn a_phone_registers_although_forgers_have_had_its_address_banned_before() {
 }
 
 #[test]
-fn who_answers_a_challenge_rightly_is_let_in_from_any_address() {
+fn a_right_response_to_a_challenge_is_accepted_from_any_address() {
     let mut world = staffed();
     let phones = challenged(&mut world, BUDI);
     // A real guesser at another address, whose ban is no forger's work.
@@ -275,7 +275,10 @@ fn guesses(world: &mut World, at: &str, times: usize) -> Vec<String> {
 fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
     let ends = ["127.0.0.3:40001", "127.0.0.3:40002", "127.0.0.3:40003", "127.0.0.3:40004"];
     let [phone, guesser, again, other] = ends;
-    let mut world = World::new(Settings { nonce_life: Duration::from_secs(3_600), ..settings() }, &["budi", "sari"]);
+    let mut world = World::new(
+        changed(settings(), |settings| settings.phones.nonce_life = Duration::from_secs(3_600)),
+        &["budi", "sari"],
+    );
     for (n, at) in (1..).zip(ends) {
         let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
         let flow = Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(n) };
@@ -305,7 +308,8 @@ fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
 #[test]
 fn a_phone_that_registers_over_a_new_connection_does_not_wait_with_the_new_connections_of_a_guesser() {
     let ends: Vec<String> = (1..=16).map(|n| format!("127.0.0.3:400{n:02}")).collect();
-    let mut world = World::new(Settings { nonce_life: Duration::from_secs(3_600), ..settings() }, &["budi"]);
+    let mut world =
+        World::new(changed(settings(), |settings| settings.phones.nonce_life = Duration::from_secs(3_600)), &["budi"]);
     for (n, at) in (1..).zip(&ends) {
         let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
         let flow = Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(n) };

@@ -1,4 +1,4 @@
-//! The guard at the door: scanners, floods, guessers, loops, and what nobody may learn of the other side.
+//! The guard: scanners, floods, guessers, loops, and what no peer may learn of the other side.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn staffed(settings: Settings) -> World {
     world
 }
 
-/// A request of somebody outside any dialog. `more` are further header fields.
+/// A request outside any dialog. `more` are further header fields.
 pub(super) fn asks(world: &mut World, at: &str, method: &str, user: &str, more: &str) -> String {
     let n = world.next_serial();
     let text = format!(
@@ -37,7 +37,7 @@ pub(super) fn answers(world: &mut World, at: &str) -> Vec<String> {
     answers.into_iter().map(|(_, text)| text).collect()
 }
 
-/// Answers a challenge as somebody whose password is `pw-<of>`, but says that he is `user`.
+/// Answers a challenge with the password `pw-<of>`, but as `user`.
 pub(super) fn claims(challenge: &str, user: &str, of: &str) -> String {
     credentials(challenge, of, "REGISTER", "sip:127.0.0.1")
         .replace(&format!("username=\"{of}\""), &format!("username=\"{user}\""))
@@ -329,7 +329,7 @@ fn a_trunk_that_asks_for_it_is_told_to_hold_back_when_we_are_crowded() {
 #[test]
 fn our_name_stands_in_every_message_when_it_is_wanted() {
     let mut terms = settings();
-    terms.server_header = Some("siaga/1.0 (112)".to_owned());
+    terms.site.server_header = Some("siaga/1.0 (112)".to_owned());
     let mut world = staffed(terms);
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(BUDI, "INVITE");

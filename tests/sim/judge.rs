@@ -133,7 +133,7 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let own: Vec<_> = cdr.talks.iter().filter(|talk| !talk.guest).collect();
     good(cdr.talk_ms == own.iter().map(|talk| talk.to.millis_since(talk.from)).sum::<u64>(), "talk adds up");
     good(
-        guest_millis(facts) == cdr.talks.iter().filter(|talk| talk.guest).map(Talk::millis).sum::<u64>(),
+        participant_millis(facts) == cdr.talks.iter().filter(|talk| talk.guest).map(Talk::millis).sum::<u64>(),
         "so does the guests'",
     );
     good(cdr.answered.is_some() != cdr.talks.is_empty(), "an answer is a talk");
@@ -149,7 +149,7 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     );
     let returned = usize::try_from(cdr.returned).unwrap();
     let lost = cdr.talks.iter().filter(|talk| talk.lost).count();
-    // Whose guest does not come may leave before he knows it, as one whose transfer has failed.
+    // An operator whose participant does not answer may leave before the NOTIFY, as after a failed transfer.
     let left = facts.iter().filter(|fact| matches!(fact.kind, FactKind::TransferorLeft { .. })).count();
     let lost_leads = facts.iter().filter(|fact| matches!(fact.kind, FactKind::LeadLeft { lost: true, .. })).count();
     let asked = cdr.transfers.len() + left;
@@ -185,8 +185,8 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     good(seqs.len() == facts.len(), "every fact has a number of its own");
 }
 
-/// How long guests have talked with the caller, reckoned from the facts alone.
-fn guest_millis(facts: &[Fact]) -> u64 {
+/// The time that participants have talked with the caller, computed from the facts alone.
+fn participant_millis(facts: &[Fact]) -> u64 {
     let mut since: BTreeMap<LegNo, Moment> = BTreeMap::new();
     let mut millis = 0;
     let mut ordered: Vec<&Fact> = facts.iter().collect();
@@ -210,7 +210,7 @@ fn guest_millis(facts: &[Fact]) -> u64 {
     millis
 }
 
-/// The record tells what the caller himself would tell.
+/// The record agrees with what the caller has seen.
 fn agrees(city: &City, caller: &Caller, cdr: Option<&Cdr>) {
     let Some(cdr) = cdr else {
         let refused = caller.refused == Some(503) && city.story.drained;
@@ -218,7 +218,7 @@ fn agrees(city: &City, caller: &Caller, cdr: Option<&Cdr>) {
         return;
     };
     let good = |good: bool, what: &str| assert!(good, "{what}: {caller:#?}\n{cdr:#?}");
-    let queue_answers = city.settings.answer == siaga::switchboard::AnswerMode::Queue;
+    let queue_answers = city.settings.calls.answer == siaga::switchboard::AnswerMode::Queue;
     good(!caller.saw_200 || cdr.answered.is_some() || queue_answers, "he was connected");
     good(cdr.sip_status != Some(487) || caller.cancelled, "487 follows a CANCEL");
     good(cdr.cause != Some(EndCause::Abandoned) || caller.cancelled || caller.hung_up, "he gave up");
@@ -229,7 +229,7 @@ fn agrees(city: &City, caller: &Caller, cdr: Option<&Cdr>) {
     let fault = matches!(cdr.cause, Some(EndCause::ServiceFault | EndCause::NoCapacity | EndCause::Interrupted));
     let killed = cdr.cause == Some(EndCause::Interrupted);
     good(!fault || caller.vanished || city.story.drained || killed, "no faults");
-    good(cdr.cause != Some(EndCause::OperatorLost) || !city.settings.requeue_on_operator_lost, "he is put back");
+    good(cdr.cause != Some(EndCause::OperatorLost) || !city.settings.calls.requeue_on_operator_lost, "he is put back");
     if let Some(status) = caller.refused {
         good(cdr.sip_status == Some(status), "he got the response that is written down");
     }

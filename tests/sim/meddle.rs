@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::cdr::fact::FactKind;
 use siaga::ids::{CallId, OperatorId};
 use siaga::switchboard::{ConsoleCommand, Input, Supervision};
@@ -44,9 +44,9 @@ impl City {
             }
             13 => {
                 let any = usize::try_from(self.rng.below(8)).unwrap();
-                let posture = Posture::ALL.get(any).copied().unwrap_or_default();
+                let mode = OperatingMode::ALL.get(any).copied().unwrap_or_default();
                 let hours = (self.rng.below(2) == 0).then_some(1);
-                ConsoleCommand::SetPosture { posture, hours }
+                ConsoleCommand::SetMode { mode, hours }
             }
             12 => {
                 let operator = (self.rng.below(3) > 0).then_some(operator);
@@ -66,7 +66,7 @@ impl City {
                 return self.reads_accounts();
             }
             _ => {
-                self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
+                self.settings.calls.ring = Duration::from_secs(10 + self.rng.below(6));
                 if self.rng.below(3) == 0 {
                     trunks::reload(&mut self.settings, &mut self.rng);
                 }
@@ -78,7 +78,7 @@ impl City {
         assert!(self.told || self.drained_at.is_some() || self.restarts.down, "the console gets no answer");
     }
 
-    /// Whom an operator is to call; for a number: that of somebody who waits to be called back.
+    /// The target of an operator's call; a number is that of a caller who waits for a call-back.
     fn wanted(&mut self, to: &str) -> String {
         let listed = self.facts.values().rev().take(30).flatten().find_map(|fact| match &fact.kind {
             FactKind::Received { asserted: Some(number), .. } => Some(number.clone()),
@@ -93,7 +93,7 @@ impl City {
         self.facts.keys().rev().nth(nth).copied()
     }
 
-    /// A supervisor is let into a call, or changes what he is there.
+    /// A supervisor is rung for a call, or changes the mode there.
     fn supervises(&mut self, operator: OperatorId) -> ConsoleCommand {
         let mode = Supervision::ALL[usize::try_from(self.rng.below(4)).unwrap()];
         match self.any_call() {

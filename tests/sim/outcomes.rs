@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use siaga::ids::CallId;
 
-/// Everything of which a long run must have seen something, and by whom it was said.
+/// Everything that a long run must have seen, and the source of each.
 pub(crate) const WANTED: [&str; 37] = [
     "a station that is taken",
     "a station that is left",
@@ -94,9 +94,9 @@ impl Outcomes {
             FactKind::SessionExpired { kept: true, .. } => self.count("session expired, and the call kept"),
             FactKind::SessionExpired { kept: false, .. } => self.count("session expired, and the call with it"),
             FactKind::SilentLegPresent { .. } => self.count("silent, and the call kept"),
-            FactKind::PostureSet { posture: Posture::MajorIncident, .. } => self.count("a major incident"),
-            FactKind::PostureSet { posture: Posture::Drill, .. } => self.count("a drill"),
-            FactKind::PostureSet { posture: Posture::Fallback, .. } => self.count("a house that is left"),
+            FactKind::ModeSet { mode: OperatingMode::MajorIncident, .. } => self.count("a major incident"),
+            FactKind::ModeSet { mode: OperatingMode::Drill, .. } => self.count("a drill"),
+            FactKind::ModeSet { mode: OperatingMode::Fallback, .. } => self.count("a house that is left"),
             FactKind::Stationed { operator: Some(_), .. } => self.count("a station that is taken"),
             FactKind::Stationed { operator: None, .. } => self.count("a station that is left"),
             FactKind::PinRefused { .. } => self.count("a wrong PIN"),

@@ -30,13 +30,13 @@ pub(crate) enum Alarm {
     Leg(u32, Deed),
     /// The operator dials a feature code.
     Dial,
-    /// He leaves the call of another.
+    /// Leaves the call of another operator.
     Leave(u32),
     /// Whatever rings is picked up at once.
     PickUpNow,
     /// Registers once more, whatever is under way.
     RegisterNow,
-    /// The phone looks after whom it watches, or its operator writes to somebody.
+    /// The phone refreshes its subscriptions, or its operator sends a text.
     Colleagues,
 }
 
@@ -102,7 +102,7 @@ struct Leg {
     refreshes: bool,
     /// It owes refreshes that it does not send.
     lazy: bool,
-    /// An earlier copy of its INVITE has found the power off, and the service may have been told so: it rings for nobody, perhaps.
+    /// An earlier copy of its INVITE has found the power off, and the service may know that: perhaps it rings for no call.
     stale: bool,
     begun: Instant,
     /// The service has heard something of it in time: else it may not cancel it (RFC 3261 §9.1), and gives up (§17.1.1.2, timer B).

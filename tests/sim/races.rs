@@ -60,11 +60,11 @@ pub(crate) struct Races {
 impl Race {
     /// Settings without which there is no such race, or with which most of a story would be OPTIONS.
     pub(super) fn needs(self, settings: &mut Settings) {
-        settings.binding_keep_alive = None;
+        settings.phones.keep_alive = None;
         settings.trunks.iter_mut().for_each(|trunk| trunk.keep_alive = None);
         if self == Self::Answer {
             settings.acd.desks = vec![Desk { strategy: Strategy::RingAll, ..Desk::default() }];
-            settings.desks.clear();
+            settings.numbers.desks.clear();
         }
     }
 
@@ -126,7 +126,7 @@ impl City {
         }
     }
 
-    /// A new roster: his shift ends in a moment, the others' never.
+    /// A new roster: the shift of this operator ends in a moment, those of the others never.
     fn shift_ends(&mut self, whose: &OperatorId) {
         let now = self.now.wall.as_millis();
         let mut at = |millis: u64| Timestamp::from_millis(now + i64::try_from(self.rng.below(millis)).unwrap());
@@ -207,6 +207,6 @@ fn a_shift_ends_while_a_phone_rings_or_as_it_answers() {
 }
 
 #[test]
-fn an_operator_is_paused_while_his_phone_rings_or_as_it_answers() {
+fn an_operator_is_paused_while_the_phone_rings_or_as_it_answers() {
     run(Race::Pause);
 }

@@ -62,7 +62,7 @@ fn told_by_hand(name: &str) -> Option<Range<u64>> {
     Some(from..to.parse().unwrap_or(from + 1))
 }
 
-/// Tells the stories of some seeds, or those of the environment. A story in which nobody is helped, or nothing goes wrong,
+/// Tells the stories of some seeds, or those of the environment. A story in which no caller is answered, or nothing goes wrong,
 /// shows nothing: all of them together must have seen everything.
 fn tell_all(usual: Range<u64>) {
     let by_hand = told_by_hand("SIM_SEED").or_else(|| told_by_hand("SIM_STORIES"));

@@ -1,6 +1,6 @@
 //! The service is killed in the middle of a story, and a new run of it goes on with what the old run has left: facts, and the state of its
 //! phones and operators as it was last saved, or as it was some seconds before. Calls that were open are closed as interrupted; phones are
-//! rung without another REGISTER; operators are in the state in which they were; whoever speaks on in a dialog of the old run gets 481 and
+//! rung without another REGISTER; operators are in the state in which they were; a request in a dialog of the old run gets 481 and
 //! changes nothing.
 
 mod rung;
@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use siaga::acd::{Posture, State, View};
+use siaga::acd::{OperatingMode, State, View};
 use siaga::cdr::Cdr;
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::cdr::interrupted::missing_end;
 use siaga::cdr::past::{Past, PastCall};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::flow::{ConnectionId, Flow};
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, Input, Output, Presence, Restored, Switchboard};
+use siaga::switchboard::{AccountState, ConsoleCommand, ConsoleReply, Input, Output, Restored, Switchboard};
 
 use super::agenda::Event;
 use super::city::{City, OPERATORS};
@@ -67,6 +67,8 @@ pub(crate) struct Survived {
     pub(crate) woken: u64,
     /// INVITEs that were repeated to the next run, and became calls there.
     pub(crate) again: u64,
+    /// Bindings that were marked as unreachable before and after.
+    pub(crate) marked: u64,
 }
 
 impl Survived {
@@ -92,13 +94,14 @@ impl Survived {
         self.responses += other.responses;
         self.woken += other.woken;
         self.again += other.again;
+        self.marked += other.marked;
     }
 }
 
 /// The saved state, and how operators stood then.
 #[derive(Debug, Default)]
 struct Saved {
-    presences: BTreeMap<OperatorId, Presence>,
+    account_states: BTreeMap<OperatorId, AccountState>,
     views: Vec<View>,
     older: bool,
 }
@@ -118,7 +121,7 @@ pub(crate) struct Restarts {
     /// How many accounts there are.
     pub(super) accounts: u16,
     runs: u64,
-    presences: BTreeMap<OperatorId, Presence>,
+    account_states: BTreeMap<OperatorId, AccountState>,
     /// The facts of the service itself that a later run needs.
     facts: Vec<Fact>,
     saved: Option<Saved>,
@@ -134,7 +137,7 @@ pub(crate) struct Restarts {
     /// The connected phone has not authenticated a request since the start.
     asleep: bool,
     woken: bool,
-    /// The last message of a peer, while somebody asks for it.
+    /// The last message of a peer, while a test waits for it.
     pub(super) last_said: Option<String>,
     pub(super) interrupted: BTreeSet<CallId>,
     pub(super) survived: Survived,
@@ -150,7 +153,7 @@ impl Restarts {
             dying: false,
             accounts: OPERATORS,
             runs: 0,
-            presences: BTreeMap::new(),
+            account_states: BTreeMap::new(),
             facts: Vec::new(),
             saved: None,
             tags: BTreeSet::new(),
@@ -167,15 +170,13 @@ impl Restarts {
         }
     }
 
-    pub(super) fn keeps_presence(&mut self, presence: Presence) {
-        self.presences.insert(presence.account.clone(), presence);
+    pub(super) fn keeps_presence(&mut self, account_state: AccountState) {
+        self.account_states.insert(account_state.account.clone(), account_state);
     }
 
     pub(super) fn keeps(&mut self, fact: Fact) {
-        let kept = matches!(
-            fact.kind,
-            FactKind::CallerMarked { .. } | FactKind::PostureSet { .. } | FactKind::Stationed { .. }
-        );
+        let kept =
+            matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::ModeSet { .. } | FactKind::Stationed { .. });
         if kept {
             self.facts.push(fact);
         }
@@ -219,7 +220,7 @@ impl Restarts {
 
     /// The state of an earlier run as a start reads it.
     fn restored(&self) -> Restored {
-        let presences = self.saved.iter().flat_map(|saved| saved.presences.values().cloned()).collect();
+        let account_states = self.saved.iter().flat_map(|saved| saved.account_states.values().cloned()).collect();
         let mut flags: BTreeMap<&str, &Fact> = BTreeMap::new();
         let mut mode = None;
         for fact in &self.facts {
@@ -227,11 +228,11 @@ impl Restarts {
                 FactKind::CallerMarked { number, .. } => {
                     flags.insert(number, fact);
                 }
-                FactKind::PostureSet { .. } => mode = Some(fact),
+                FactKind::ModeSet { .. } => mode = Some(fact),
                 _ => {}
             }
         }
-        Restored { presences, terms: flags.into_values().chain(mode).cloned().collect() }
+        Restored { account_states, terms: flags.into_values().chain(mode).cloned().collect() }
     }
 }
 
@@ -263,8 +264,8 @@ impl City {
         self.step(Input::Tick);
         let views = self.operators();
         let older = self.restarts.rng.below(2) == 0;
-        let presences = self.restarts.presences.clone();
-        self.restarts.saved = Some(Saved { presences, views, older });
+        let account_states = self.restarts.account_states.clone();
+        self.restarts.saved = Some(Saved { account_states, views, older });
         if older {
             let after = self.restarts.millis(1, 20_000);
             self.schedule(after, Event::Restart(Moment::Kill));
@@ -301,7 +302,7 @@ impl City {
         for index in 0..self.phones.len() {
             self.with_phones(index, |phones, io| phones[index].is_cut_off(io));
         }
-        self.sound = super::sound::Sound::default();
+        self.sound = super::media::Sound::default();
         self.restarts.connections.clear();
         let connected = |event: &Event| matches!(event, Event::ToService(from, _) if is_connected(*from));
         self.agenda.retain(|event| !matches!(event, Event::Sound(_) | Event::Closed(_)) && !connected(event));
@@ -320,10 +321,10 @@ impl City {
         restarts.old_tags.extend(tags);
         restarts.invited.clear();
         restarts.down = false;
-        restarts.presences = restarts.saved.as_ref().map(|saved| saved.presences.clone()).unwrap_or_default();
+        restarts.account_states = restarts.saved.as_ref().map(|saved| saved.account_states.clone()).unwrap_or_default();
         let rng = Rng::from_number(self.story.seed ^ (restarts.runs << 40));
         let connected = OperatorId::parse(&format!("op{CONNECTED}")).unwrap();
-        let saved = restarts.saved.as_ref().and_then(|saved| saved.presences.get(&connected));
+        let saved = restarts.saved.as_ref().and_then(|saved| saved.account_states.get(&connected));
         restarts.asleep = saved.is_some_and(|saved| saved.bindings.iter().any(|one| one.transport.is_reliable()));
         restarts.woken = false;
         let (restored, late) = (Box::new(restarts.restored()), restarts.rng.below(4) == 0);
@@ -377,25 +378,28 @@ impl City {
         let Some(saved) = self.restarts.saved.take() else { return };
         let now = self.now.wall;
         let mut phones: BTreeMap<&OperatorId, Vec<SocketAddr>> = BTreeMap::new();
-        let (mut at_station, mut unreachable, mut marked) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut at_station, mut marked) = (BTreeSet::new(), BTreeSet::new());
+        let mut reachable = BTreeSet::new();
         // What was saved may be older than the last change of the accounts: a removed account is not restored.
         let accounts = self.story.accounts(self.restarts.accounts);
-        let exists = |presence: &&Presence| accounts.iter().any(|account| account.operator == presence.account);
-        for presence in saved.presences.values().filter(exists) {
-            let user = presence.seated.as_ref().unwrap_or(&presence.account);
-            let away = now.millis_since(presence.at);
-            let live = presence.bindings.iter().filter(|one| one.lasts_ms > away && !one.transport.is_reliable());
+        let exists =
+            |account_state: &&AccountState| accounts.iter().any(|account| account.operator == account_state.account);
+        for account_state in saved.account_states.values().filter(exists) {
+            let user = account_state.station_operator.as_ref().unwrap_or(&account_state.account);
+            let away = now.millis_since(account_state.at);
+            let live = account_state.bindings.iter().filter(|one| one.lasts_ms > away && !one.transport.is_reliable());
             let dead = live.clone().filter(|one| one.unreachable).map(|one| one.uri.split('@').nth(1).unwrap());
             marked.extend(dead.map(|address| address.parse::<SocketAddr>().unwrap()));
+            reachable.extend(live.clone().any(|one| !one.unreachable).then_some(user));
             let addresses = live.map(|one| one.uri.split('@').nth(1).unwrap().parse::<SocketAddr>().unwrap());
             phones.entry(user).or_default().extend(addresses);
-            unreachable.extend(presence.bindings.iter().any(|one| one.unreachable).then_some(user));
-            at_station.extend(presence.seated.as_ref().filter(|_| !presence.bindings.is_empty()));
+            at_station.extend(account_state.station_operator.as_ref().filter(|_| !account_state.bindings.is_empty()));
         }
+        self.marks_are_restored(saved.account_states.values().filter(exists));
         let views = self.operators();
         for view in &views {
             let Some(old) = saved.views.iter().find(|old| old.operator == view.operator) else { continue };
-            let Some(kept) = saved.presences.get(&view.operator) else { continue };
+            let Some(kept) = saved.account_states.get(&view.operator) else { continue };
             let rung = phones.get(&view.operator).map_or(0, Vec::len);
             let good = |good: bool, what: &str| assert!(good, "{what}: {old:#?}\n{view:#?}\n{kept:#?} at {now:?}");
             good(view.paused == old.paused, "a break survives");
@@ -407,8 +411,8 @@ impl City {
                 continue;
             }
             good(view.logged_in == old.logged_in, "a log-in and a log-out survive");
-            let was_unreachable = unreachable.contains(&view.operator);
-            good(view.reachable || was_unreachable, "no phone is unreachable that was reachable");
+            let was_reachable = reachable.contains(&view.operator);
+            good(view.reachable || !was_reachable, "an operator with a phone that was reachable is reachable");
             let expected = match () {
                 () if !view.logged_in || !view.on_shift || !view.reachable => State::Offline,
                 () if view.paused.is_some() => State::Break,

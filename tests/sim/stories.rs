@@ -6,44 +6,49 @@ mod bodies;
 mod breaks;
 mod bring_up;
 mod call_back;
+mod call_commands;
 mod classes;
 mod clock_steps;
 mod conference;
 mod damaged;
 mod dead_phone;
 mod digits;
-mod doubt;
 mod early;
 mod events;
 mod fallback_joined;
 mod few_ports;
 mod forged_numbers;
 mod full_transactions;
+mod history;
 mod hold;
 mod internal;
 mod late;
 mod long_calls;
-mod memory;
+mod lost_dialog;
 mod moves;
 mod neighbours;
 mod next_trunk;
-mod orders;
+mod no_response;
+mod no_response_few_ports;
+mod operating_mode;
 mod outside;
 mod over;
 mod overtaken;
 mod own_lack;
 mod own_phone;
+mod peer_probe;
 mod place_kept;
-mod posture;
 mod present;
 mod reach;
 mod refresh;
 mod rejected;
 mod reliable;
+mod reload;
 mod renegotiate;
 mod replaces;
 mod restart;
 mod ring_all;
+mod second_address;
 mod secret;
 mod service_calls;
 mod shared_address;
@@ -53,21 +58,19 @@ mod sources;
 mod stations;
 mod strangers_state;
 mod supervise;
-mod suspect;
 mod texts;
 mod texts_again;
 mod third_parties;
 mod transfer;
+mod trusted;
 mod two_families;
 mod two_phones;
-mod unheard;
-mod unheard_few_ports;
+mod unsent;
 mod update;
 mod used_up;
 mod variants;
 mod waiting;
 mod watchers;
-mod ways;
 
 use std::time::Duration;
 
@@ -78,7 +81,7 @@ use siaga::sip::flow::Flow;
 use siaga::switchboard::{ConsoleCommand, ConsoleReply, Input, Settings};
 
 use super::caller::Caller;
-use super::world::{TRUNK, World, admin, credentials, header, response, sdp, settings};
+use super::world::{TRUNK, World, admin, changed, credentials, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 const SARI: &str = "127.0.0.3:5092";
@@ -90,7 +93,7 @@ const fn seconds(seconds: u64) -> Duration {
 /// A fallback number over a server of its own, at `at`.
 fn with_fallback_at(at: &str) -> Settings {
     let mut settings = settings();
-    settings.fallback_number = Some("0725112233".to_owned());
+    settings.fallback.number = Some("0725112233".to_owned());
     settings.trunks[0].target = Some(at.parse().unwrap());
     settings
 }
@@ -245,7 +248,7 @@ fn a_phone_that_is_not_there_gets_no_more_offers_until_it_registers() {
 }
 
 #[test]
-fn a_busy_phone_makes_way_at_once_and_the_caller_keeps_his_place() {
+fn a_busy_phone_frees_the_next_attempt_at_once_and_the_caller_keeps_the_place() {
     let mut world = staffed();
     world.register("sari", SARI);
     let mut first = Caller::dials(&mut world);
@@ -281,7 +284,7 @@ fn the_second_caller_hears_the_queue_and_is_served_after_wrap_up() {
 }
 
 #[test]
-fn a_caller_waits_until_somebody_registers() {
+fn a_caller_waits_until_an_operator_registers() {
     let mut world = World::new(settings(), &["budi"]);
     let mut caller = Caller::dials(&mut world);
     world.take(TRUNK, "SIP/2.0 183");
@@ -305,7 +308,7 @@ fn a_lost_operator_sends_the_caller_back_to_the_head_of_the_queue() {
         Command::Bridge { b, .. } => Some(*b),
         _ => None,
     });
-    world.step(Input::Media(Event::Silent { anchor: bridge.unwrap() }));
+    world.step(Input::Media(Event::Silent { anchor: bridge.unwrap(), limit: None }));
     world.take(BUDI, "BYE");
     answers(&mut world, SARI);
     caller.hangs_up(&mut world);
@@ -331,7 +334,7 @@ fn a_200_is_repeated_until_the_ack_and_a_silent_caller_without_ack_is_given_up()
 }
 
 #[test]
-fn a_caller_who_is_heard_keeps_his_call_though_no_ack_ever_comes() {
+fn a_caller_with_audio_keeps_the_call_without_an_ack() {
     let mut world = staffed();
     let mut caller = Caller::dials(&mut world);
     answers(&mut world, BUDI);
@@ -421,7 +424,7 @@ fn a_drain_refuses_new_calls_and_ends_when_the_last_is_over() {
     caller.is_answered(&mut world);
     world.step(Input::Drain);
     assert!(!world.drained);
-    let late = Caller::dials_in_vain(&mut world);
+    let late = Caller::dials_and_is_rejected(&mut world);
     assert!(late.contains("Retry-After"), "{late}");
     caller.hangs_up(&mut world);
     // The phone's answer to our BYE may be lost, and the refusal has no ACK yet: both are sent again.

@@ -129,7 +129,7 @@ impl City {
             match output {
                 Output::Send(transmit) if transmit.flow.remote.ip() == flow.remote.ip() => {
                     let said = std::str::from_utf8(&transmit.bytes).unwrap();
-                    // A BYE of a dialog that is over gets 200, whoever sends it.
+                    // A BYE of an ended dialog gets 200 from any source.
                     let status = Heard::read(said).status();
                     let rejected = matches!(status, Some(401 | 403 | 481));
                     assert!(rejected || status == Some(200) && text.starts_with("BYE"), "{text}\ngets {said}");

@@ -19,7 +19,7 @@ fn with_streams() -> Settings {
     let mut settings = settings();
     for transport in [Transport::Tcp, Transport::Tls] {
         let listener = Listener { transport, local: SERVER.parse().unwrap(), advertised: SERVER.to_owned() };
-        settings.listeners.push(listener);
+        settings.site.listeners.push(listener);
     }
     settings
 }
@@ -201,13 +201,13 @@ fn a_trunks_next_transport_is_used_when_the_first_cannot_be_had() {
     let mut settings = with_streams();
     settings.trunks[0].host = Some(host());
     settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
-    settings.fallback_number = Some("0725112233".to_owned());
+    settings.fallback.number = Some("0725112233".to_owned());
     let mut world = World::new(settings, &[]);
     stands_for(&mut world, &[(Transport::Tls, first), (Transport::Udp, second)]);
     let options = world.take(first, "OPTIONS sip:127.0.0.8:5061;transport=tls ");
     assert!(header(&options, "Via").starts_with("SIP/2.0/TLS "), "{options}");
     world.receive(first, &response(&options, first, "200 OK", ""));
-    // Two calls at once find that nobody is there: one step on, not two.
+    // Two calls at once find no server: one step on, not two.
     let (one, other) = (Caller::dials(&mut world), Caller::dials(&mut world));
     world.take(first, "INVITE");
     world.take(first, "INVITE");
@@ -270,7 +270,7 @@ fn a_server_that_answers_404_has_not_failed() {
     for (status, server_fails) in [("404 Not Found", false), ("410 Gone", false), ("503 Service Unavailable", true)] {
         let mut settings = with_streams();
         settings.trunks[0].host = Some(host());
-        settings.fallback_number = Some("0725112233".to_owned());
+        settings.fallback.number = Some("0725112233".to_owned());
         let mut world = World::new(settings, &[]);
         stands_for(&mut world, &[(Transport::Udp, first), (Transport::Udp, second)]);
         let _caller = Caller::dials(&mut world);
@@ -284,7 +284,7 @@ fn a_server_that_answers_404_has_not_failed() {
 fn a_request_too_long_for_a_datagram_goes_over_tcp_where_the_trunk_takes_it() {
     let mut settings = with_streams();
     settings.trunks[0].target = Some("127.0.0.2:5090".parse().unwrap());
-    settings.fallback_number = Some(format!("0725{}", "0".repeat(1_000)));
+    settings.fallback.number = Some(format!("0725{}", "0".repeat(1_000)));
     for (allowed, transport) in [(false, Transport::Udp), (true, Transport::Tcp)] {
         settings.trunks[0].tcp_when_large = allowed;
         let mut world = World::new(settings.clone(), &[]);
@@ -312,7 +312,7 @@ fn a_message_over_a_stream_that_does_not_tell_its_length_is_refused() {
     world.assert_empty_in_the_end();
 }
 
-/// Nobody listens where responses to this caller go.
+/// No server listens where responses to this caller go.
 fn no_way_back(world: &mut World) {
     world.step(Input::Unreachable { flow: stream(TRUNK, Transport::Tcp, 0) });
 }
@@ -401,7 +401,7 @@ fn a_caller_who_cannot_be_reached_and_is_heard_keeps_the_call_until_the_audio_st
         world.step(Input::Media(Event::Heard { anchor }));
         world.pass(Duration::from_secs(10));
         assert_eq!(endings(&world), []);
-        world.step(Input::Media(Event::Silent { anchor }));
+        world.step(Input::Media(Event::Silent { anchor, limit: None }));
         let expected =
             if answered { (Side::Service, EndCause::CallerLost) } else { (Side::Caller, EndCause::Abandoned) };
         assert_eq!(endings(&world), [expected]);

@@ -1,4 +1,4 @@
-//! Callers behind the trunk, each with a plan of his own: how long he waits, how he ends, what goes wrong with him.
+//! Callers behind the trunk, each with a plan: the wait, the end, and what goes wrong.
 
 pub(crate) mod session;
 
@@ -15,19 +15,19 @@ const PROXY_PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alarm {
     Again(RepeatId),
-    /// He has waited long enough.
+    /// The wait has ended.
     Impatient,
-    /// He has talked long enough.
+    /// The talk has ended.
     HangUp,
-    /// His line dies.
+    /// The line dies.
     Vanish,
-    /// A proxy on his way would end the call now, had no provisional response come (RFC 3261 §16.6 item 11).
+    /// A proxy on the path would end the call now, had no provisional response come (RFC 3261 §16.6 item 11).
     TimerC,
-    /// He puts us on hold, or takes us back.
+    /// Puts us on hold, or resumes.
     Hold,
-    /// He refreshes the session.
+    /// Refreshes the session.
     Refresh,
-    /// He changes his mind about his sound before anybody has answered.
+    /// Changes the media before an answer.
     Early,
 }
 
@@ -65,22 +65,22 @@ pub(crate) struct Caller {
     on_hold: bool,
     /// So many 200s are not acknowledged.
     deaf_to: u32,
-    /// His INVITE had no offer: he answers ours in the ACK (RFC 3261 §13.2.1).
+    /// The INVITE had no offer: the caller answers ours in the ACK (RFC 3261 §13.2.1).
     delayed: bool,
-    /// His trunk offers SRTP.
+    /// The trunk offers SRTP.
     secret: bool,
     knows: Knows,
-    /// His trunk wants our password for every request.
+    /// The trunk wants our password for every request.
     strict: bool,
     early: Option<RepeatId>,
     last_rseq: Option<u32>,
     prack: Option<RepeatId>,
     update: Option<(u32, RepeatId)>,
-    /// He has had the service's description.
+    /// The caller has got the service's SDP.
     described: bool,
-    /// CSeq of his last hold or resume.
+    /// CSeq of the caller's last hold or resume.
     hold_cseq: u32,
-    /// What he has answered to the service's last request, and while that is said again.
+    /// The response to the service's last request, and until when it is repeated.
     answering: Option<(u32, String, Option<RepeatId>)>,
     // What the judge asks afterwards.
     pub(crate) saw_200: bool,
@@ -89,7 +89,7 @@ pub(crate) struct Caller {
     pub(crate) hung_up: bool,
     pub(crate) was_hung_up: bool,
     pub(crate) vanished: bool,
-    /// He had reason to complain: a line that died, or that never carried an ACK.
+    /// The line has died, or never carried an ACK.
     pub(crate) unwell: bool,
     /// The service was killed while the call was open.
     pub(crate) cut_off: bool,
@@ -173,7 +173,7 @@ impl Caller {
         matches!(self.state, State::Calling)
     }
 
-    /// He thinks that a call is open.
+    /// True if the caller has an open call.
     pub(crate) fn is_open(&self) -> bool {
         match self.state {
             State::Calling | State::Waiting | State::Cancelling | State::Talking | State::Leaving => true,
@@ -220,7 +220,7 @@ impl Caller {
         io.voices.remove(&self.rtp());
     }
 
-    /// Nobody has heard one of his requests for 64 T1.
+    /// One of the caller's requests got no response for 64 T1.
     fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
         let id = Some(id);
         if id == self.invite && self.state == State::Calling || id == self.cancel || id == self.bye {
@@ -267,7 +267,7 @@ impl Caller {
     fn holds(&mut self, io: &mut Io<'_, Alarm>) {
         self.cseq += 1;
         self.hold_cseq = self.cseq;
-        // Who owes a refresh, does not send it and is not heard has no claim to his call.
+        // A caller who does not send a due refresh, and sends no audio, may lose the call.
         self.unwell |= self.knows.lazy;
         let body = self.sdp(if self.on_hold { "sendrecv" } else { "inactive" });
         let branch = format!("h{}x", self.cseq);

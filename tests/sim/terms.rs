@@ -7,11 +7,11 @@ use siaga::acd::desk::{Desk, Escalation, Strategy};
 use siaga::acd::shift::Plan;
 use siaga::clock::Timestamp;
 use siaga::ids::{OperatorId, Rng};
-use siaga::switchboard::{Account, Agency, AnswerMode, Badge, DeskCalls, Pin, Settings, SrtpOffer};
+use siaga::switchboard::{Account, Agency, AnswerMode, DeskCalls, Pin, Settings, SrtpOffer, StationLogin};
 
 use super::city::OPERATORS;
+use super::media;
 use super::races::Race;
-use super::sound;
 use super::trunks;
 use super::world::{TRUNK, account, settings};
 
@@ -21,7 +21,7 @@ pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) calls: u32,
     pub(crate) loss_percent: u64,
-    /// The service is drained in the middle, and hangs up on whoever is left then.
+    /// The service is drained in the middle, and hangs up all remaining calls then.
     pub(crate) drained: bool,
     /// RTP port pairs of the service.
     pub(crate) pairs: u16,
@@ -47,18 +47,18 @@ const STRATEGIES: [Strategy; 8] = [
 /// Settings differ from story to story.
 pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     let mut settings = settings();
-    settings.long_call = Duration::from_secs(3600);
+    settings.calls.long_call = Duration::from_secs(3600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     if rng.below(4) == 0 {
-        settings.answer = AnswerMode::Queue;
+        settings.calls.answer = AnswerMode::Queue;
     }
     if rng.below(3) == 0 {
-        settings.fallback_number = Some("0113".to_owned());
+        settings.fallback.number = Some("0113".to_owned());
     }
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
-    settings.supervisors = (0..OPERATORS).map(|n| OperatorId::parse(&format!("op{n}")).unwrap()).collect();
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
+    settings.operators.supervisors = (0..OPERATORS).map(|n| OperatorId::parse(&format!("op{n}")).unwrap()).collect();
     if rng.below(2) == 0 {
-        settings.binding_keep_alive = Some(Duration::from_secs(30));
+        settings.phones.keep_alive = Some(Duration::from_secs(30));
     }
     if rng.below(2) == 0 {
         settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
@@ -66,12 +66,12 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     if rng.below(2) == 0 {
         trunks::add_second(&mut settings, rng);
     }
-    settings.reliable_when_supported = rng.below(2) == 0;
-    settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
+    settings.session.reliable_when_supported = rng.below(2) == 0;
+    settings.session.seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
     if rng.below(3) == 0 {
-        settings.srtp = SrtpOffer::Always;
+        settings.media.srtp = SrtpOffer::Always;
     }
-    settings.requeue_on_operator_lost = rng.below(4) > 0;
+    settings.calls.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
     settings.acd.unanswered_max = [0, 0, 0, 3][usize::try_from(rng.below(4)).unwrap()];
     let strategy = STRATEGIES[usize::try_from(rng.below(8)).unwrap()];
@@ -80,9 +80,9 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     if rng.below(2) == 0 {
         add_fire_desk(&mut settings, rng);
     }
-    settings.announce_each = (rng.below(2) == 0).then(|| Duration::from_secs(10 + rng.below(30)));
-    settings.silent.after = (rng.below(2) == 0).then(|| Duration::from_secs(5 + rng.below(20)));
-    settings.break_reasons = vec!["tea".to_owned(), "meal".to_owned()];
+    settings.calls.announce_each = (rng.below(2) == 0).then(|| Duration::from_secs(10 + rng.below(30)));
+    settings.calls.silent.after = (rng.below(2) == 0).then(|| Duration::from_secs(5 + rng.below(20)));
+    settings.operators.break_reasons = vec!["tea".to_owned(), "meal".to_owned()];
     settings
 }
 
@@ -96,7 +96,7 @@ fn add_fire_desk(settings: &mut Settings, rng: &mut Rng) {
     settings.acd.desks.push(Desk { escalation, progress: Duration::from_secs(4), ..fire });
     let outside = vec![(Duration::from_secs(10 + rng.below(40)), "0113".to_owned())];
     let calls = DeskCalls { services: vec!["fire".to_owned()], outside, ..DeskCalls::default() };
-    settings.desks = vec![DeskCalls::default(), calls];
+    settings.numbers.desks = vec![DeskCalls::default(), calls];
 }
 
 /// Shifts that come and go for each operator.
@@ -128,8 +128,8 @@ impl Story {
     pub(super) fn accounts(self, count: u16) -> Vec<Account> {
         let made = |index: u16| {
             let station = self.station() == Some(index);
-            let badge = Badge::new(&index.to_string(), Pin::new([1; 16], sound::PIN).unwrap());
-            Account { station, badge: badge.filter(|_| !station), ..account(&format!("op{index}")) }
+            let station_login = StationLogin::new(&index.to_string(), Pin::new([1; 16], media::PIN).unwrap());
+            Account { station, station_login: station_login.filter(|_| !station), ..account(&format!("op{index}")) }
         };
         (0..count).map(made).collect()
     }

@@ -1,12 +1,13 @@
 //! SIP as text, for endpoints that tests play.
 
+use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 
 /// Answers an MD5 challenge.
 pub(crate) fn credentials(challenge: &str, user: &str, method: &str, uri: &str) -> String {
     let line = challenge.lines().find(|line| line.starts_with("WWW-Authenticate") && line.contains("=MD5")).unwrap();
     let nonce = line.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
-    let hash = |text: String| hex::encode(Md5::digest(text.as_bytes()));
+    let hash = |text: String| HEXLOWER.encode(&Md5::digest(text.as_bytes()));
     let ha1 = hash(format!("{user}:127.0.0.1:pw-{user}"));
     let ha2 = hash(format!("{method}:{uri}"));
     let response = hash(format!("{ha1}:{nonce}:00000001:c:auth:{ha2}"));

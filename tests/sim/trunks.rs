@@ -14,7 +14,7 @@ use siaga::media::command::Command;
 use siaga::sip::digest::client::Identity;
 use siaga::sip::number::NumberFormat;
 use siaga::sip::sdp::{AudioCodec, Formats};
-use siaga::switchboard::{Input, Network, Registration, Settings, Trunk, TrunkTerms};
+use siaga::switchboard::{Input, Network, Registration, Settings, Trunk, TrunkSettings};
 
 use super::caller::Caller;
 use super::endpoint::Heard;
@@ -39,9 +39,15 @@ fn registration() -> Option<Registration> {
 
 /// The simulator's second trunk, which flaps; the first wants to be registered with.
 pub(crate) fn add_second(settings: &mut Settings, rng: &mut Rng) {
-    settings.trunks[0].terms = TrunkTerms { identity: identity(), register: registration(), ..TrunkTerms::default() };
+    settings.trunks[0].terms =
+        TrunkSettings { identity: identity(), register: registration(), ..TrunkSettings::default() };
     let priority = u16::try_from(rng.below(20)).unwrap();
-    settings.trunks.push(second(TrunkTerms { priority, max_calls: 2, identity: identity(), ..TrunkTerms::default() }));
+    settings.trunks.push(second(TrunkSettings {
+        priority,
+        max_calls: 2,
+        identity: identity(),
+        ..TrunkSettings::default()
+    }));
 }
 
 /// Trunks change places, the second one comes and goes, the first is registered with or no longer.
@@ -58,13 +64,13 @@ pub(crate) fn reload(settings: &mut Settings, rng: &mut Rng) {
         let before = settings.trunks.len();
         settings.trunks.retain(|trunk| trunk.name != "second");
         if settings.trunks.len() == before {
-            let terms = TrunkTerms { max_calls: 2, identity: identity(), ..TrunkTerms::default() };
+            let terms = TrunkSettings { max_calls: 2, identity: identity(), ..TrunkSettings::default() };
             settings.trunks.insert(0, second(terms));
         }
     }
 }
 
-pub(crate) fn second(terms: TrunkTerms) -> Trunk {
+pub(crate) fn second(terms: TrunkSettings) -> Trunk {
     Trunk {
         name: "second".to_owned(),
         peers: vec![Network::parse("127.0.0.4/32").unwrap()],
@@ -76,7 +82,7 @@ pub(crate) fn second(terms: TrunkTerms) -> Trunk {
 }
 
 /// What the telephone network answers in the simulator. The second trunk is away every other five minutes, and fails
-/// calls otherwise; the first has nobody at the number.
+/// calls otherwise; the first does not answer at the number.
 pub(crate) fn hears(now: Instant, at: SocketAddr, heard: &Heard<'_>) -> Option<String> {
     let flapping = at == SECOND.parse().unwrap();
     if flapping && now.as_nanos() / 300_000_000_000 % 2 == 1 {
@@ -102,7 +108,7 @@ pub(crate) fn hears(now: Instant, at: SocketAddr, heard: &Heard<'_>) -> Option<S
     Some(text.replacen("Contact:", &format!("{more}Contact:"), 1))
 }
 
-/// Nobody is on shift: every call goes to the fallback number, over two trunks.
+/// No operator is on shift: every call goes to the fallback number, over two trunks.
 fn unstaffed(change: impl FnOnce(&mut Settings)) -> World {
     let mut settings = unstaffed_settings();
     change(&mut settings);
@@ -112,9 +118,9 @@ fn unstaffed(change: impl FnOnce(&mut Settings)) -> World {
 fn unstaffed_settings() -> Settings {
     let mut settings = settings();
     settings.acd.plan = Plan { rostered: true, ..Plan::default() };
-    settings.fallback_number = Some("0725-112233".to_owned());
+    settings.fallback.number = Some("0725-112233".to_owned());
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    let mut other = second(TrunkTerms { priority: 20, ..TrunkTerms::default() });
+    let mut other = second(TrunkSettings { priority: 20, ..TrunkSettings::default() });
     other.keep_alive = None;
     settings.trunks.push(other);
     settings
@@ -279,7 +285,7 @@ fn a_full_trunk_refuses_its_next_caller_with_retry_after_until_one_has_left() {
     settings.trunks[0].terms.max_calls = 1;
     let mut world = World::new(settings, &["budi"]);
     let first = Caller::dials(&mut world);
-    let refusal = Caller::dials_in_vain(&mut world);
+    let refusal = Caller::dials_and_is_rejected(&mut world);
     assert_eq!(header(&refusal, "Retry-After"), "5");
     first.cancels(&mut world);
     Caller::dials(&mut world);
@@ -301,7 +307,7 @@ fn a_caller_who_waits_on_a_full_trunk_is_put_through_to_the_fallback_number_over
     });
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(SECOND, "INVITE");
-    assert!(Caller::dials_in_vain(&mut world).contains("Retry-After: 5"), "callers are rejected at the limit");
+    assert!(Caller::dials_and_is_rejected(&mut world).contains("Retry-After: 5"), "callers are rejected at the limit");
     refuses(&mut world, SECOND, &invite, "503 Service Unavailable", "");
     let invite = world.take(TRUNK, "INVITE");
     world.receive(TRUNK, &response(&invite, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));

@@ -1,4 +1,4 @@
-//! A phone that watches somebody, as it sees its subscription (RFC 6665).
+//! A phone that watches an operator, as it sees its subscription (RFC 6665).
 
 use super::text::{credentials, header, response};
 use super::world::{SERVER, World};

@@ -14,8 +14,9 @@ use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output,
-    PortShortage, Presence, Rejection, Settings, SrtpOffer, Switchboard, Trunk, TrunkHost,
+    Account, AccountState, Actor, AnswerMode, CallSettings, ConsoleCommand, ConsoleReply, FallbackSettings,
+    FeatureCodes, Input, Listener, MediaSettings, Network, NumberPlan, OperatorSettings, Output, PhoneSettings,
+    PortShortage, Rejection, SessionSettings, Settings, Site, SupervisorCodes, Switchboard, Trunk, TrunkHost,
 };
 
 use super::endpoint::Said;
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) now: Now,
     pub(crate) switchboard: Switchboard,
     steps: u64,
+    /// Which steps are followed by a write and a read of the switchboard.
+    salt: u64,
     pub(crate) facts: Vec<Fact>,
     pub(crate) media: Vec<Command>,
     /// What was sent and not yet taken, in order: receiver and text.
@@ -44,14 +47,14 @@ pub(crate) struct World {
     pub(crate) streams: BTreeMap<SocketAddr, Flow>,
     /// The flow and first line of all that was ever sent.
     pub(crate) ways: Vec<(Flow, String)>,
-    /// What was told of the posture, and whether as a reminder.
-    pub(crate) postures: Vec<(acd::Posture, bool)>,
+    /// What was told of the mode, and whether as a reminder.
+    pub(crate) modes: Vec<(acd::OperatingMode, bool)>,
     /// Calls with the alarm `long-call`, and whether it has ended.
     pub(crate) long_calls: Vec<(siaga::ids::CallId, bool)>,
     /// What the console was answered.
     pub(crate) replied: Vec<ConsoleReply>,
     /// The state that survives a restart, by account.
-    pub(crate) presences: BTreeMap<OperatorId, Presence>,
+    pub(crate) account_states: BTreeMap<OperatorId, AccountState>,
     /// The last report on whether calls wait and no operator is staffed.
     pub(crate) unstaffed: Option<bool>,
     /// The outputs of the last step.
@@ -89,26 +92,30 @@ fn codes() -> FeatureCodes {
         call_back: "*50".to_owned(),
         wrap_up: "*15".to_owned(),
         conference: "*30".to_owned(),
-        listen: "*21".to_owned(),
-        whisper: "*22".to_owned(),
-        barge: "*23".to_owned(),
-        take_over: "*24".to_owned(),
-        pick_up: "*25".to_owned(),
         silent_prompt: "*16".to_owned(),
-        postures: ["*60", "*61", "*62", "*63"].map(str::to_owned).into_iter().zip(acd::Posture::ALL).collect(),
+        supervisors: SupervisorCodes {
+            listen: "*21".to_owned(),
+            whisper: "*22".to_owned(),
+            barge: "*23".to_owned(),
+            take_over: "*24".to_owned(),
+            pick_up: "*25".to_owned(),
+            modes: ["*60", "*61", "*62", "*63"].map(str::to_owned).into_iter().zip(acd::OperatingMode::ALL).collect(),
+        },
     }
 }
 
 pub(crate) fn settings() -> Settings {
     let seconds = Duration::from_secs;
     Settings {
-        number: "112".to_owned(),
-        domain: "127.0.0.1".to_owned(),
-        listeners: vec![Listener {
-            transport: Transport::Udp,
-            local: SERVER.parse().unwrap(),
-            advertised: SERVER.to_owned(),
-        }],
+        site: Site {
+            domain: "127.0.0.1".to_owned(),
+            listeners: vec![Listener {
+                transport: Transport::Udp,
+                local: SERVER.parse().unwrap(),
+                advertised: SERVER.to_owned(),
+            }],
+            server_header: None,
+        },
         trunks: vec![Trunk {
             name: "telco".to_owned(),
             peers: vec![Network::parse("127.0.0.2/32").unwrap()],
@@ -118,44 +125,35 @@ pub(crate) fn settings() -> Settings {
             tls_name: None,
             tcp_when_large: false,
             keep_alive: None,
-            terms: siaga::switchboard::TrunkTerms::default(),
+            terms: siaga::switchboard::TrunkSettings::default(),
         }],
-        calls_max: siaga::limits::CALLS_MAX,
-        media_addresses: vec!["127.0.0.1".parse().unwrap()],
-        phone_media: Vec::new(),
-        srtp: SrtpOffer::Never,
-        answer: AnswerMode::Operator,
-        ring: seconds(15),
-        announce_each: None,
-        waiting: siaga::media::command::Prompt::HoldTone,
-        silent: siaga::switchboard::SilentTerms::default(),
-        requeue_on_operator_lost: true,
-        silence_ends_call: true,
-        long_call: seconds(6 * 3600),
-        fallback_number: None,
-        fallback_ring: seconds(20),
-        agencies: Vec::new(),
-        categories: Vec::new(),
-        callers: siaga::switchboard::CallerTerms::default(),
-        posture: siaga::switchboard::PostureTerms { hours: 0, incident_text: "kembali".to_owned() },
-        record: true,
-        feature_codes: codes(),
-        break_reasons: Vec::new(),
-        last_ready_text: String::new(),
-        wrap_up_extension: seconds(60),
-        supervisors: std::collections::BTreeSet::new(),
-        expires_min: seconds(60),
-        expires_default: seconds(600),
-        expires_max: seconds(3600),
-        binding_keep_alive: None,
-        digest: vec![siaga::sip::digest::Algorithm::Md5, siaga::sip::digest::Algorithm::Sha256],
-        nonce_life: seconds(300),
-        reliable_when_supported: false,
-        session_seconds: None,
-        server_header: None,
-        names: BTreeMap::new(),
-        desks: Vec::new(),
         guard: siaga::switchboard::GuardSettings::default(),
+        phones: PhoneSettings {
+            expires_min: seconds(60),
+            expires_default: seconds(600),
+            expires_max: seconds(3600),
+            keep_alive: None,
+            digest: vec![siaga::sip::digest::Algorithm::Md5, siaga::sip::digest::Algorithm::Sha256],
+            nonce_life: seconds(300),
+        },
+        media: MediaSettings { addresses: vec!["127.0.0.1".parse().unwrap()], ..MediaSettings::default() },
+        session: SessionSettings { silence_ends_call: true, reliable_when_supported: false, seconds: None },
+        numbers: NumberPlan { emergency: "112".to_owned(), ..NumberPlan::default() },
+        calls: CallSettings {
+            max: siaga::limits::CALLS_MAX,
+            answer: AnswerMode::Operator,
+            ring: seconds(15),
+            announce_each: None,
+            silent: siaga::switchboard::SilentSettings::default(),
+            requeue_on_operator_lost: true,
+            long_call: seconds(6 * 3600),
+            record: true,
+        },
+        fallback: FallbackSettings { number: None, ring: seconds(20) },
+        callers: siaga::switchboard::CallerSettings::default(),
+        operators: OperatorSettings { wrap_up_extension: seconds(60), ..OperatorSettings::default() },
+        mode: siaga::switchboard::ModeSettings { hours: 0, incident_text: "kembali".to_owned() },
+        feature_codes: codes(),
         acd: acd::Settings {
             wrap_up: seconds(10),
             incident_wrap_up: seconds(3),
@@ -168,6 +166,12 @@ pub(crate) fn settings() -> Settings {
             desks: Vec::new(),
         },
     }
+}
+
+/// These settings with a change.
+pub(crate) fn changed(mut settings: Settings, change: impl FnOnce(&mut Settings)) -> Settings {
+    change(&mut settings);
+    settings
 }
 
 impl World {
@@ -194,15 +198,16 @@ impl World {
             let ip = *ip;
             (0..count).map(move |i| SocketAddr::new(ip, 20_000 + 2 * i))
         };
-        let ports = settings.media_addresses.iter().flat_map(ports_of).collect();
+        let ports = settings.media.addresses.iter().flat_map(ports_of).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
         let (streams, ways, trunks_up, registered) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-        let (drained, serial, postures) = (false, 0, Vec::new());
+        let (drained, serial, modes) = (false, 0, Vec::new());
         Self {
             now,
             switchboard,
             steps: 0,
+            salt: snapshots::salt(),
             facts,
             media,
             sent,
@@ -211,10 +216,10 @@ impl World {
             registered,
             streams,
             ways,
-            postures,
+            modes,
             long_calls: Vec::new(),
             replied: Vec::new(),
-            presences: BTreeMap::new(),
+            account_states: BTreeMap::new(),
             unstaffed: None,
             last_step: Vec::new(),
             alarms: Vec::new(),
@@ -237,7 +242,7 @@ impl World {
             panic!("invariant broken: {broken}");
         }
         self.steps += 1;
-        if snapshots::is_due(self.steps) {
+        if snapshots::is_due_in_story(self.steps, self.salt, &self.switchboard) {
             self.switchboard = snapshots::read_back(&self.switchboard);
         }
         self.last_step.clone_from(&out);
@@ -260,8 +265,8 @@ impl World {
                 Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
                 Output::TrunkRegistered { trunk, registered } => self.registered.push((trunk, registered)),
                 Output::Reply { reply, .. } => self.replied.push(reply),
-                Output::Presence(presence) => {
-                    self.presences.insert(presence.account.clone(), *presence);
+                Output::AccountState(account_state) => {
+                    self.account_states.insert(account_state.account.clone(), *account_state);
                 }
                 Output::Lookup { uri, host } => self.lookups.push((uri, host)),
                 Output::Banned(_) | Output::TrunkGone { .. } | Output::Authenticated(_) => {}
@@ -277,7 +282,7 @@ impl World {
                 Output::Rejected(rejection) => self.rejections.push(rejection),
                 Output::Ignored { what, .. } => self.ignored.push(what),
                 Output::ForeignMedia { trunk, from, expected } => self.foreign_media.push((trunk, from, expected)),
-                Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
+                Output::Mode { mode, reminder, .. } => self.modes.push((mode, reminder)),
             }
         }
         for anchor in closed {
@@ -435,7 +440,7 @@ pub(crate) fn account(name: &str) -> Account {
         name: name.to_owned(),
         ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
         station: false,
-        badge: None,
+        station_login: None,
     }
 }
 

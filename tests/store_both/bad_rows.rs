@@ -70,7 +70,7 @@ pub(crate) async fn a_fact_and_a_cause_of_a_newer_version_are_kept_raw_and_block
     let found = records(&store).await;
     assert_eq!((found.len(), found[0].cause, found[0].talk_ms), (2, Some(EndCause::Unknown), one.cdr().talk_ms));
     // The record is folded again from the stored facts, as after a late fact.
-    store.take("another", Batch { refold: vec![one.call], ..Batch::default() }).await.unwrap();
+    store.take("another", Batch { recompute: vec![one.call], ..Batch::default() }).await.unwrap();
     assert_eq!(records(&store).await, found);
     // The database has the facts unchanged, so that a newer version can read them.
     let three = "CREATE TABLE three (n BIGINT CHECK (n = 3)); \

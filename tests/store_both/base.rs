@@ -9,7 +9,7 @@ use siaga::ids::Rng;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 const LOCAL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
-/// nobody: PostgreSQL refuses to run as root.
+/// `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65_534;
 
 /// A database that is gone when this is dropped.
@@ -62,10 +62,15 @@ impl Base {
 
     /// Runs statements behind the store's back; both databases understand them, or each its own.
     pub(crate) async fn behind(&self, sqlite: &str, postgres: &str) {
+        self.behind_at(&self.url, sqlite, postgres).await;
+    }
+
+    /// Like `behind`, in another database of the same kind.
+    pub(crate) async fn behind_at(&self, url: &str, sqlite: &str, postgres: &str) {
         if self.postgres.is_some() {
-            command(&self.url, postgres.to_owned()).await.unwrap();
+            command(url, postgres.to_owned()).await.unwrap();
         } else {
-            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
             connection.execute(AssertSqlSafe(sqlite.to_owned())).await.unwrap();
             connection.close().await.unwrap();
         }

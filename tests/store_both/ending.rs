@@ -106,7 +106,7 @@ async fn never_answers(base: &Base, lock: &'static str) {
     sqlx::query(lock).execute(&mut other).await.unwrap();
     let mut run = Run::start(base, at(0));
     run.journal.append(woven().iter(), at(0)).unwrap();
-    let (writer, figures) = (run.writer(base).patient(Duration::from_millis(300)), run.figures.clone());
+    let (writer, figures) = (run.writer(base).with_statement_timeout(Duration::from_millis(300)), run.figures.clone());
     let released = async {
         has_failed(&figures, 2).await;
         sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();

@@ -12,11 +12,18 @@ mod bad_rows;
 mod base;
 mod encrypted;
 mod ending;
+mod figures;
+mod ministry;
 mod queries;
+mod recent;
 mod recovery;
+mod rollups;
+mod search;
 #[path = "../stories/mod.rs"]
 mod stories;
 mod upgrade;
+mod verify;
+mod web;
 mod writing;
 
 use std::sync::Arc;
@@ -26,7 +33,7 @@ use base::Base;
 use siaga::cdr::fact::{Fact, FactId, FactKind};
 use siaga::clock::Timestamp;
 use siaga::ids::{CallId, Rng};
-use siaga::store::journal::{Journal, Place};
+use siaga::store::journal::{Journal, JournalPosition};
 use siaga::store::writer::{Writer, WriterFigures};
 use stories::MORNING;
 use tokio::sync::watch;
@@ -44,6 +51,14 @@ macro_rules! on_both {
 }
 
 on_both! {
+    search::each_condition_finds_the_calls_that_a_scan_of_the_records_finds,
+    search::pages_neither_repeat_nor_lose_a_call_while_calls_arrive,
+    search::a_search_row_changes_and_goes_with_its_record,
+    search::the_migration_makes_the_rows_that_the_writer_makes,
+    web::reviews_and_hearings_are_stored,
+    web::users_and_their_sessions_are_stored_and_removed,
+    web::of_simultaneous_log_ins_one_is_counted,
+    web::a_changed_or_removed_entry_of_the_access_log_is_detected,
     writing::the_journal_is_copied_whole,
     writing::a_refused_transaction_leaves_nothing_and_is_repeated,
     writing::a_writer_that_dies_anywhere_stores_everything_once,
@@ -53,6 +68,8 @@ on_both! {
     writing::a_torn_end_is_counted_and_the_rest_is_stored,
     writing::text_that_the_database_cannot_hold_stops_nothing,
     writing::a_journal_behind_the_stored_place_is_stored_all_the_same,
+    recent::facts_in_memory_and_on_the_disk_are_stored_once,
+    recent::facts_in_memory_whose_segment_is_lost_are_stored_once,
     bad_rows::a_fact_and_a_cause_of_a_newer_version_are_kept_raw_and_block_nothing,
     bad_rows::a_call_that_the_database_does_not_take_is_set_aside_and_stored_by_a_retry,
     bad_rows::an_interrupted_call_that_the_database_does_not_take_blocks_no_other,
@@ -92,6 +109,18 @@ on_both! {
     queries::a_reader_cannot_write,
     queries::an_error_of_the_database_is_reported_as_it_is,
     queries::opening_at_once_from_two_sides,
+    rollups::rollups_follow_records_that_are_stored_and_changed,
+    rollups::a_database_with_records_is_filled_while_others_are_stored,
+    rollups::targets_apply_to_calls_that_arrive_after_their_change,
+    rollups::a_start_counts_the_records_of_an_earlier_version,
+    rollups::a_writer_that_is_killed_and_retried_counts_nothing_twice,
+    figures::figures_from_rollups_are_those_of_the_calls,
+    figures::a_summary_from_rollups_is_that_of_the_records,
+    figures::hours_from_rollups_are_the_quarters_of_the_records,
+    figures::the_targets_of_a_period_are_reported,
+    ministry::the_monthly_report_is_that_of_the_records,
+    verify::records_and_sums_that_follow_from_the_facts_have_no_difference,
+    verify::each_kind_of_difference_is_found,
     upgrade::guests_of_old_records_are_told_apart,
 }
 
@@ -108,9 +137,17 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> T {
 
 /// Waits until a writer has failed so often. It counts its failures and notifies no task of them.
 async fn has_failed(figures: &WriterFigures, times: u64) {
-    while figures.failures.load(Ordering::Relaxed) < times {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until(|| figures.failures.load(Ordering::Relaxed) >= times).await;
+}
+
+/// Waits until a figure that notifies no task has its value.
+async fn until(is_so: impl Fn() -> bool) {
+    let waits = async {
+        while !is_so() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), waits).await.unwrap();
 }
 
 fn at(millis: i64) -> Timestamp {
@@ -147,7 +184,7 @@ impl Run {
         Writer::new(base.url.clone(), base.journal(), id, first, Arc::clone(&self.figures))
     }
 
-    fn durable(&self) -> watch::Receiver<Place> {
+    fn durable(&self) -> watch::Receiver<JournalPosition> {
         watch::channel(self.journal.end()).1
     }
 

@@ -10,7 +10,7 @@ use siaga::config::{Levels, ServiceLevel};
 use siaga::ids::Rng;
 use siaga::store::console_users::ConsoleUserRow;
 use siaga::store::facts::Batch;
-use siaga::store::operators::{BadgeChange, OperatorRow};
+use siaga::store::operators::{OperatorRow, StationLoginChange};
 use siaga::store::report_queries::{DeskTotals, Limits, OperatorTotals, OutcomeTotals, TalkTotals, Totals};
 use siaga::store::{Store, StoreError};
 
@@ -72,16 +72,16 @@ async fn stations_and_pins_are_kept(store: &Store) {
     let station = OperatorRow { station: 1, ..account("meja1", "Meja 1") };
     assert!(store.add_operator(&station).await.unwrap());
     assert!(!store.add_operator(&account("meja1", "Somebody")).await.unwrap(), "the name is taken");
-    let badge = |number, pin| Some((number, pin));
+    let station_login = |number, pin| Some((number, pin));
     for (operator, given, change) in [
-        ("op1", badge("101", "aa"), BadgeChange::Done),
-        ("op2", badge("101", "bb"), BadgeChange::Taken),
-        ("op2", badge("102", "bb"), BadgeChange::Done),
-        ("op2", badge("102", "cc"), BadgeChange::Done),
-        ("meja1", badge("103", "dd"), BadgeChange::Unknown),
-        ("op9", badge("104", "ee"), BadgeChange::Unknown),
+        ("op1", station_login("101", "aa"), StationLoginChange::Done),
+        ("op2", station_login("101", "bb"), StationLoginChange::Taken),
+        ("op2", station_login("102", "bb"), StationLoginChange::Done),
+        ("op2", station_login("102", "cc"), StationLoginChange::Done),
+        ("meja1", station_login("103", "dd"), StationLoginChange::Unknown),
+        ("op9", station_login("104", "ee"), StationLoginChange::Unknown),
     ] {
-        assert_eq!(store.set_badge(operator, given).await.unwrap(), change, "{operator} {given:?}");
+        assert_eq!(store.set_station_login(operator, given).await.unwrap(), change, "{operator} {given:?}");
     }
     assert!(store.operators_mark().await.unwrap() > mark);
     store.put_operators(&[account("op2", "Budi"), account("meja1", "Meja satu")]).await.unwrap();
@@ -96,9 +96,13 @@ async fn stations_and_pins_are_kept(store: &Store) {
             ("op2".to_owned(), "Budi".to_owned(), 0, some("102"), some("cc")),
         ]
     );
-    assert_eq!(store.set_badge("op1", None).await.unwrap(), BadgeChange::Done);
-    assert_eq!(store.set_badge("op2", badge("101", "ff")).await.unwrap(), BadgeChange::Done, "it is free again");
-    assert_eq!(store.set_badge("op2", None).await.unwrap(), BadgeChange::Done);
+    assert_eq!(store.set_station_login("op1", None).await.unwrap(), StationLoginChange::Done);
+    assert_eq!(
+        store.set_station_login("op2", station_login("101", "ff")).await.unwrap(),
+        StationLoginChange::Done,
+        "it is free again"
+    );
+    assert_eq!(store.set_station_login("op2", None).await.unwrap(), StationLoginChange::Done);
     store.put_operators(&[account("op2", "Budi Santoso")]).await.unwrap();
     assert!(store.remove_operator("meja1").await.unwrap());
 }

@@ -9,7 +9,7 @@ use siaga::cdr::past::PastCall;
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::store::Store;
 use siaga::store::journal::Journal;
-use siaga::store::past::Recall;
+use siaga::store::past::HistoryQuery;
 use siaga::store::writer::Writer;
 
 use crate::base::Base;
@@ -73,10 +73,10 @@ pub(crate) async fn each_killed_run_ends_its_own_calls(base: &Base) {
     base.make().await;
     let [talking, _] = open();
     let waiting = Story::new(2, MORNING + 100_000, None).queued(1);
-    for (no, began, story, last_sign) in [(81, 0, &talking, 30_000), (82, 90_000, &waiting, 130_000)] {
+    for (no, began, story, last_write) in [(81, 0, &talking, 30_000), (82, 90_000, &waiting, 130_000)] {
         let mut run = Run::start(base, at(began));
         run.journal.append([started(no)].iter().chain(&story.facts), at(began)).unwrap();
-        run.journal.beat(at(last_sign)).unwrap();
+        run.journal.beat(at(last_write)).unwrap();
     }
     let figures = Run::start(base, at(900_000)).finish(base).await;
     assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 2);
@@ -193,7 +193,7 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     let my_marks = [marked(60_000, "0814"), stationed(60_001, Some("op2"))];
     run.journal.append(mine.facts.iter().chain(&my_marks), at(60_001)).unwrap();
     let (tell, told) = tokio::sync::oneshot::channel();
-    run.writer(base).recalling(Recall::new(at(0), at(2), tell)).run(run.durable()).await;
+    run.writer(base).with_history_query(HistoryQuery::new(at(0), at(2), tell)).run(run.durable()).await;
     let past = told.await.unwrap();
     assert_eq!(past.facts, marks[1..], "since then, those of the journal too, and none of this run");
     let cdrs = [missed.cdr(), interrupted_at(&talking, 30_000), interrupted_at(&waiting, 30_000 - 10), pranked.cdr()];

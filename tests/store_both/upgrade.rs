@@ -5,7 +5,7 @@ use siaga::store::Store;
 use super::at;
 use super::base::Base;
 
-/// As it was before guests had a column of their own, with a call of two talks, the first of them a guest's.
+/// As it was before participants had a column of their own, with a call of two talks, the first of them a participant's.
 const BEFORE_GUESTS: &str = "DROP INDEX talk_operator_guest; ALTER TABLE talk DROP COLUMN guest; \
     DELETE FROM _sqlx_migrations WHERE version = 4; \
     INSERT INTO cdr (call, received, ended, trunk, called, outcome, cause, ended_by, waited_ms, talk_ms, body) VALUES \

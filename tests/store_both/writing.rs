@@ -11,8 +11,8 @@ use siaga::cdr::past::Past;
 use siaga::ids::LegNo;
 use siaga::store::Store;
 use siaga::store::facts::Batch;
-use siaga::store::journal::{Journal, Place};
-use siaga::store::past::Recall;
+use siaga::store::journal::{Journal, JournalPosition};
+use siaga::store::past::HistoryQuery;
 
 use crate::base::Base;
 use crate::stories::{self, LATE, MORNING, Story};
@@ -47,7 +47,7 @@ pub(crate) async fn the_journal_is_copied_whole(base: &Base) {
     }
     assert_eq!(store.facts(started(90).id.stream).await.unwrap(), [started(90)]);
     assert_eq!(store.cursor(&id).await.unwrap(), end);
-    assert_eq!(store.cursor("another").await.unwrap(), Place::default());
+    assert_eq!(store.cursor("another").await.unwrap(), JournalPosition::default());
     assert_eq!(store.open_calls(&id).await.unwrap(), []);
     assert_eq!(figures.facts.load(Ordering::Relaxed), woven().len() as u64 + 1);
     assert_eq!(figures.failures.load(Ordering::Relaxed), 0);
@@ -68,7 +68,7 @@ pub(crate) async fn a_refused_transaction_leaves_nothing_and_is_repeated(base: &
         has_failed(&figures, 1).await;
         let story = &stories::all(MORNING)[0].1;
         assert_eq!(store.facts(story.call).await.unwrap(), [], "half a transaction was stored");
-        let begin = Place { segment: run.journal.first_segment(), position: 0 };
+        let begin = JournalPosition { segment: run.journal.first_segment(), position: 0 };
         assert_eq!(store.cursor(run.journal.id()).await.unwrap(), begin);
         assert!(!figures.caught_up.load(Ordering::Relaxed));
         base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
@@ -126,7 +126,7 @@ pub(crate) async fn facts_wait_while_the_database_is_away(base: &Base) {
     let mut run = Run::start(base, at(0));
     run.journal.append(woven().iter(), at(0)).unwrap();
     let (ask, told_past) = tokio::sync::oneshot::channel();
-    let writer = run.writer(base).recalling(Recall::new(at(-1), at(-1), ask));
+    let writer = run.writer(base).with_history_query(HistoryQuery::new(at(-1), at(-1), ask));
     let figures = run.figures.clone();
     let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
     let come_back = async {
@@ -242,7 +242,7 @@ pub(crate) async fn text_that_the_database_cannot_hold_stops_nothing(base: &Base
     assert_eq!(records(&store).await, [stored.cdr()]);
     assert_eq!(store.facts(story.call).await.unwrap(), stored.facts);
     // And again from what is stored.
-    let batch = Batch { refold: vec![story.call], ..Batch::default() };
+    let batch = Batch { recompute: vec![story.call], ..Batch::default() };
     store.take("another", batch).await.unwrap();
     assert_eq!(records(&store).await, [stored.cdr()]);
     store.close().await;

@@ -32,7 +32,7 @@ impl Story {
             called: "112".to_owned(),
             sip_call_id: format!("{no}@telco.example"),
             headers: vec!["P-Access-Network-Info: 3GPP-E-UTRAN-FDD".to_owned()],
-            posture: siaga::acd::Posture::Normal,
+            mode: siaga::acd::OperatingMode::Normal,
             internal: None,
         };
         Self { call, received, facts: Vec::new() }.then(0, kind)
@@ -199,7 +199,7 @@ pub(crate) fn abandoned_while_ringing(no: u64, received: i64) -> Story {
         .ended(10_000, Side::Caller, EndCause::Abandoned)
 }
 
-/// The queue had answered (`answer = "queue"`): the caller leaves with a BYE, and no person has spoken with him.
+/// The queue had answered (`answer = "queue"`): the caller leaves with a BYE, and no person has spoken with the caller.
 pub(crate) fn abandoned_in_answered_queue(no: u64, received: i64) -> Story {
     Story::new(no, received, Some("=HYPERLINK(\"http://x\")"))
         .queued(1)
@@ -207,7 +207,7 @@ pub(crate) fn abandoned_in_answered_queue(no: u64, received: i64) -> Story {
         .ended(7_000, Side::Caller, EndCause::Normal)
 }
 
-/// Nobody on shift: the fallback number takes it after 20 s.
+/// No operator on shift: the fallback number takes it after 20 s.
 pub(crate) fn fallback(no: u64, received: i64) -> Story {
     Story::new(no, received, Some("+6281200000005"))
         .queued(1)
@@ -227,7 +227,7 @@ pub(crate) fn interrupted(no: u64, received: i64) -> Story {
     Story::new(no, received, Some("+6281200000007")).queued(1).ended(4_000, Side::Service, EndCause::Interrupted)
 }
 
-/// The first operator passes the caller on after 20 s, in vain; 5 s later he has him again, for 10 s, and then a colleague takes him
+/// The first operator transfers the caller after 20 s, without success; 5 s later the caller is back for 10 s, and then a colleague takes over
 /// over, who has been asked before, for 25 s. The first wraps up while they talk.
 pub(crate) fn passed_on(no: u64, received: i64) -> Story {
     let by = OperatorId::parse("op0001").unwrap();
@@ -268,7 +268,7 @@ pub(crate) fn passed_on(no: u64, received: i64) -> Story {
     Story { facts: story.facts.iter().cloned().chain(late).collect(), ..story }
 }
 
-/// Together on the line: the first operator has the caller from 10 s to 50 s. An agency is his guest from 20 s to 30 s, a colleague from
+/// A conference: the first operator has the caller from 10 s to 50 s. An agency participates from 20 s to 30 s, a colleague from
 /// 25 s on, who has the caller from 50 s to the end at 70 s. A supervisor listens from 15 s, barges in from 28 s to 40 s.
 pub(crate) fn conferred(no: u64, received: i64) -> Story {
     let agency = Callee::Number("0725113".to_owned());

@@ -2,22 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::{More, Queue, Status};
+use super::{Queue, RingMore, Status};
 use crate::ids::{CallId, OperatorId};
 
 impl Status {
     /// A fallback that rings the phones of these operators.
     pub(in crate::acd) fn fallback(operators: &[OperatorId]) -> Self {
-        Self::Fallback { to: operators.iter().cloned().collect(), in_turn: BTreeSet::new(), more: More::Never }
+        Self::Fallback {
+            to: operators.iter().cloned().collect(),
+            rung_as_ready: BTreeSet::new(),
+            more: RingMore::Never,
+        }
     }
 
-    /// The same state with one more operator, whose turn it is. `more`: whether further operators may follow.
-    pub(super) fn with(self, operator: &OperatorId, more: More) -> Self {
+    /// The same state with one more operator, who is rung because they are ready, and not because all phones ring.
+    /// `more`: whether further operators may follow.
+    pub(super) fn with(self, operator: &OperatorId, more: RingMore) -> Self {
         match self {
-            Self::Fallback { mut to, mut in_turn, .. } => {
+            Self::Fallback { mut to, mut rung_as_ready, .. } => {
                 to.insert(operator.clone());
-                in_turn.insert(operator.clone());
-                Self::Fallback { to, in_turn, more }
+                rung_as_ready.insert(operator.clone());
+                Self::Fallback { to, rung_as_ready, more }
             }
             Self::Offered { mut to, .. } => {
                 to.insert(operator.clone());
@@ -31,10 +36,10 @@ impl Status {
         }
     }
 
-    /// True while the fallback rings an operator who is not in turn.
+    /// True while the fallback rings an operator only because it rings all phones.
     pub(super) fn rings_all_phones(&self) -> bool {
         match self {
-            Self::Fallback { to, in_turn, .. } => to.len() > in_turn.len(),
+            Self::Fallback { to, rung_as_ready, .. } => to.len() > rung_as_ready.len(),
             Self::Waiting
             | Self::FallbackBackoff { .. }
             | Self::Offered { .. }
@@ -46,10 +51,10 @@ impl Status {
 }
 
 impl Queue {
-    /// True if the operator rings for a call because it was the operator's turn.
+    /// True if the operator rings for a call because they were ready, and not because all phones ring.
     pub(in crate::acd) fn is_in_turn(&self, call: CallId, operator: &OperatorId) -> bool {
         match self.status(call) {
-            Some(Status::Offered { to, .. } | Status::Fallback { in_turn: to, .. }) => to.contains(operator),
+            Some(Status::Offered { to, .. } | Status::Fallback { rung_as_ready: to, .. }) => to.contains(operator),
             Some(
                 Status::Waiting
                 | Status::FallbackBackoff { .. }
@@ -61,14 +66,14 @@ impl Queue {
         }
     }
 
-    /// Ends the fallback of a call. Operators whose turn it is continue to ring; the others are returned. If no operator rings, the call's
-    /// state becomes `after`.
+    /// Ends the fallback of a call. Operators who were rung because they became ready continue to ring; the others are
+    /// returned. If no operator rings, the call's state becomes `after`.
     pub(in crate::acd) fn end_fallback(&mut self, call: CallId, after: Status) -> Vec<OperatorId> {
         let mut released = Vec::new();
         self.change(call, |entry| {
-            let Status::Fallback { to, in_turn, more } = &entry.status else { return };
-            released = to.difference(in_turn).cloned().collect();
-            let (to, more) = (in_turn.clone(), *more);
+            let Status::Fallback { to, rung_as_ready, more } = &entry.status else { return };
+            released = to.difference(rung_as_ready).cloned().collect();
+            let (to, more) = (rung_as_ready.clone(), *more);
             entry.status = if to.is_empty() { after } else { Status::Offered { to, more } };
         });
         released

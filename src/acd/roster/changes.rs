@@ -56,7 +56,7 @@ impl Roster {
                     let (his, other) = (days.remove(&key), (entry.date, other));
                     let others = days.remove(&other);
                     if his.is_none() && others.is_none() {
-                        let right = "two operators of whom at least one has a shift that starts on the day";
+                        let right = "two operators, at least one of them with a shift that starts on the day";
                         faults.push(RosterFault::new(entry.line, "shift", &entry.shift, right));
                     }
                     days.extend(his.map(|shifts| (other, shifts)));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn swaps_of_nobody_and_with_oneself_are_told() {
+    fn invalid_swaps_and_swaps_with_oneself_are_reported() {
         let faults = after("c,2026-11-24,swap:d\na,2026-11-24,swap:a\na,2026-11-24,swap:").unwrap_err();
         assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3, 4]);
     }

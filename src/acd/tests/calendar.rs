@@ -67,7 +67,7 @@ fn clock_changes_lengthen_and_shorten_the_night_shift() {
 }
 
 #[test]
-fn shifts_without_a_roster_put_everybody_on_every_shift() {
+fn shifts_without_a_roster_put_all_operators_on_every_shift() {
     let always = Plan::build(&two_shifts(), None, &zone("Asia/Jakarta")).unwrap();
     for hour in 0..48 {
         let when = Timestamp::from_millis(1_790_000_000_000 + hour * 3_600_000);
@@ -206,16 +206,16 @@ fn a_crew_stays_until_the_next_has_taken_over() {
 }
 
 #[test]
-fn who_is_not_appointed_is_not_on_shift() {
+fn an_operator_without_a_valid_decree_is_not_on_shift() {
     let mut plan = plan("a,2026-11-24,day\na,2026-11-25,day\nb,2026-11-24,day");
     let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
     plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
     let stands = |who: &str, text| plan.standing(&op(who), at(text));
     assert!(stands("a", "2026-11-24T12:00:00+07:00").on_shift);
     assert_eq!(stands("a", "2026-11-24T12:00:00+07:00").until, Some(at("2026-11-24T19:00:00+07:00")));
-    assert!(!stands("a", "2026-11-25T12:00:00+07:00").on_shift, "his decree is over");
+    assert!(!stands("a", "2026-11-25T12:00:00+07:00").on_shift, "the decree is over");
     assert!(stands("b", "2026-11-24T12:00:00+07:00").on_shift, "who has no line is not limited");
-    // Without shifts too.
+    // The decree also applies without shifts.
     let always = Plan { validity: plan.validity.clone(), ..Plan::default() };
     let (standing, later) =
         (always.standing(&op("a"), at("2026-11-24T23:59:59+07:00")), at("2026-11-25T00:00:00+07:00"));
@@ -225,7 +225,7 @@ fn who_is_not_appointed_is_not_on_shift() {
 }
 
 #[test]
-fn an_operator_leaves_the_floor_when_his_decree_ends() {
+fn an_operator_is_off_shift_when_the_decree_ends() {
     let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
     let mut settings = settings();
     settings.plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
@@ -251,7 +251,7 @@ fn gaps_are_the_times_with_too_few_on_shift() {
     assert_eq!(gaps(1), [early, (at("2026-11-25T19:00:00+07:00"), to, 0)]);
     assert_eq!(gaps(2), [early, (at("2026-11-24T19:00:00+07:00"), to, 0)]);
     assert_eq!(gaps(0), []);
-    // Everybody on every shift: what no shift covers is a gap.
+    // All operators have every shift: times outside the shifts are gaps.
     let daily = Plan::build(&[shift("day", "07:00", "19:00")], None, &zone("Asia/Jakarta")).unwrap();
     let night = (at("2026-11-24T19:00:00+07:00"), at("2026-11-25T07:00:00+07:00"));
     let gaps: Vec<_> =

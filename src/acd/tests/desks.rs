@@ -20,7 +20,7 @@ fn with_strategy(strategy: Strategy, names: &[&str]) -> Stage {
 
 const FIRE: DeskNo = DeskNo(1);
 
-/// Who answers calls that come one after the other, each of so many seconds.
+/// The operators who answer calls that arrive one after the other. `seconds` has the duration of each call.
 fn answers(stage: &mut Stage, seconds: &[u64]) -> Vec<String> {
     let mut all = Vec::new();
     for seconds in seconds {
@@ -58,7 +58,7 @@ fn round_robin_counts_offers_and_longest_idle_counts_time() {
         let (call, b) = stage.talk();
         assert_eq!(b, op("b"));
         stage.pass(Duration::from_secs(9));
-        // Idle for longest is c; b was offered a call after him.
+        // The operator who has been idle for longest is c; b was rung after c.
         stage.acd.finished(stage.now, call, &b);
         stage.acd.set_reachable(stage.now, &op("a"), true);
         stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
@@ -78,7 +78,7 @@ fn a_newcomer_begins_level_with_those_at_work() {
 }
 
 #[test]
-fn random_gives_everybody_his_share() {
+fn random_gives_each_operator_a_share() {
     let mut stage = with_strategy(Strategy::Random, &["a", "b", "c", "d"]);
     let mut answered = BTreeMap::new();
     for name in answers(&mut stage, &[1; 4_000]) {
@@ -95,7 +95,11 @@ fn a_desk_rings_its_own_operators_by_level() {
     let calls = [(); 3].map(|()| stage.caller_for(1, FIRE));
     assert_eq!(stage.offers(), [(calls[0], op("c")), (calls[1], op("b"))], "a is not of the fire desk");
     let other = stage.caller();
-    assert_eq!(stage.offers(), [(other, op("a"))], "a later call passes only where nobody could take the earlier one");
+    assert_eq!(
+        stage.offers(),
+        [(other, op("a"))],
+        "a later call passes only if no operator could take the earlier one"
+    );
     stage.acd.leave(stage.now, calls[0]);
     assert_eq!(stage.offers(), [(calls[2], op("c"))]);
 }
@@ -119,7 +123,7 @@ fn the_order_of_all_calls_is_one_whatever_their_desks() {
 }
 
 #[test]
-fn a_desk_without_operators_is_answered_by_everybody() {
+fn a_desk_without_operators_is_answered_by_all_operators() {
     let mut stage = with_desks(vec![desk("", &[]), desk("fire", &[("b", 1)])], &["a"]);
     let call = stage.caller_for(1, FIRE);
     let decisions = stage.decisions();
@@ -129,14 +133,14 @@ fn a_desk_without_operators_is_answered_by_everybody() {
 }
 
 #[test]
-fn everybody_is_more_than_the_members_of_the_first_desk() {
+fn all_operators_are_more_than_the_members_of_the_first_desk() {
     let mut stage = with_desks(vec![desk("", &[("a", 1)]), desk("fire", &[("b", 1)])], &["a", "b"]);
     let first = stage.caller();
     assert_eq!(stage.offers(), [(first, op("a"))]);
     let second = stage.caller();
     assert_eq!(stage.offers(), [], "b is not of the first desk");
     stage.acd.set_registered(stage.now, &op("a"), false);
-    assert_eq!(stage.offers(), [(second, op("b"))], "nobody is left there");
+    assert_eq!(stage.offers(), [(second, op("b"))], "no operator is left there");
 }
 
 #[test]
@@ -168,7 +172,7 @@ fn a_desk_with_a_long_queue_overflows_at_once() {
     let first = stage.caller_for(1, FIRE);
     assert_eq!(stage.offers(), [(first, op("a"))]);
     let second = stage.caller_for(1, FIRE);
-    assert_eq!(stage.offers(), [], "nobody waits before it");
+    assert_eq!(stage.offers(), [], "no call waits before it");
     let third = stage.caller_for(1, FIRE);
     stage.pass(Duration::ZERO);
     assert_eq!(stage.offers(), [(third, op("b"))]);
@@ -187,7 +191,7 @@ fn new_desks_find_the_waiting_calls_by_name() {
     stage.acd.set_registered(stage.now, &op("b"), true);
     assert_eq!(stage.offers(), [(call, op("b"))]);
     assert_eq!(stage.state(a.as_str()), State::Talking);
-    // A desk that is gone leaves its calls to the first.
+    // The calls of a removed desk move to the first desk.
     let gone = stage.caller_for(1, FIRE);
     stage.acd.configure(stage.now, Settings { wrap_up: Duration::ZERO, ..settings() });
     assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [gone]);
@@ -195,12 +199,12 @@ fn new_desks_find_the_waiting_calls_by_name() {
 }
 
 #[test]
-fn who_lets_it_ring_too_often_goes_on_a_break_but_never_the_last() {
+fn an_operator_with_too_many_unanswered_attempts_goes_on_a_break_unless_the_last_ready_one() {
     let mut stage = Stage::with(Settings { unanswered_max: 2, ..settings() }, &["a", "b"]);
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
     let call = stage.caller();
     for _ in 0..3 {
-        assert_eq!(stage.offers(), [(call, op("a"))], "nobody else is left at work");
+        assert_eq!(stage.offers(), [(call, op("a"))], "no other operator is left at work");
         stage.fail(call, "a");
         stage.pass(REST);
     }
@@ -221,7 +225,7 @@ fn who_lets_it_ring_too_often_goes_on_a_break_but_never_the_last() {
 fn a_wrap_up_is_prolonged_but_not_for_ever() {
     let mut stage = Stage::new(&["a"]);
     let (call, a) = stage.talk();
-    assert_eq!(stage.acd.extend_wrap_up(stage.now, &a, WRAP_UP), Ok(false), "he talks");
+    assert_eq!(stage.acd.extend_wrap_up(stage.now, &a, WRAP_UP), Ok(false), "the operator talks");
     stage.acd.finished(stage.now, call, &a);
     assert_eq!(stage.acd.extend_wrap_up(stage.now, &a, WRAP_UP), Ok(true));
     stage.pass(WRAP_UP);

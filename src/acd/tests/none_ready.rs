@@ -119,7 +119,7 @@ fn the_time_runs_only_while_no_operator_is_ready_or_rung() {
 }
 
 #[test]
-fn a_call_of_a_desk_rings_the_operators_of_its_desks_who_are_on_a_break() {
+fn a_call_rings_the_operators_on_a_break_of_its_own_desks() {
     let desk = |name: &str, members: &[&str]| desk::Desk {
         name: name.to_owned(),
         members: Some(members.iter().map(|name| (op(name), 1)).collect()),
@@ -230,7 +230,7 @@ fn a_more_urgent_call_comes_before_one_that_rings_only_operators_on_a_break() {
 }
 
 #[test]
-fn a_caller_whose_operator_was_lost_and_who_rings_operators_on_a_break_gets_the_next_ready_operator() {
+fn a_lost_operators_caller_who_rings_operators_on_a_break_gets_the_next_ready_operator() {
     let mut stage = Stage::new(&["a", "b", "c"]);
     stage.acd.set_registered(stage.now, &op("c"), false);
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
@@ -278,4 +278,24 @@ fn operators_on_a_break_never_take_the_last_leg_from_a_ready_one() {
     stage.caller();
     stage.acd.resume(stage.now, &op(last)).unwrap();
     assert!(stage.offers().contains(&(first, op(last))));
+}
+
+#[test]
+fn the_time_belongs_to_the_desk_with_its_name_when_the_desks_get_new_numbers() {
+    let desk = |name: &str, members: &[&str]| desk::Desk {
+        name: name.to_owned(),
+        members: Some(members.iter().map(|name| (op(name), 1)).collect()),
+        ..desk::Desk::default()
+    };
+    let with = |desks: &[desk::Desk]| Settings { desks: desks.to_vec(), ..settings() };
+    let (general, fire, police) = (desk::Desk::default(), desk("fire", &["a"]), desk("police", &["b"]));
+    let mut stage = Stage::with(with(&[general.clone(), fire.clone()]), &["a", "b"]);
+    stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
+    let call = stage.caller_for(1, DeskNo(1));
+    assert_eq!(stage.decisions(), []);
+    stage.pass(NONE_READY - Duration::from_secs(1));
+    stage.acd.configure(stage.now, with(&[general, police, fire]));
+    assert_eq!(stage.decisions(), []);
+    stage.pass(Duration::from_secs(1));
+    assert_eq!(stage.offers(), [(call, op("a"))], "the desk of a has had no ready operator for long enough");
 }

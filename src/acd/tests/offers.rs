@@ -1,4 +1,4 @@
-//! Offers, calls, wrap-up and breaks.
+//! Ring attempts, calls, wrap-up and breaks.
 
 use super::*;
 
@@ -206,7 +206,7 @@ fn an_answer_that_crosses_the_withdrawal_counts() {
 }
 
 #[test]
-fn a_removed_operator_leaves_when_his_call_is_over() {
+fn a_removed_operator_leaves_when_the_call_ends() {
     let mut stage = Stage::new(&["a", "b"]);
     let (call, a) = stage.talk();
     let ringing = stage.caller();
@@ -242,18 +242,18 @@ fn with_explicit_login_a_registration_is_not_enough() {
     assert_eq!(stage.state("a"), State::Ready);
     stage.acd.set_registered(stage.now, &op("a"), false);
     stage.acd.set_registered(stage.now, &op("a"), true);
-    assert_eq!(stage.state("a"), State::Ready, "he is still logged in");
+    assert_eq!(stage.state("a"), State::Ready, "the operator is still logged in");
 }
 
 #[test]
-fn switching_to_login_on_register_logs_in_whoever_is_registered() {
+fn switching_to_login_on_register_logs_in_all_registered_operators() {
     let mut stage = Stage::with(Settings { login_on_register: false, ..settings() }, &["a"]);
     stage.acd.configure(stage.now, settings());
     assert_eq!(stage.state("a"), State::Ready);
 }
 
 #[test]
-fn the_last_break_does_not_cost_the_operator_his_turn() {
+fn the_last_break_keeps_the_operators_turn() {
     let mut stage = Stage::new(&["a", "b"]);
     let (call, a) = stage.talk();
     stage.acd.finished(stage.now, call, &a);

@@ -1,4 +1,4 @@
-//! What went wrong in other distributors, one test each.
+//! Errors of other call distributors, with one test for each.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn an_unregister_never_shortens_or_stops_the_wrap_up() {
 }
 
 #[test]
-fn a_lost_operator_gives_the_caller_his_old_place_back() {
+fn the_caller_of_a_lost_operator_has_the_old_place_again() {
     let mut stage = Stage::new(&["a"]);
     let (first, a) = stage.talk();
     let (urgent, second) = (stage.caller_with(0), stage.caller());
@@ -78,7 +78,7 @@ fn a_free_operator_and_a_waiting_call_meet_in_the_step_in_which_the_second_of_th
 }
 
 #[test]
-fn nobody_is_on_a_call_whose_caller_is_gone() {
+fn no_operator_is_on_a_call_whose_caller_is_gone() {
     let mut stage = Stage::new(&["a"]);
     let (call, a) = stage.talk();
     stage.acd.leave(stage.now, call);
@@ -90,7 +90,7 @@ fn nobody_is_on_a_call_whose_caller_is_gone() {
 }
 
 #[test]
-fn a_caller_who_leaves_frees_every_phone_that_rings_for_him() {
+fn a_caller_who_hangs_up_frees_every_phone_that_rings_for_the_call() {
     let mut stage = Stage::with(Settings { login_on_register: false, ..settings() }, &["a", "b"]);
     let call = stage.caller();
     stage.decisions();

@@ -1,4 +1,4 @@
-//! Calls that ring at several operators, and calls that go further with time.
+//! Calls for which several operators are rung, and calls for which operators of more desks are rung over time.
 
 use super::*;
 use desk::{Escalation, Overflow, Strategy};
@@ -10,8 +10,8 @@ fn desk(name: &str, strategy: Strategy, members: &[(&str, u8)]) -> Desk {
     Desk { name: name.to_owned(), strategy, members: Some(members), progress: PROGRESS, ..Desk::default() }
 }
 
-/// Everybody at one desk.
-fn house(strategy: Strategy, names: &[&str]) -> Stage {
+/// All operators at one desk.
+fn setup(strategy: Strategy, names: &[&str]) -> Stage {
     let desks = vec![Desk { strategy, progress: PROGRESS, ..Desk::default() }];
     Stage::with(Settings { desks, ..settings() }, names)
 }
@@ -28,7 +28,7 @@ fn ops(names: &[&str]) -> Vec<OperatorId> {
 }
 
 #[test]
-fn ring_all_rings_everybody_who_is_ready_whatever_his_level() {
+fn ring_all_rings_all_ready_operators_of_any_level() {
     let members = [("a", 2), ("b", 1), ("c", 1)];
     let desks = vec![desk("", Strategy::RingAll, &members)];
     let mut stage = Stage::with(Settings { desks, ..settings() }, &["a", "b", "c", "d", "paused"]);
@@ -39,8 +39,8 @@ fn ring_all_rings_everybody_who_is_ready_whatever_his_level() {
 }
 
 #[test]
-fn ring_all_does_not_redial_everybody_when_one_leg_fails() {
-    let mut stage = house(Strategy::RingAll, &["a", "b", "c"]);
+fn ring_all_does_not_redial_the_others_when_one_leg_fails() {
+    let mut stage = setup(Strategy::RingAll, &["a", "b", "c"]);
     let call = stage.caller();
     assert_eq!(rung(&mut stage, call), ops(&["a", "b", "c"]));
     stage.fail(call, "b");
@@ -48,12 +48,12 @@ fn ring_all_does_not_redial_everybody_when_one_leg_fails() {
     assert_eq!(stage.acd.rung_for(call).cloned().collect::<Vec<_>>(), ops(&["a", "c"]));
     assert_eq!(stage.acd.waiting().count(), 0);
     stage.pass(REST);
-    assert_eq!(rung(&mut stage, call), ops(&["b"]), "rested, he joins again");
+    assert_eq!(rung(&mut stage, call), ops(&["b"]), "the rested operator joins again");
 }
 
 #[test]
 fn a_call_waits_in_its_old_place_when_the_last_leg_of_ring_all_fails() {
-    let mut stage = house(Strategy::RingAll, &["a", "b"]);
+    let mut stage = setup(Strategy::RingAll, &["a", "b"]);
     let first = stage.caller();
     stage.offers();
     let second = stage.caller();
@@ -67,9 +67,9 @@ fn a_call_waits_in_its_old_place_when_the_last_leg_of_ring_all_fails() {
 }
 
 #[test]
-fn nobody_is_reserved_for_ever_in_ring_all() {
+fn no_operator_is_reserved_for_ever_in_ring_all() {
     for answered in [true, false] {
-        let mut stage = house(Strategy::RingAll, &["a", "b", "c"]);
+        let mut stage = setup(Strategy::RingAll, &["a", "b", "c"]);
         let call = stage.caller();
         stage.offers();
         if answered {
@@ -84,13 +84,17 @@ fn nobody_is_reserved_for_ever_in_ring_all() {
         }
         let next = stage.caller();
         let free: &[&str] = if answered { &["a", "c"] } else { &["a", "b", "c"] };
-        assert_eq!(rung(&mut stage, next), ops(free), "who lost the race is as long idle as he was, and rests not");
+        assert_eq!(
+            rung(&mut stage, next),
+            ops(free),
+            "the operator who lost the race keeps the idle time, and does not rest"
+        );
     }
 }
 
 #[test]
 fn two_operators_never_answer_one_call_that_rings_all() {
-    let mut stage = house(Strategy::RingAll, &["a", "b"]);
+    let mut stage = setup(Strategy::RingAll, &["a", "b"]);
     let call = stage.caller();
     stage.offers();
     stage.acd.answered(stage.now, call, &op("b"));
@@ -101,8 +105,8 @@ fn two_operators_never_answer_one_call_that_rings_all() {
 }
 
 #[test]
-fn who_becomes_ready_gets_who_waits_and_joins_who_rings_only_when_nobody_waits() {
-    let mut stage = house(Strategy::RingAll, &["a", "b", "c"]);
+fn a_newly_ready_operator_gets_a_waiting_call_before_joining_a_ringing_one() {
+    let mut stage = setup(Strategy::RingAll, &["a", "b", "c"]);
     let (call, talks) = stage.talk();
     assert_eq!(talks, op("c"));
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
@@ -113,14 +117,14 @@ fn who_becomes_ready_gets_who_waits_and_joins_who_rings_only_when_nobody_waits()
     assert_eq!(stage.offers(), [(second, op("b"))], "a free operator and a waiting call never coexist");
     stage.acd.finished(stage.now, call, &talks);
     stage.acd.resume(stage.now, &talks).unwrap();
-    assert_eq!(stage.offers(), [(first, talks)], "nobody waits: he joins the first who rings");
+    assert_eq!(stage.offers(), [(first, talks)], "no call waits: the operator joins the first ringing call");
 }
 
 #[test]
 fn one_call_rings_no_more_phones_than_it_may_have_legs() {
     let names: Vec<String> = (0..70).map(|n| format!("op{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut stage = house(Strategy::RingAll, &names);
+    let mut stage = setup(Strategy::RingAll, &names);
     let first = stage.caller();
     assert_eq!(rung(&mut stage, first).len(), limits::LIVE_LEGS_PER_CALL_MAX - 2);
     stage.fail(first, "op00");
@@ -131,7 +135,7 @@ fn one_call_rings_no_more_phones_than_it_may_have_legs() {
 
 #[test]
 fn a_log_out_withdraws_one_leg_of_ring_all_and_the_others_ring_on() {
-    let mut stage = house(Strategy::RingAll, &["a", "b"]);
+    let mut stage = setup(Strategy::RingAll, &["a", "b"]);
     let call = stage.caller();
     stage.offers();
     stage.acd.log_out(stage.now, &op("a")).unwrap();
@@ -142,7 +146,7 @@ fn a_log_out_withdraws_one_leg_of_ring_all_and_the_others_ring_on() {
 
 #[test]
 fn ring_progressively_adds_one_each_time_while_the_earlier_ring_on() {
-    let mut stage = house(Strategy::RingProgressively, &["a", "b", "c"]);
+    let mut stage = setup(Strategy::RingProgressively, &["a", "b", "c"]);
     let call = stage.caller();
     assert_eq!(rung(&mut stage, call), ops(&["a"]));
     assert_eq!(stage.acd.poll_timeout(), Some(stage.now.mono + PROGRESS));
@@ -155,15 +159,15 @@ fn ring_progressively_adds_one_each_time_while_the_earlier_ring_on() {
     stage.pass(PROGRESS);
     assert_eq!(rung(&mut stage, call), ops(&["c"]));
     stage.pass(PROGRESS);
-    assert_eq!(rung(&mut stage, call), ops(&["a"]), "he has rested");
+    assert_eq!(rung(&mut stage, call), ops(&["a"]), "the operator has rested");
     stage.acd.answered(stage.now, call, &op("c"));
     assert_eq!(stage.acd.counts().1, [0, 2, 0, 1, 0, 0]);
     assert_eq!(stage.acd.poll_timeout(), None);
 }
 
 #[test]
-fn ring_progressively_rings_the_next_at_once_when_nobody_else_rings() {
-    let mut stage = house(Strategy::RingProgressively, &["a", "b", "c"]);
+fn ring_progressively_rings_the_next_at_once_when_no_other_operator_rings() {
+    let mut stage = setup(Strategy::RingProgressively, &["a", "b", "c"]);
     let call = stage.caller();
     assert_eq!(rung(&mut stage, call), ops(&["a"]));
     stage.fail(call, "a");
@@ -171,8 +175,8 @@ fn ring_progressively_rings_the_next_at_once_when_nobody_else_rings() {
 }
 
 #[test]
-fn ring_progressively_takes_who_becomes_ready_when_it_is_his_turn_and_not_before() {
-    let mut stage = house(Strategy::RingProgressively, &["a", "b"]);
+fn ring_progressively_rings_a_newly_ready_operator_at_the_next_step() {
+    let mut stage = setup(Strategy::RingProgressively, &["a", "b"]);
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
     let call = stage.caller();
     assert_eq!(rung(&mut stage, call), ops(&["a"]));
@@ -245,7 +249,7 @@ fn a_call_of_a_desk_that_rings_one_rings_one_wherever_it_goes() {
 
 #[test]
 fn a_ring_that_runs_goes_on_under_the_terms_with_which_it_began() {
-    let mut stage = house(Strategy::RingAll, &["a", "b"]);
+    let mut stage = setup(Strategy::RingAll, &["a", "b"]);
     let call = stage.caller();
     stage.offers();
     stage.acd.configure(stage.now, settings());
@@ -286,8 +290,8 @@ fn every_offer_tells_why_others_were_passed_over_and_names_no_more_than_a_handfu
 }
 
 #[test]
-fn those_who_join_a_ring_are_told_of_those_who_ring_already() {
-    let mut stage = house(Strategy::RingAll, &["a", "b"]);
+fn an_operator_who_joins_a_ringing_call_gets_the_list_of_ringing_operators() {
+    let mut stage = setup(Strategy::RingAll, &["a", "b"]);
     stage.caller();
     let whys: Vec<_> = stage.decisions().into_iter().map(|decision| format!("{decision:?}")).collect();
     assert!(whys[0].contains("\"ring-all: longest idle: 1000 ms, first of 2 ready\""), "{whys:?}");

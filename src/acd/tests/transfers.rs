@@ -1,7 +1,7 @@
-//! Operators who pass callers on, and who call each other.
+//! Operators who transfer callers, and who call each other.
 
 use super::*;
-use crate::acd::engage::Standing;
+use crate::acd::engage::Availability;
 
 /// Budi talks with a caller; Sari is free.
 fn talking() -> (Stage, CallId) {
@@ -17,10 +17,10 @@ fn settled(stage: &mut Stage) {
 }
 
 #[test]
-fn whom_a_caller_is_passed_on_to_gets_no_other_and_has_him_when_he_answers() {
+fn a_transfer_target_gets_no_other_call_and_has_the_caller_after_the_answer() {
     let (mut stage, call) = talking();
-    stage.acd.pass_on(call);
-    assert_eq!(stage.acd.standing(&op("sari")), Standing::Free);
+    stage.acd.begin_transfer(call);
+    assert_eq!(stage.acd.availability(&op("sari")), Availability::Free);
     stage.acd.reserve(call, &op("sari"));
     stage.caller();
     settled(&mut stage);
@@ -33,12 +33,12 @@ fn whom_a_caller_is_passed_on_to_gets_no_other_and_has_him_when_he_answers() {
 }
 
 #[test]
-fn who_does_not_take_a_caller_rests_and_the_other_keeps_him() {
+fn a_transfer_target_who_does_not_answer_rests_and_the_transferor_keeps_the_caller() {
     let (mut stage, call) = talking();
-    stage.acd.pass_on(call);
+    stage.acd.begin_transfer(call);
     stage.acd.reserve(call, &op("sari"));
     stage.acd.offer_failed(stage.now, call, &op("sari"), false);
-    stage.acd.keep(call);
+    stage.acd.keep_with_transferor(call);
     settled(&mut stage);
     assert!(stage.acd.view(&op("sari")).unwrap().resting);
     stage.acd.finished(stage.now, call, &op("budi"));
@@ -47,24 +47,24 @@ fn who_does_not_take_a_caller_rests_and_the_other_keeps_him() {
 }
 
 #[test]
-fn a_caller_whom_nobody_took_goes_back_to_him_who_left_and_else_to_his_old_place() {
+fn a_failed_transfer_returns_the_caller_to_the_transferor_or_to_the_old_place() {
     for paused in [false, true] {
         let (mut stage, call) = talking();
         let later = stage.caller();
         stage.acd.pause(stage.now, &op("sari"), "tea").unwrap();
-        stage.acd.pass_on(call);
+        stage.acd.begin_transfer(call);
         stage.acd.reserve(call, &op("sari"));
-        stage.acd.step_out(stage.now, call, &op("budi"));
+        stage.acd.leave_transfer(stage.now, call, &op("budi"));
         assert_eq!(stage.state("budi"), State::WrapUp);
         stage.acd.offer_failed(stage.now, call, &op("sari"), true);
         if paused {
             stage.acd.pause(stage.now, &op("budi"), "tea").unwrap();
-            assert!(!stage.acd.recall(call, &op("budi")));
+            assert!(!stage.acd.ring_transferor_again(call, &op("budi")));
             stage.acd.requeue(stage.now, call);
             settled(&mut stage);
             assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [call, later]);
         } else {
-            assert!(stage.acd.recall(call, &op("budi")));
+            assert!(stage.acd.ring_transferor_again(call, &op("budi")));
             settled(&mut stage);
             assert_eq!(stage.state("budi"), State::Offered);
             stage.acd.answered(stage.now, call, &op("budi"));
@@ -97,7 +97,7 @@ fn an_operator_who_was_asked_comes_over_to_the_caller() {
     stage.acd.reserve(asked, &op("sari"));
     stage.acd.answered(stage.now, asked, &op("sari"));
     settled(&mut stage);
-    stage.acd.pass_on(call);
+    stage.acd.begin_transfer(call);
     stage.acd.join(stage.now, call, asked, &op("sari"));
     stage.acd.leave(stage.now, asked);
     settled(&mut stage);
@@ -106,16 +106,16 @@ fn an_operator_who_was_asked_comes_over_to_the_caller() {
 }
 
 #[test]
-fn who_takes_a_call_over_must_be_free_and_frees_all_others() {
+fn an_operator_who_takes_over_a_call_must_be_free_and_frees_all_others() {
     let (mut stage, call) = talking();
-    assert!(!stage.acd.take(stage.now, call, &op("budi"), Entry::default()), "he has it");
+    assert!(!stage.acd.take(stage.now, call, &op("budi"), Entry::default()), "the operator already has it");
     assert!(stage.acd.take(stage.now, call, &op("sari"), Entry::default()));
     settled(&mut stage);
     assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
 }
 
 #[test]
-fn who_has_placed_a_call_is_not_free_when_his_caller_leaves() {
+fn an_operator_with_a_placed_call_is_not_free_when_the_caller_hangs_up() {
     let (mut stage, call) = talking();
     let placed = CallId::new(stage.now.wall, &mut Rng::from_number(1));
     stage.acd.place(stage.now, placed, &op("budi"));
@@ -129,21 +129,24 @@ fn who_has_placed_a_call_is_not_free_when_his_caller_leaves() {
 }
 
 #[test]
-fn who_is_called_up_for_a_call_of_his_own_is_offered_nobody_and_is_free_when_he_does_not_come() {
+fn an_operator_rung_for_click_to_call_gets_no_call_and_is_free_after_no_answer() {
     let mut stage = Stage::new(&["budi"]);
     let call = CallId::new(stage.now.wall, &mut Rng::from_number(1));
     assert!(stage.acd.call_up(call, &op("budi")));
     assert_eq!(stage.state("budi"), State::Offered);
     assert_eq!(stage.acd.rung_for(call).collect::<Vec<_>>(), [&op("budi")]);
-    assert!(!stage.acd.call_up(CallId::new(stage.now.wall, &mut Rng::from_number(2)), &op("budi")), "he rings");
+    assert!(
+        !stage.acd.call_up(CallId::new(stage.now.wall, &mut Rng::from_number(2)), &op("budi")),
+        "the operator rings"
+    );
     let waiting = stage.caller();
     settled(&mut stage);
     stage.acd.offer_failed(stage.now, call, &op("budi"), false);
     stage.acd.leave(stage.now, call);
-    assert_eq!(stage.offers(), [(waiting, op("budi"))], "and he need not rest");
+    assert_eq!(stage.offers(), [(waiting, op("budi"))], "and the operator need not rest");
     stage.acd.answered(stage.now, waiting, &op("budi"));
     stage.acd.finished(stage.now, waiting, &op("budi"));
-    // Work that is left is done when he calls.
+    // An open wrap-up ends when the operator calls.
     assert_eq!(stage.state("budi"), State::WrapUp);
     assert!(stage.acd.call_up(call, &op("budi")));
     stage.acd.comes(stage.now, call, &op("budi"));
@@ -152,7 +155,7 @@ fn who_is_called_up_for_a_call_of_his_own_is_offered_nobody_and_is_free_when_he_
     settled(&mut stage);
     stage.acd.leave(stage.now, call);
     stage.acd.set_registered(stage.now, &op("budi"), false);
-    assert!(!stage.acd.call_up(call, &op("budi")), "he has no phone");
+    assert!(!stage.acd.call_up(call, &op("budi")), "the operator has no phone");
     settled(&mut stage);
 }
 

@@ -1,4 +1,4 @@
-//! The fallback, while nobody is staffed.
+//! The fallback of an unstaffed centre.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn fallback(call: CallId, names: &[&str]) -> Decision {
 }
 
 #[test]
-fn nobody_staffed_rings_every_registered_phone_of_one_call_and_sends_the_others_to_the_number() {
+fn an_unstaffed_centre_rings_all_phones_for_one_call_and_sends_the_others_to_the_number() {
     let mut stage = unstaffed(&["a", "b", "gone"]);
     stage.acd.set_registered(stage.now, &op("gone"), false);
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
@@ -22,7 +22,7 @@ fn nobody_staffed_rings_every_registered_phone_of_one_call_and_sends_the_others_
 }
 
 #[test]
-fn nobody_there_at_all_still_decides_something_for_every_caller() {
+fn every_caller_gets_a_decision_without_any_operator() {
     let mut stage = unstaffed(&[]);
     let call = stage.caller();
     assert_eq!(stage.decisions(), [fallback(call, &[])]);
@@ -44,7 +44,7 @@ fn one_answer_of_a_fallback_frees_all_others_at_once() {
 }
 
 #[test]
-fn one_failed_leg_of_a_fallback_redials_nobody() {
+fn one_failed_leg_of_a_fallback_redials_no_phone() {
     let mut stage = unstaffed(&["a", "b"]);
     let call = stage.caller();
     stage.decisions();
@@ -113,12 +113,12 @@ fn an_operator_who_becomes_ready_while_all_phones_ring_rings_beside_them() {
 #[test]
 fn in_an_evacuation_the_fallback_has_the_call_alone() {
     let mut stage = Stage::new(&["a"]);
-    stage.acd.set_posture(stage.now, Posture::Fallback);
+    stage.acd.set_mode(stage.now, OperatingMode::Fallback);
     let call = stage.caller();
     assert_eq!(stage.decisions(), [fallback(call, &[])]);
-    stage.acd.set_posture(stage.now, Posture::Normal);
+    stage.acd.set_mode(stage.now, OperatingMode::Normal);
     assert_eq!(stage.offers(), [(call, op("a"))], "the operator rings beside the number");
-    stage.acd.set_posture(stage.now, Posture::Fallback);
+    stage.acd.set_mode(stage.now, OperatingMode::Fallback);
     assert_eq!(stage.decisions(), [Decision::Withdraw { call, operator: op("a") }]);
     stage.acd.offer_failed(stage.now, call, &op("a"), true);
     assert_eq!(stage.decisions(), []);
@@ -137,7 +137,7 @@ fn in_fallback(settings: Settings, names: &[&str]) -> (Stage, CallId) {
 #[test]
 fn in_a_major_incident_all_operators_who_become_ready_ring_beside_the_fallback() {
     let (mut stage, call) = in_fallback(settings(), &["a", "b"]);
-    stage.acd.set_posture(stage.now, Posture::MajorIncident);
+    stage.acd.set_mode(stage.now, OperatingMode::MajorIncident);
     stage.acd.log_in(stage.now, &op("a")).unwrap();
     stage.acd.log_in(stage.now, &op("b")).unwrap();
     let why = |decision| match decision {
@@ -151,7 +151,7 @@ fn in_a_major_incident_all_operators_who_become_ready_ring_beside_the_fallback()
 
 #[test]
 fn beside_the_fallback_more_operators_ring_as_the_desk_of_the_call_says() {
-    // A growth that is not carried out stays due: then `expire` does not end.
+    // If one more operator could be rung and is not, the deadline stays due, and `expire` does not end.
     let (strategy, progress) = (desk::Strategy::RingProgressively, Duration::from_secs(5));
     let desks = vec![desk::Desk { strategy, progress, ..desk::Desk::default() }];
     let (mut stage, call) = in_fallback(Settings { desks, ..settings() }, &["a", "b"]);
@@ -165,7 +165,7 @@ fn beside_the_fallback_more_operators_ring_as_the_desk_of_the_call_says() {
 #[test]
 fn a_call_in_its_fallback_that_has_used_its_attempts_rings_no_operator_who_becomes_ready() {
     let mut stage = Stage::new(&["a"]);
-    let call = spent(&mut stage);
+    let call = attempts_used(&mut stage);
     stage.acd.set_registered(stage.now, &op("a"), false);
     stage.pass(RETRY);
     assert_eq!(stage.decisions(), [fallback(call, &[])]);
@@ -178,12 +178,12 @@ fn in_an_evacuation_a_phone_that_responds_late_does_not_ring_beside_the_number()
     let mut stage = Stage::new(&["a"]);
     let call = stage.caller();
     assert_eq!(stage.offers(), [(call, op("a"))]);
-    stage.acd.unheard(stage.now, call, &op("a"), true);
-    stage.acd.set_posture(stage.now, Posture::Fallback);
+    stage.acd.no_response(stage.now, call, &op("a"), true);
+    stage.acd.set_mode(stage.now, OperatingMode::Fallback);
     assert_eq!(stage.decisions(), [fallback(call, &[])]);
-    stage.acd.hear(&op("a"));
+    stage.acd.phone_responded(&op("a"));
     assert!(!stage.acd.ring_again(stage.now, call, &op("a")));
-    stage.acd.set_posture(stage.now, Posture::Normal);
+    stage.acd.set_mode(stage.now, OperatingMode::Normal);
     assert!(stage.acd.ring_again(stage.now, call, &op("a")));
 }
 
@@ -227,7 +227,7 @@ fn a_fallback_keeps_within_the_legs_of_one_call() {
 }
 
 /// A call whose ring attempts have all failed, up to the limit.
-fn spent(stage: &mut Stage) -> CallId {
+fn attempts_used(stage: &mut Stage) -> CallId {
     let call = stage.caller();
     for _ in 0..limits::RING_ATTEMPTS_PER_CALL_MAX {
         assert_eq!(stage.offers(), [(call, op("a"))]);
@@ -240,7 +240,7 @@ fn spent(stage: &mut Stage) -> CallId {
 #[test]
 fn a_call_that_has_used_its_attempts_is_rung_once_for_each_retry_and_the_others_meanwhile() {
     let mut stage = Stage::new(&["a"]);
-    let call = spent(&mut stage);
+    let call = attempts_used(&mut stage);
     let behind = stage.caller();
     assert_eq!(stage.offers(), [(behind, op("a"))], "it waits for its retry, others are served");
     assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [call]);
@@ -266,7 +266,7 @@ fn a_call_that_has_used_its_attempts_is_rung_once_for_each_retry_and_the_others_
 #[test]
 fn a_call_that_has_used_its_attempts_goes_to_the_number_when_no_operator_is_ready() {
     let mut stage = Stage::new(&["a"]);
-    let call = spent(&mut stage);
+    let call = attempts_used(&mut stage);
     stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
     assert_eq!(stage.decisions(), []);
     stage.pass(RETRY);

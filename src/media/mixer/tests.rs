@@ -1,4 +1,4 @@
-//! Who hears whom, told by tones.
+//! Which parties hear each other, tested with tones.
 
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn assert_matrix(matrix: &[Seats]) {
 }
 
 #[test]
-fn a_conference_of_three_hears_the_others_and_nobody_himself() {
+fn each_of_three_in_a_conference_hears_the_others_only() {
     assert_matrix(&[0b111, 0b111, 0b111]);
 }
 
@@ -194,7 +194,7 @@ fn packets_of_every_legal_length_are_heard_without_a_gap() {
 }
 
 #[test]
-fn who_has_left_is_not_heard_and_a_seat_outside_the_room_is_nobodys() {
+fn a_party_that_left_is_not_heard_and_a_seat_outside_the_conference_is_ignored() {
     let mut mixer = Mixer::default();
     mixer.set_hears(1, Seats::MAX);
     say(&mut mixer, 0, 1, 0, 5_000);

@@ -13,7 +13,7 @@ pub enum Effect {
     Deaf(u32),
     Report(Event),
     StartRecording {
-        tape: RecordingId,
+        recording: RecordingId,
         call: CallId,
         leg: LegNo,
     },

@@ -1,7 +1,7 @@
 //! The relay, told by packets.
 
+mod conferences;
 mod presence;
-mod rooms;
 mod secret;
 mod voice;
 
@@ -296,23 +296,25 @@ fn a_peer_on_hold_is_not_sent_to() {
 fn a_limit_of_its_own_is_reported_sooner_and_even_after_silence_was_reported() {
     let (mut bench, mut caller, _) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
     let limit = |limit| Command::LimitSilence { anchor: CALLER, limit };
-    bench.command(limit(Some(Duration::from_secs(3))));
+    let own = Some(Duration::from_secs(3));
+    let silent = Event::Silent { anchor: CALLER, limit: own };
+    bench.command(limit(own));
     bench.from(caller.address, CALLER, &caller.sound(1));
     bench.events();
     for (millis, told) in [(2_900, false), (100, true), (1_000, false)] {
         bench.advance(millis);
         bench.relay.look_for_silence(bench.now, &mut bench.out);
-        assert_eq!(bench.events().contains(&Event::Silent { anchor: CALLER }), told, "after {millis} ms more");
+        assert_eq!(bench.events().contains(&silent), told, "after {millis} ms more");
     }
-    bench.command(limit(Some(Duration::from_secs(3))));
+    bench.command(limit(own));
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    assert!(bench.events().contains(&Event::Silent { anchor: CALLER }), "asked for anew");
+    assert!(bench.events().contains(&silent), "asked for anew");
     bench.command(limit(None));
     bench.from(caller.address, CALLER, &caller.sound(1));
     bench.events();
     bench.advance(9_900);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    assert!(!bench.events().contains(&Event::Silent { anchor: CALLER }), "as configured again");
+    assert!(!bench.events().contains(&Event::Silent { anchor: CALLER, limit: None }), "as configured again");
 }
 
 #[test]
@@ -325,15 +327,15 @@ fn silence_is_told_once_until_sound_comes_back() {
     for _ in 0..3 {
         bench.relay.look_for_silence(bench.now, &mut bench.out);
     }
-    assert_eq!(bench.events(), [Event::Silent { anchor: OPERATOR }]);
+    assert_eq!(bench.events(), [Event::Silent { anchor: OPERATOR, limit: None }]);
     bench.advance(9_000);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    assert_eq!(bench.events(), [Event::Silent { anchor: CALLER }]);
+    assert_eq!(bench.events(), [Event::Silent { anchor: CALLER, limit: None }]);
     bench.from(caller.address, CALLER, &caller.sound(1));
     assert_eq!(bench.events(), [Event::Heard { anchor: CALLER }]);
     bench.advance(10_000);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    assert_eq!(bench.events(), [Event::Silent { anchor: CALLER }]);
+    assert_eq!(bench.events(), [Event::Silent { anchor: CALLER, limit: None }]);
 }
 
 #[test]
@@ -385,10 +387,11 @@ fn a_recording_gets_what_both_say_and_ends_with_either_leg() {
         [0, 160, 320].map(|at| (Side::Operator, Codec::Pcmu, if at == 320 { 80 } else { 160 }, timestamp + at))
     );
     bench.command(Command::Close { anchor: OPERATOR });
-    let tape = RecordingId(0);
+    let recording = RecordingId(0);
     let effects: Vec<_> =
         bench.out.effects.iter().filter(|e| !matches!(e, Effect::Report(_) | Effect::Deaf(_))).collect();
-    assert_eq!(effects, [&Effect::StartRecording { tape, call, leg: LegNo(1) }, &Effect::StopRecording(tape)]);
+    let started = Effect::StartRecording { recording, call, leg: LegNo(1) };
+    assert_eq!(effects, [&started, &Effect::StopRecording(recording)]);
 }
 
 #[test]
@@ -447,7 +450,7 @@ fn a_digit_that_is_pressed_takes_the_place_of_sound_and_then_sound_goes_on() {
 }
 
 #[test]
-fn nothing_is_pressed_for_who_takes_no_events_or_is_parted() {
+fn no_digit_is_sent_to_a_leg_without_telephone_events_or_bridge() {
     let (mut bench, caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcmu);
     bench.command(Command::Press { anchor: CALLER, digit: 'x' });
     let remote = Remote { dtmf: None, ..caller.remote() };
@@ -482,12 +485,12 @@ fn reports_go_to_the_signalled_address_as_soon_as_it_reports_and_no_other_port_t
 }
 
 #[test]
-fn a_peer_that_is_heard_again_after_a_silence_is_reported() {
+fn a_peer_that_rtp_arrives_after_a_silence_is_reported() {
     let (mut bench, mut caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcma);
     bench.from(caller.address, CALLER, &caller.sound(1));
     bench.advance(10_000);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    let silent = [OPERATOR, CALLER].map(|anchor| Event::Silent { anchor });
+    let silent = [OPERATOR, CALLER].map(|anchor| Event::Silent { anchor, limit: None });
     let events = bench.events();
     assert!(silent.iter().all(|silent| events.contains(silent)), "{events:?}");
     bench.from(caller.address, CALLER, &caller.sound(1));

@@ -129,10 +129,12 @@ impl fmt::Debug for MasterKey {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+
     use super::*;
 
     fn hex_bytes<const N: usize>(text: &str) -> [u8; N] {
-        hex::decode(text).unwrap().try_into().unwrap()
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap().try_into().unwrap()
     }
 
     /// RFC 3711 §B.2.
@@ -142,7 +144,7 @@ mod tests {
         let first = salted(hex_bytes("f0f1f2f3f4f5f6f7f8f9fafbfcfd"));
         let mut stream = vec![0; 0xff02 * BLOCK_BYTES];
         key_stream(&cipher, first, &mut stream);
-        let block = |n: usize| hex::encode(&stream[n * BLOCK_BYTES..][..BLOCK_BYTES]);
+        let block = |n: usize| HEXLOWER.encode(&stream[n * BLOCK_BYTES..][..BLOCK_BYTES]);
         assert_eq!(block(0), "e03ead0935c95e80e166b16dd92b4eb4");
         assert_eq!(block(1), "d23513162b02d0f72a43a2fe4a5f97ab");
         assert_eq!(block(2), "41e95b3bb0a2e8dd477901e4fca894c0");
@@ -159,7 +161,7 @@ mod tests {
         let derived = |label: u128, bytes: usize| {
             let mut out = vec![0; bytes];
             key_stream(&cipher, salt ^ (label << 64), &mut out);
-            hex::encode_upper(out)
+            HEXUPPER.encode(&out)
         };
         assert_eq!(derived(0, 16), "C61E7A93744F39EE10734AFE3FF7A087");
         assert_eq!(derived(2, 14), "30CBBC08863D8C85D49DB34A9AE1");

@@ -17,7 +17,7 @@ const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG
 struct Bench {
     table: Connections,
     at: SocketAddr,
-    /// Losses that were told while something else was awaited.
+    /// Lost flows that the table reported while the test waited for another event.
     lost: VecDeque<Flow>,
 }
 
@@ -38,7 +38,7 @@ impl Bench {
         TcpStream::connect(self.at).await.unwrap()
     }
 
-    /// What comes next that is not the table's own matter.
+    /// The next event of the table, except `Nothing`.
     async fn came(&mut self) -> Came {
         if let Some(flow) = self.lost.pop_front() {
             return Came::Lost(flow);
@@ -58,7 +58,7 @@ impl Bench {
         }
     }
 
-    /// A peer whose connection the table knows.
+    /// A peer whose connection is in the table and has sent a message.
     async fn known_peer(&mut self) -> (TcpStream, Flow) {
         let mut peer = self.peer().await;
         peer.write_all(OPTIONS.as_bytes()).await.unwrap();
@@ -66,11 +66,11 @@ impl Bench {
         (peer, flow)
     }
 
-    /// Turns the table until the peer sees the end of its stream.
+    /// Lets the table handle events until the peer sees the end of its stream.
     async fn until_closed(&mut self, peer: &mut TcpStream) -> Vec<u8> {
         let mut rest = Vec::new();
         tokio::select! {
-            // A reset is an end too.
+            // A reset also ends the stream.
             _ = peer.read_to_end(&mut rest) => {}
             came = self.turn() => panic!("{came:?}"),
         }
@@ -81,7 +81,7 @@ impl Bench {
         loop {
             match self.table.next().await {
                 Came::Nothing => {}
-                // It may be told before the peer sees its end.
+                // The table may report the loss before the peer sees the end.
                 Came::Lost(flow) => self.lost.push_back(flow),
                 other @ (Came::Message { .. } | Came::Proven { .. }) => return other,
             }
@@ -161,7 +161,7 @@ async fn a_message_without_an_end_is_answered_before_its_stream_is_closed() {
         let mut bench = Bench::new(Caps::default(), patient());
         let (mut peer, flow) = bench.known_peer().await;
         let header = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n\r\n");
-        // What follows can be anything.
+        // The bytes after the header could be a body or a message.
         peer.write_all(format!("{header}{OPTIONS}").as_bytes()).await.unwrap();
         let (came_by, bytes) = bench.message().await;
         assert_eq!((came_by, bytes.as_ref()), (flow, header.as_bytes()), "{lines}");
@@ -175,7 +175,7 @@ async fn a_peer_that_does_not_read_is_closed_at_the_cap() {
     let mut bench = Bench::new(Caps::default(), patient());
     let (peer, flow) = bench.known_peer().await;
     let big = "x".repeat(60_000);
-    // The kernel takes some megabytes; then the queue fills.
+    // The kernel buffers some megabytes; then the queue fills.
     let mut sent = 0;
     while bench.table.send(&transmit(flow, &big)) {
         sent += 1;
@@ -197,7 +197,7 @@ async fn too_many_connections_from_one_address_are_closed_and_the_others_stay() 
     assert!(bench.until_closed(&mut third).await.is_empty());
     first.write_all(OPTIONS.as_bytes()).await.unwrap();
     assert_eq!(bench.message().await.0, flow);
-    // A place that is given back can be taken.
+    // A new connection can replace one that has ended.
     drop(first);
     assert_eq!(bench.came().await, Came::Lost(flow));
     bench.known_peer().await;
@@ -223,7 +223,7 @@ async fn strangers_leave_places_for_trunks() {
     bench.table.set_trunks(&[of_trunk]);
     let ((first, flow), _second) = (bench.known_peer().await, bench.known_peer().await);
     let stranger = Flow::any(Transport::Tcp, bench.at, "127.0.0.3:9".parse().unwrap());
-    assert!(!bench.table.send(&transmit(stranger, OPTIONS)), "nor is one opened to somebody else");
+    assert!(!bench.table.send(&transmit(stranger, OPTIONS)), "nor is one opened to another peer");
     assert_eq!(bench.came().await, Came::Lost(stranger));
     let at = bench.at;
     let from = |address: &str| {
@@ -236,21 +236,21 @@ async fn strangers_leave_places_for_trunks() {
     assert!(bench.until_closed(&mut third).await.is_empty());
     sbc.write_all(OPTIONS.as_bytes()).await.unwrap();
     assert_eq!(bench.message().await.0.remote, sbc.local_addr().unwrap());
-    // To where the trunk is called there is a place too; then all are taken.
+    // The other reserved connection can be opened to the trunk's server. Then the table is full.
     let listener = TcpListener::bind("127.0.0.9:0").await.unwrap();
     let called = Flow::any(Transport::Tcp, bench.at, listener.local_addr().unwrap());
     assert!(bench.table.send(&transmit(called, OPTIONS)));
     assert_eq!((bench.table.len(), bench.table.strangers), (4, 2));
     let mut sbc_again = from("127.0.0.2").await.unwrap();
     assert!(bench.until_closed(&mut sbc_again).await.is_empty());
-    // A stranger's place that is given back is a stranger's.
+    // After the end of a stranger's connection, another stranger can connect.
     drop(first);
     assert_eq!(bench.came().await, Came::Lost(flow));
     bench.known_peer().await;
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_does_not_come_to_the_end_is_closed() {
+async fn a_connection_that_is_silent_or_never_ends_its_message_is_closed() {
     let mut bench = Bench::new(Caps::default(), short(50, 60_000));
     let mut silent = bench.peer().await;
     assert!(bench.until_closed(&mut silent).await.is_empty());
@@ -278,7 +278,7 @@ async fn a_message_to_a_peer_opens_a_connection_and_later_ones_use_it() {
     assert_eq!(Flow { connection: ConnectionId(0), ..back }, flow);
     assert!(bench.table.send(&transmit(back, OPTIONS)));
     drop(peer);
-    // Both the connection and what was sent to whichever there was are lost with it.
+    // Both flows are lost: that of the connection, and the flow without a connection whose messages used it.
     let lost = [bench.came().await, bench.came().await];
     assert_eq!(lost, [Came::Lost(back), Came::Lost(flow)]);
 }
@@ -311,7 +311,7 @@ async fn a_response_whose_connection_is_gone_goes_to_the_port_in_its_via() {
     let mut heard = vec![0; response.len()];
     peer.read_exact(&mut heard).await.unwrap();
     assert_eq!(heard, response.as_bytes());
-    // A request meant for that connection and no other goes nowhere.
+    // A request for a flow of this connection is not sent over another connection.
     assert!(!bench.table.send(&transmit(flow, OPTIONS)));
     assert_eq!(bench.came().await, Came::Lost(flow));
 }
@@ -336,7 +336,8 @@ async fn ipv6_listens_beside_ipv4() {
     StreamListener::bind(Transport::Tcp, SocketAddr::new("0.0.0.0".parse().unwrap(), any.local().port())).unwrap();
 }
 
-/// Certificates of a CA of its own in a folder; another call with the same folder gives others of the same CA.
+/// Makes a certificate in a folder that has its own CA. A second call with the same folder makes another certificate of
+/// the same CA.
 fn certificates(folder: &Path, name: &str) -> TlsFiles {
     certificates_for(folder, &[name, "127.0.0.1"])
 }
@@ -363,7 +364,7 @@ fn trunk(target: SocketAddr, name: &str) -> Trunk {
         tls_name: Some(name.to_owned()),
         tcp_when_large: false,
         keep_alive: None,
-        terms: crate::switchboard::TrunkTerms::default(),
+        terms: crate::switchboard::TrunkSettings::default(),
     }
 }
 
@@ -414,7 +415,7 @@ async fn new_certificates_are_for_new_connections_and_broken_ones_are_told() {
     theirs.table.set_tls(Tls::new(certificates(folder.path(), "new.example").read().unwrap()));
     assert!(ours.table.send(&transmit(flow, OPTIONS)), "the connection stands");
     assert_eq!(theirs.message().await.0, standing);
-    // Who asks for the new name gets it.
+    // A connection that requires the new name gets the new certificate.
     let mut third = Bench::listening(Caps::default(), patient(), Transport::Tls, "127.0.0.3:0", ours.table.tls.clone());
     third.table.set_trunks(&[trunk(theirs.at, "new.example")]);
     assert!(third.table.send(&transmit(Flow::any(Transport::Tls, third.at, theirs.at), OPTIONS)));
@@ -439,7 +440,7 @@ async fn a_peer_that_half_closes_its_connection_still_gets_its_responses() {
     bench.message().await;
     peer.shutdown().await.unwrap();
     for status in ["100 Trying", "200 OK", "200 OK"] {
-        // The connection's task reads the peer's end in the meantime; it notifies nobody of that.
+        // The connection's task reads the peer's end in the meantime; it does not report that.
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(bench.table.send(&transmit(flow, &response(status))), "{status}");
     }

@@ -12,7 +12,7 @@ fn named(name: &str, port: Option<u16>, transport: Transport) -> TrunkHost {
     TrunkHost { name: name.to_owned(), port, transports, transport_named: true, secure: false }
 }
 
-/// A name whose transport is to be found out.
+/// A name whose transport NAPTR records define.
 fn free(name: &str, transports: &[Transport]) -> TrunkHost {
     let (name, transports) = (name.to_owned(), transports.to_vec());
     TrunkHost { name, port: None, transports, transport_named: false, secure: false }
@@ -46,10 +46,11 @@ async fn srv_records_tell_order_and_ports_of_each_transport() {
     let both = ["UDP 10.0.0.1:5060", "UDP 10.0.0.2:5070"];
     assert_eq!(found(&finder, &named(name, None, Transport::Udp)).await, both);
     assert_eq!(found(&finder, &named(name, None, Transport::Tls)).await, ["TLS 10.0.0.2:5061"]);
-    // Without records of the transport the name itself is asked for; with a port nothing else is (RFC 3263 §4.2).
+    // Without SRV records of the transport, the address of the name itself is queried. With a port, only this address
+    // is queried (RFC 3263 §4.2).
     assert_eq!(found(&finder, &named(name, None, Transport::Tcp)).await, ["TCP 10.0.0.9:5060"]);
     assert_eq!(found(&finder, &named(name, Some(5080), Transport::Udp)).await, ["UDP 10.0.0.9:5080"]);
-    // No NAPTR records: each transport that we speak is asked for (RFC 3263 §4.1).
+    // Without NAPTR records, the SRV records of each supported transport are queried (RFC 3263 §4.1).
     let all = ["UDP 10.0.0.1:5060", "UDP 10.0.0.2:5070", "TLS 10.0.0.2:5061"];
     assert_eq!(found(&finder, &free(name, &ALL)).await, all);
     let unknown = finder.find(&free("unknown.example", &ALL), &[], &mut Rng::from_number(1)).await;
@@ -89,7 +90,8 @@ async fn naptr_records_tell_the_transports_and_where_their_servers_are() {
     assert_eq!(found(&finder, &free("telco.example", &[Transport::Udp, Transport::Tcp])).await, plain);
     let secure = TrunkHost { secure: true, ..free("telco.example", &[Transport::Tls]) };
     assert_eq!(found(&finder, &secure).await, ["TLS 10.0.0.1:5061"]);
-    // A transport that is named is not asked for, and its usual name is taken (RFC 3263 §4.1).
+    // If the configuration has a transport, NAPTR is not queried, and the SRV records have the transport's usual name
+    // (RFC 3263 §4.1).
     let udp = named("telco.example", None, Transport::Udp);
     assert_eq!(found(&finder, &udp).await, ["UDP 10.0.0.2:5063"]);
     let tls = named("telco.example", None, Transport::Tls);

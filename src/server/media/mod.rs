@@ -10,7 +10,7 @@ mod unregistered;
 mod wav_file;
 mod worker;
 
-pub use unregistered::{Journaled, remarks};
+pub use unregistered::{DueMarker, Journaled, remarks};
 
 use crate::server::media::clock::Clock;
 use std::fs;
@@ -101,6 +101,15 @@ struct Thread {
     join: Option<JoinHandle<()>>,
 }
 
+impl Thread {
+    /// Wakes the thread if it has orders for which it was not woken yet.
+    fn wake_if_due(&self) {
+        if self.due.swap(false, Ordering::Relaxed) && !self.waking.swap(true, Ordering::SeqCst) {
+            self.wake.wake();
+        }
+    }
+}
+
 impl Media {
     /// Binds the ports and starts the threads. `events` must not block.
     pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
@@ -121,8 +130,8 @@ impl Media {
         for index in 0..count {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).context("no randomness for RTP")?;
-            let (rng, first_tape) = (Rng::from_seed(seed), u64::from(index) << 48);
-            let relay = Relay::new(media.ports.len(), Arc::clone(&sounds), silence, first_tape, rng);
+            let (rng, first_recording) = (Rng::from_seed(seed), u64::from(index) << 48);
+            let relay = Relay::new(media.ports.len(), Arc::clone(&sounds), silence, first_recording, rng);
             media.start_thread(clock, relay, events.clone())?;
         }
         info!(?engine, threads = count, port_pairs = media.ports.len(), failed = media.ports.failed, "media is ready");
@@ -149,9 +158,7 @@ impl Media {
     /// Wakes the threads that have received commands by `queue`.
     pub fn flush(&self) {
         for thread in &self.threads {
-            if thread.due.swap(false, Ordering::Relaxed) && !thread.waking.swap(true, Ordering::SeqCst) {
-                thread.wake.wake();
-            }
+            thread.wake_if_due();
         }
     }
 
@@ -198,12 +205,12 @@ impl Media {
         MediaCounters { port_pairs_failed: failed, ..self.figures.read() }
     }
 
-    /// Closes the recordings and ends the threads. Returns the files to remove once the facts of all recordings are in the journal.
-    pub fn stop(mut self) -> Vec<PathBuf> {
+    /// Closes the recordings and ends the threads. Returns the markers to settle once the facts of all recordings are in the journal.
+    pub fn stop(mut self) -> Vec<DueMarker> {
         self.end()
     }
 
-    fn end(&mut self) -> Vec<PathBuf> {
+    fn end(&mut self) -> Vec<DueMarker> {
         for thread in &mut self.threads {
             let Some(join) = thread.join.take() else { continue };
             drop(thread.orders.send(Order::End));
@@ -269,8 +276,12 @@ impl Media {
             return true;
         }
         let (hand, taker) = sync_channel(1);
-        let moved = self.order(self.home(second), Order::Give(second.slot, hand))
-            && self.order(self.home(first), Order::Adopt(second.slot, taker));
+        let giver = self.home(second);
+        let given = self.order(giver, Order::Give(second.slot, hand));
+        // The adopting thread may take its order at once and then waits for the leg: the giving thread is woken now, not at the end of the
+        // turn.
+        giver.filter(|_| given).inspect(|giver| giver.wake_if_due());
+        let moved = given && self.order(self.home(first), Order::Adopt(second.slot, taker));
         if moved {
             from.store(target, Ordering::Relaxed);
         }

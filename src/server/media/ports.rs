@@ -5,9 +5,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd as _, RawFd};
+use std::thread;
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use tracing::warn;
 
 use super::kernel;
@@ -25,6 +26,10 @@ const IDLE_BUFFER_BYTES: usize = 1;
 /// Interval of retries at the start for ports that are in use.
 const RETRY: Duration = Duration::from_millis(20);
 const RETRIES_MAX: u32 = 500;
+/// Maximum number of threads that bind ports at the start, and the number of ports for which one more thread is
+/// started.
+const BINDERS_MAX: usize = 4;
+const PORTS_OF_A_BINDER_MIN: usize = 256;
 
 /// The address whose ports are bound. Peers send to the advertised address and expect RTP from it (RFC 4961 §3). For a wildcard it is
 /// therefore the advertised address, unless that is not this machine's own (NAT).
@@ -79,7 +84,7 @@ impl Ports {
                 break;
             }
             // A sleep is acceptable before the service starts; the kernel gives no notification.
-            std::thread::sleep(RETRY);
+            thread::sleep(RETRY);
             fault = bind_all(&mut open, &mut pairs);
         }
         pairs.sort_by_key(|pair: &Pair| (pair.address.port(), pair.address.ip()));
@@ -117,7 +122,7 @@ impl Ports {
         self.set_buffer(number, bytes);
     }
 
-    /// Reduces the buffer of a socket that no leg uses any more, so that unsolicited packets find no room.
+    /// Reduces the buffer of a socket that no leg uses any more, so that unsolicited packets do not fill memory.
     pub(super) fn close(&self, number: u32) {
         self.set_buffer(number, IDLE_BUFFER_BYTES);
         self.drain(number);
@@ -143,27 +148,59 @@ impl Ports {
     }
 }
 
-/// Binds the ports in `open`, and leaves those that fail. Returns the last error.
+/// The result of an attempt to bind ports.
+#[derive(Default)]
+struct Attempt {
+    bound: Vec<Pair>,
+    failed: Vec<SocketAddr>,
+    /// The last error.
+    fault: Option<(SocketAddr, io::Error)>,
+}
+
+impl Attempt {
+    fn of(ports: &[SocketAddr]) -> Self {
+        let mut attempt = Self::default();
+        for port in ports {
+            match pair(*port) {
+                Ok(bound) => attempt.bound.push(bound),
+                Err(error) => {
+                    attempt.failed.push(*port);
+                    attempt.fault = Some((*port, error));
+                }
+            }
+        }
+        attempt
+    }
+}
+
+/// Binds the ports in `open`, and leaves those that fail. Returns the last error. Several threads share the work, because the service does
+/// not respond before it is done.
 fn bind_all(open: &mut Vec<SocketAddr>, pairs: &mut Vec<Pair>) -> Option<(SocketAddr, io::Error)> {
-    let mut fault = None;
-    open.retain(|port| match pair(*port) {
-        Ok(bound) => {
-            pairs.push(bound);
-            false
-        }
-        Err(error) => {
-            fault = Some((*port, error));
-            true
-        }
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(BINDERS_MAX);
+    let parts = open.chunks(open.len().div_ceil(threads).max(PORTS_OF_A_BINDER_MIN));
+    let attempts: Vec<Attempt> = thread::scope(|scope| {
+        let binder = |ports| thread::Builder::new().spawn_scoped(scope, move || Attempt::of(ports)).ok();
+        let binders: Vec<_> = parts.map(|ports| (ports, binder(ports))).collect();
+        // If a thread cannot be created, or panics, its ports are bound here.
+        let joined =
+            |binder: Option<thread::ScopedJoinHandle<'_, Attempt>>| binder.and_then(|binder| binder.join().ok());
+        binders.into_iter().map(|(ports, binder)| joined(binder).unwrap_or_else(|| Attempt::of(ports))).collect()
     });
+    open.clear();
+    let mut fault = None;
+    for attempt in attempts {
+        pairs.extend(attempt.bound);
+        open.extend(attempt.failed);
+        fault = attempt.fault.or(fault);
+    }
     fault
 }
 
 fn pair(address: SocketAddr) -> io::Result<Pair> {
     let bind = |port| {
-        let socket = UdpSocket::bind(SocketAddr::new(address.ip(), port))?;
-        socket.set_nonblocking(true)?;
-        Ok::<_, io::Error>(socket)
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), None)?;
+        socket.bind(&SocketAddr::new(address.ip(), port).into())?;
+        Ok::<_, io::Error>(UdpSocket::from(socket))
     };
     let (rtp, rtcp) = (bind(address.port())?, bind(address.port() + 1)?);
     // The kernel reports twice the requested size.

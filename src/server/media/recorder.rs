@@ -21,7 +21,9 @@ use crate::store::access;
 
 use super::clock::Clock;
 use super::health::{self, Pulse};
-use super::unregistered::{Journaled, Key, Markers, Registered, checksum, is_settled, merged, register, set_aside};
+use super::unregistered::{
+    DueMarker, Journaled, Key, Markers, Outcome, Registered, checksum, is_settled, merged, register,
+};
 use super::wav_file::{Disk, WavFile};
 
 /// Interval at which the queue is emptied while a recording runs, so that media threads never have to wake the recorder.
@@ -64,9 +66,9 @@ impl Lost {
 /// Orders of the media threads to the recorder.
 #[derive(Clone, Debug)]
 pub(super) enum RecorderOrder {
-    Start { tape: RecordingId, call: CallId, leg: LegNo, at: Instant },
+    Start { recording: RecordingId, call: CallId, leg: LegNo, at: Instant },
     Frame(Frame),
-    Stop { tape: RecordingId, at: Instant, lost: Lost },
+    Stop { recording: RecordingId, at: Instant, lost: Lost },
     End,
 }
 
@@ -129,14 +131,14 @@ impl Recorder {
                 tell(event);
                 seals.rest();
                 if settled {
-                    list.add(key);
+                    list.add(key, Outcome::Settled);
                 }
             }
         })?;
         let markers = Markers::of(&place.folder);
         let Place { folder, zone, alarms, journaled } = place;
         let repairer = Repairer { folder: folder.clone(), pulse: repairs, registered: registered.clone() };
-        let desk = Desk::<F, D> {
+        let writer_thread = WriterThread::<F, D> {
             folder,
             zone,
             alarms,
@@ -148,23 +150,29 @@ impl Recorder {
             events,
             sealer,
             silent: BTreeMap::new(),
-            tapes: BTreeMap::new(),
+            recordings: BTreeMap::new(),
         };
-        let writing = thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&inbox, repairer))?;
+        let writing =
+            thread::Builder::new().name("recorder".into()).spawn(move || writer_thread.run(&inbox, repairer))?;
         Ok(Self { orders, writing: Some(writing), sealing: Some(sealing), watch: Some(watch) })
     }
 
-    /// Ends all recordings and waits until they are on disk. Returns the markers to remove once the facts are in the journal.
-    pub(super) fn stop(&mut self) -> Vec<PathBuf> {
+    /// Ends all recordings and waits until they are on disk. Returns the markers to settle once the facts are in the journal.
+    pub(super) fn stop(&mut self) -> Vec<DueMarker> {
+        let ended = self.join();
+        ended.map(|(markers, registered)| markers.closed_and(registered.take())).unwrap_or_default()
+    }
+
+    fn join(&mut self) -> Option<(Markers, Registered)> {
         drop(self.orders.send(RecorderOrder::End));
         let markers = self.writing.take().and_then(|thread| thread.join().ok());
         let sealed = self.sealing.take().and_then(|thread| thread.join().ok());
         self.watch = None;
         let Some(((markers, registered), ())) = markers.zip(sealed) else {
             warn!("a recorder thread has panicked");
-            return Vec::new();
+            return None;
         };
-        markers.closed_and(registered.take())
+        Some((markers, registered))
     }
 }
 
@@ -175,7 +183,7 @@ struct Repairer {
     registered: Registered,
 }
 
-struct Desk<F, D> {
+struct WriterThread<F, D> {
     folder: PathBuf,
     zone: TimeZone,
     alarms: Alarms,
@@ -190,10 +198,10 @@ struct Desk<F, D> {
     sealer: SyncSender<Written>,
     /// Recordings without audio so far: a call without any leaves no file.
     silent: BTreeMap<RecordingId, (CallId, LegNo, Instant)>,
-    tapes: BTreeMap<RecordingId, OpenRecording<D>>,
+    recordings: BTreeMap<RecordingId, OpenRecording<D>>,
 }
 
-impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
+impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> WriterThread<F, D> {
     fn run(mut self, inbox: &Receiver<RecorderOrder>, repairer: Repairer) -> (Markers, Registered) {
         self.pulse.beat();
         self.repair(repairer);
@@ -208,7 +216,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 next_header = now + HEADER_EVERY;
                 self.keep(now);
             }
-            if self.tapes.is_empty() {
+            if self.recordings.is_empty() {
                 self.remove_markers(now);
                 self.probe();
                 self.pulse.rest();
@@ -227,9 +235,9 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 thread::sleep(PAUSE);
             }
         }
-        while let Some((tape, _)) = self.tapes.first_key_value() {
-            let tape = *tape;
-            self.stop(tape, self.clock.now(), Lost::default());
+        while let Some((recording, _)) = self.recordings.first_key_value() {
+            let recording = *recording;
+            self.stop(recording, self.clock.now(), Lost::default());
         }
         (self.markers, self.registered)
     }
@@ -244,16 +252,12 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 pulse.beat();
                 let event = register(&folder, &one, &pulse);
                 let settled = is_settled(&event, &folder.join(&one.file));
+                let failure = Outcome::of_failure(&one.file, &event).filter(|_| !settled);
                 if settled || !one.is_aside {
-                    tell(event.clone());
-                    if !settled {
-                        set_aside(&folder, one.key, &one.file, &event);
-                    }
+                    tell(event);
+                    registered.add(one.key, failure.unwrap_or(Outcome::Settled));
                 }
                 pulse.rest();
-                if settled {
-                    registered.add(one.key);
-                }
             }
         });
         if let Err(error) = started {
@@ -265,11 +269,11 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
     fn keep(&mut self, now: Instant) {
         self.remove_markers(now);
         let (mut failed, mut written) = (None, false);
-        for tape in self.tapes.values_mut() {
+        for recording in self.recordings.values_mut() {
             self.pulse.beat();
-            tape.keep(now, &self.markers);
-            if let Some(error) = tape.wav.error() {
-                failed = Some((tape.path.clone(), error.to_string()));
+            recording.keep(now, &self.markers);
+            if let Some(error) = recording.wav.error() {
+                failed = Some((recording.path.clone(), error.to_string()));
             } else {
                 written = true;
             }
@@ -282,7 +286,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
     }
 
     fn remove_markers(&mut self, now: Instant) {
-        self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
+        self.registered.take().into_iter().for_each(|(key, outcome)| self.markers.close(now, key, outcome));
         self.markers.expire(now, &self.journaled);
     }
 
@@ -325,39 +329,39 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
 
     fn order(&mut self, order: RecorderOrder) -> bool {
         match order {
-            RecorderOrder::Start { tape, call, leg, at } => drop(self.silent.insert(tape, (call, leg, at))),
+            RecorderOrder::Start { recording, call, leg, at } => drop(self.silent.insert(recording, (call, leg, at))),
             RecorderOrder::Frame(frame) => {
-                if let Some((call, leg, at)) = self.silent.remove(&frame.tape) {
-                    self.start(frame.tape, call, leg, at);
+                if let Some((call, leg, at)) = self.silent.remove(&frame.recording) {
+                    self.start(frame.recording, call, leg, at);
                 }
-                if let Some(tape) = self.tapes.get_mut(&frame.tape) {
+                if let Some(recording) = self.recordings.get_mut(&frame.recording) {
                     self.pulse.beat();
-                    tape.frame(&frame);
+                    recording.frame(&frame);
                 }
             }
-            RecorderOrder::Stop { tape, at, lost } => self.stop(tape, at, lost),
+            RecorderOrder::Stop { recording, at, lost } => self.stop(recording, at, lost),
             RecorderOrder::End => return false,
         }
         true
     }
 
-    fn start(&mut self, tape: RecordingId, call: CallId, leg: LegNo, at: Instant) {
+    fn start(&mut self, recording: RecordingId, call: CallId, leg: LegNo, at: Instant) {
         let key = Key { call, leg };
         let file = file_name(key, &self.zone);
         let path = self.folder.join(&file);
         let wav = WavFile::new(path.clone());
         let mut new = OpenRecording { key, file, path, marked: false, stereo: Stereo::new(at), wav };
         new.mark(&self.markers);
-        self.tapes.insert(tape, new);
+        self.recordings.insert(recording, new);
     }
 
-    fn stop(&mut self, tape: RecordingId, at: Instant, lost: Lost) {
-        self.silent.remove(&tape);
-        let Some(mut tape) = self.tapes.remove(&tape) else { return };
+    fn stop(&mut self, recording: RecordingId, at: Instant, lost: Lost) {
+        self.silent.remove(&recording);
+        let Some(mut recording) = self.recordings.remove(&recording) else { return };
         self.pulse.beat();
-        tape.mark(&self.markers);
-        let (key, path) = (tape.key, tape.path.clone());
-        match tape.finish(at, lost) {
+        recording.mark(&self.markers);
+        let (key, path) = (recording.key, recording.path.clone());
+        match recording.finish(at, lost) {
             Ok(written) => {
                 if self.sealer.try_send(written).is_err() {
                     let why = "too many recordings wait for their checksum: the next start registers this one";
@@ -369,7 +373,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
                 self.failed(key, &path, &error.to_string());
                 if !has_audio {
                     // Nothing is left to register.
-                    self.markers.close(self.clock.now(), key);
+                    self.markers.close(self.clock.now(), key, Outcome::Settled);
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! Markers of recordings that may not be in a record yet: one small file each in `.unregistered`, from the start of a recording until its
-//! fact is certainly written. A start repairs and registers the recordings whose markers an earlier run left behind.
+//! Markers of recordings that may not be in a record yet: one small file each in `.unregistered`, from the start of a
+//! recording until its fact is certainly written. To register a recording is to emit its fact, which adds it to the
+//! record of its call. A start repairs and registers the recordings whose markers an earlier run left behind.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -57,20 +58,62 @@ pub(super) struct Left {
     pub(super) is_aside: bool,
 }
 
+/// What becomes of the marker of a recording when its fact is in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The recording is registered, or there is no audio to register: the marker is removed.
+    Settled,
+    /// The registration has failed: the recording is set aside. Later starts try again without another report.
+    Failed { file: String, why: String },
+}
+
+impl Outcome {
+    /// The outcome of a registration that has failed with this event.
+    pub(super) fn of_failure(file: &str, event: &Event) -> Option<Self> {
+        let Event::RecordingFailed { why, .. } = event else { return None };
+        let why = why.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+        Some(Self::Failed { file: file.to_owned(), why })
+    }
+}
+
+/// The marker of a recording whose fact was sent, and what becomes of it when the fact is in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueMarker {
+    path: PathBuf,
+    outcome: Outcome,
+}
+
+impl DueMarker {
+    /// Removes the marker, or stores in it that the recording is set aside. To be called when the fact is in the journal.
+    pub(in crate::server) fn settle(&self) {
+        let done = match &self.outcome {
+            Outcome::Settled => fs::remove_file(&self.path),
+            Outcome::Failed { file, why } => set_aside(&self.path, file, why),
+        };
+        // On a full disk a marker could not even be created.
+        if let Err(error) = done
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            let marker = self.path.display();
+            warn!(%marker, %error, "the marker of a recording cannot be changed: the next start registers or reports the recording again");
+        }
+    }
+}
+
 /// Recordings whose facts were sent, from the threads that seal and repair to the one that owns the markers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Registered(Arc<Mutex<Vec<Key>>>);
+pub(super) struct Registered(Arc<Mutex<Vec<(Key, Outcome)>>>);
 
 impl Registered {
     /// Adds a recording. If there are too many, its marker stays until the next start.
-    pub(super) fn add(&self, key: Key) {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() < RECORDINGS_LEFT_MAX {
-            keys.push(key);
+    pub(super) fn add(&self, key: Key, outcome: Outcome) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < RECORDINGS_LEFT_MAX {
+            all.push((key, outcome));
         }
     }
 
-    pub(super) fn take(&self) -> Vec<Key> {
+    pub(super) fn take(&self) -> Vec<(Key, Outcome)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -107,7 +150,7 @@ impl Journaled {
 pub(super) struct Markers {
     folder: PathBuf,
     /// Recordings whose facts were sent, the oldest first, with the time when the marker is removed.
-    closed: VecDeque<(Instant, Key)>,
+    closed: VecDeque<(Instant, Key, Outcome)>,
 }
 
 impl Markers {
@@ -134,25 +177,27 @@ impl Markers {
     }
 
     /// Closes a recording whose fact was sent: its marker expires later.
-    pub(super) fn close(&mut self, now: Instant, key: Key) {
-        self.closed.push_back((now + KEPT, key));
+    pub(super) fn close(&mut self, now: Instant, key: Key, outcome: Outcome) {
+        self.closed.push_back((now + KEPT, key, outcome));
     }
 
     /// The markers of closed recordings, and of those that were closed since.
-    pub(super) fn closed_and(self, since: Vec<Key>) -> Vec<PathBuf> {
-        let keys = self.closed.into_iter().map(|(_, key)| key).chain(since);
-        keys.map(|key| self.folder.join(key.name())).collect()
+    pub(super) fn closed_and(self, since: Vec<(Key, Outcome)>) -> Vec<DueMarker> {
+        let all = self.closed.into_iter().map(|(_, key, outcome)| (key, outcome)).chain(since);
+        all.map(|(key, outcome)| DueMarker { path: self.folder.join(key.name()), outcome }).collect()
     }
 
-    /// Removes the markers that are no longer needed: the fact is in the journal, or it was sent long ago.
+    /// Removes the markers that are no longer needed: the fact is in the journal, or it was sent long ago. A recording is set aside only if
+    /// the fact of its failure is in the journal: otherwise the next start reports the failure again.
     pub(super) fn expire(&mut self, now: Instant, journaled: &Journaled) {
         let Self { folder, closed } = self;
-        closed.retain(|(until, key)| {
-            let stays = *until > now && !journaled.take(*key);
-            if !stays {
-                remove(folder, *key);
+        closed.retain(|(until, key, outcome)| {
+            let is_journaled = journaled.take(*key);
+            let is_old = *until <= now;
+            if is_journaled || is_old && *outcome == Outcome::Settled {
+                DueMarker { path: folder.join(key.name()), outcome: outcome.clone() }.settle();
             }
-            stays
+            !is_journaled && !is_old
         });
     }
 }
@@ -164,19 +209,12 @@ fn read_marker(path: &Path) -> Option<(Option<String>, Option<String>)> {
     Some((lines.next().filter(|file| !file.is_empty()), lines.next()))
 }
 
-/// Sets a recording aside after its registration has failed and the failure was reported: later starts try again without another report.
-pub(super) fn set_aside(recordings: &Path, key: Key, file: &str, event: &Event) {
-    let Event::RecordingFailed { why, .. } = event else { return };
-    let why: String = why.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+/// Sets a recording aside after its registration has failed and the failure was reported.
+fn set_aside(marker: &Path, file: &str, why: &str) -> io::Result<()> {
+    let mut marker = fs::OpenOptions::new().append(true).open(marker)?;
     // The name of the file stays in the marker if the disk is full.
-    let marked =
-        fs::OpenOptions::new().append(true).open(recordings.join(FOLDER).join(key.name())).and_then(|mut marker| {
-            let file = if marker.metadata()?.len() == 0 { file } else { "" };
-            marker.write_all(format!("{file}\n{why}\n").as_bytes())
-        });
-    if let Err(error) = marked {
-        warn!(call = %key.call, leg = key.leg.0, %error, "the failure is reported again by the next start");
-    }
+    let file = if marker.metadata()?.len() == 0 { file } else { "" };
+    marker.write_all(format!("{file}\n{why}\n").as_bytes())
 }
 
 /// A remark for each recording that is set aside, at most `REMARKS_MAX`.
@@ -201,15 +239,6 @@ pub fn remarks(recordings: &Path) -> Vec<String> {
     };
     let rest = (more > 0).then(|| format!("recording.dir: {more} more recordings are not registered"));
     aside.iter().take(REMARKS_MAX).map(remark).chain(rest).collect()
-}
-
-fn remove(folder: &Path, key: Key) {
-    // On a full disk a marker could not even be created.
-    if let Err(error) = fs::remove_file(folder.join(key.name()))
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        warn!(call = %key.call, leg = key.leg.0, %error, "the marker of a recording cannot be removed");
-    }
 }
 
 /// Repairs a recording of an earlier run, and returns the event for its record.
@@ -368,7 +397,7 @@ mod tests {
         markers.set(key(2), "2026/11/30/b.wav").unwrap();
         fs::write(folder.path().join(FOLDER).join("notes.txt"), "not ours").unwrap();
         let start = Instant::default();
-        markers.close(start, key(1));
+        markers.close(start, key(1), Outcome::Settled);
         let journaled = Journaled::default();
         // A fact of a failure whose recording the next start tries to register again.
         journaled.add([(key(2).call, key(2).leg)]);
@@ -377,14 +406,15 @@ mod tests {
         markers.expire(start + KEPT, &journaled);
         markers.set(key(5), "2026/11/30/e.wav").unwrap();
         journaled.add([(key(5).call, key(5).leg)]);
-        markers.close(start, key(5));
+        markers.close(start, key(5), Outcome::Settled);
         markers.expire(start, &journaled);
-        markers.close(start, key(3));
+        markers.close(start, key(3), Outcome::Settled);
         let folder_of = |key: Key| folder.path().join(FOLDER).join(key.name());
         let again = Markers { closed: markers.closed.clone(), folder: markers.folder.clone() };
+        let due = |n| DueMarker { path: folder_of(key(n)), outcome: Outcome::Settled };
         assert_eq!(
-            again.closed_and(vec![key(4)]),
-            [folder_of(key(3)), folder_of(key(4))],
+            again.closed_and(vec![(key(4), Outcome::Settled)]),
+            [due(3), due(4)],
             "what an orderly stop removes"
         );
         let named = |file: &str| Left { key: key(2), file: file.to_owned(), is_aside: false };
@@ -392,6 +422,61 @@ mod tests {
         fs::write(folder_of(key(2)), "").unwrap();
         let usual = named("usual.wav");
         assert_eq!(left(&markers), [usual], "the disk was full");
+    }
+
+    #[test]
+    fn a_recording_is_set_aside_only_when_the_fact_of_its_failure_is_in_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut markers, start, journaled) = (Markers::of(folder.path()), Instant::default(), Journaled::default());
+        let failed = || Outcome::Failed { file: "usual.wav".to_owned(), why: "a folder".to_owned() };
+        let aside = |markers: &Markers| {
+            let mut all: Vec<_> =
+                markers.left(|_| "usual.wav".to_owned()).into_iter().map(|one| (one.key, one.is_aside)).collect();
+            all.sort();
+            all
+        };
+        for n in [1, 2] {
+            markers.set(key(n), "").unwrap();
+            markers.close(start, key(n), failed());
+        }
+        markers.expire(start, &journaled);
+        assert!(aside(&markers).iter().all(|(_, is_aside)| !is_aside), "a crash would lose the report");
+        journaled.add([(key(1).call, key(1).leg)]);
+        markers.expire(start, &journaled);
+        markers.expire(start + KEPT, &journaled);
+        let mut expected = [(key(1), true), (key(2), false)];
+        expected.sort();
+        assert_eq!(aside(&markers), expected, "without its fact, the next start reports it again");
+        assert_eq!(markers.closed_and(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_marker_on_a_full_disk_keeps_the_name_of_its_recording_when_it_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let markers = Markers::of(folder.path());
+        markers.set(key(1), "2026/11/30/a.wav").unwrap();
+        // No file can grow in that process, as on a full disk.
+        let script = "trap '' XFSZ; ulimit -f 0; exec \"$1\" --exact \"$2\" --ignored";
+        let ran = std::process::Command::new("bash")
+            .args(["-c", script, "bash"])
+            .arg(std::env::current_exe().unwrap())
+            .arg("server::media::unregistered::tests::a_marker_is_set_aside_where_no_file_can_grow")
+            .env("SIAGA_TEST_RECORDINGS", folder.path())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && printed.contains("1 passed"), "{printed}");
+        let left = markers.left(|_| "usual.wav".to_owned());
+        assert_eq!(left, [Left { key: key(1), file: "2026/11/30/a.wav".to_owned(), is_aside: false }]);
+    }
+
+    #[test]
+    #[ignore = "needs a full disk: a_marker_on_a_full_disk_keeps_the_name_of_its_recording_when_it_is_set_aside runs it"]
+    fn a_marker_is_set_aside_where_no_file_can_grow() {
+        let recordings = std::env::var_os("SIAGA_TEST_RECORDINGS").unwrap();
+        let marker = Path::new(&recordings).join(FOLDER).join(key(1).name());
+        let error = set_aside(&marker, "usual.wav", "a folder").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

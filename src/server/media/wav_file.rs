@@ -173,7 +173,8 @@ mod tests {
 
     thread_local! {
         static FULL: Cell<bool> = const { Cell::new(false) };
-        /// A new file has its name, and no room for a byte: as on a disk whose inodes are not full.
+        /// If set, a file can be created on the full disk, but no byte can be written to it: blocks are used up, and
+        /// inodes are not.
         static NAMED: Cell<bool> = const { Cell::new(false) };
         static EXISTS: Cell<bool> = const { Cell::new(false) };
         static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

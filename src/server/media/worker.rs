@@ -244,18 +244,18 @@ impl<F: FnMut(Event)> Worker<F> {
                     }
                 }
                 Effect::Report(event) => (self.setup.events)(event),
-                Effect::StartRecording { tape, call, leg } => {
+                Effect::StartRecording { recording, call, leg } => {
                     let at = self.setup.clock.now();
                     if self.setup.recorder.is_some() {
-                        self.record(RecorderOrder::Start { tape, call, leg, at });
+                        self.record(RecorderOrder::Start { recording, call, leg, at });
                     } else {
                         let why = "no folder for recordings is configured".to_owned();
                         (self.setup.events)(Event::RecordingFailed { call, leg, why });
                     }
                 }
-                Effect::StopRecording(tape) => {
-                    let (at, lost) = (self.setup.clock.now(), self.dropped.remove(&tape).unwrap_or_default());
-                    self.record(RecorderOrder::Stop { tape, at, lost });
+                Effect::StopRecording(recording) => {
+                    let (at, lost) = (self.setup.clock.now(), self.dropped.remove(&recording).unwrap_or_default());
+                    self.record(RecorderOrder::Stop { recording, at, lost });
                 }
             }
         }
@@ -270,9 +270,9 @@ impl<F: FnMut(Event)> Worker<F> {
             return;
         };
         for frame in self.out.frames.drain(..) {
-            let (tape, at) = (frame.tape, frame.at);
+            let (recording, at) = (frame.recording, frame.at);
             if recorder.try_send(RecorderOrder::Frame(frame)).is_err() {
-                self.dropped.entry(tape).or_default().add(at);
+                self.dropped.entry(recording).or_default().add(at);
                 self.setup.figures.recording_frames_dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -283,7 +283,7 @@ impl<F: FnMut(Event)> Worker<F> {
         self.release(false);
     }
 
-    /// Sends the orders that were held back, in order. At the end it waits for room in the queue.
+    /// Sends the orders that were held back, in order. At the end it waits until the queue accepts them.
     fn release(&mut self, wait: bool) {
         let Some(recorder) = &self.setup.recorder else {
             self.held_back.clear();

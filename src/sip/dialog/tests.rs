@@ -108,7 +108,7 @@ fn a_target_loses_headers_and_method_but_keeps_a_user_with_semicolons() {
 }
 
 #[test]
-fn a_caller_without_usable_contact_is_called_back_at_his_from_uri() {
+fn requests_to_a_caller_without_usable_contact_use_the_from_uri() {
     let no_routes = INVITE.replace("Record-Route: <sip:p2.example;lr>, <sip:p1.example;lr>\r\n", "");
     for contact in ["", "Contact: *\r\n", "Contact: <http://example.net>\r\n", "Contact: <sip:>\r\n"] {
         let invite = no_routes.replace("Contact: <sip:budi@192.0.2.9:5070;ob>\r\n", contact);
@@ -245,7 +245,7 @@ proptest! {
             let bytes = builder.via(crate::sip::flow::Transport::Udp, "192.0.2.1", "z9hG4bKx").encode();
             let request = good(&bytes);
             let sent: Vec<&[u8]> = request.list(Name::Route).collect();
-            prop_assert_eq!(sent.len(), routes.len(), "strict or loose, nobody is left out");
+            prop_assert_eq!(sent.len(), routes.len(), "strict or loose, no route is left out");
             let uri = request.request_uri().unwrap();
             let in_brackets = format!("<{target}>");
             prop_assert!(uri == target.as_bytes() || sent.last() == Some(&in_brackets.as_bytes()));

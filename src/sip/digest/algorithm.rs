@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
@@ -27,10 +28,8 @@ impl Ha1 {
 
     /// Reads hashes that were stored as hexadecimal digits. None if they are invalid.
     pub fn from_hex(md5: &str, sha256: &str) -> Option<Self> {
-        let (mut hashes, text) = (Self { md5: [0; 16], sha256: [0; 32] }, (md5, sha256));
-        hex::decode_to_slice(text.0, &mut hashes.md5).ok()?;
-        hex::decode_to_slice(text.1, &mut hashes.sha256).ok()?;
-        Some(hashes)
+        let bytes = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        Some(Self { md5: bytes(md5)?.try_into().ok()?, sha256: bytes(sha256)?.try_into().ok()? })
     }
 }
 
@@ -56,15 +55,15 @@ impl Algorithm {
     pub(super) fn hash(self, parts: &[&[u8]]) -> String {
         let text = parts.join(&b':');
         match self {
-            Self::Md5 => hex::encode(Md5::digest(text)),
-            Self::Sha256 => hex::encode(Sha256::digest(text)),
+            Self::Md5 => HEXLOWER.encode(&Md5::digest(text)),
+            Self::Sha256 => HEXLOWER.encode(&Sha256::digest(text)),
         }
     }
 
     pub(super) fn ha1(self, ha1: &Ha1) -> String {
         match self {
-            Self::Md5 => hex::encode(ha1.md5),
-            Self::Sha256 => hex::encode(ha1.sha256),
+            Self::Md5 => HEXLOWER.encode(&ha1.md5),
+            Self::Sha256 => HEXLOWER.encode(&ha1.sha256),
         }
     }
 }

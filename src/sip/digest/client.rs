@@ -13,10 +13,11 @@ pub struct Answer {
     pub stale: bool,
 }
 
-/// Our credentials for a telco. The password is never logged.
+/// Our credentials for a telco. The password is never logged or serialised.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     pub user: String,
+    #[serde(skip)]
     pub password: String,
 }
 
@@ -27,8 +28,12 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Responds to the topmost challenge of a 401 or 407 with a supported algorithm (RFC 8760 §2.4). None if there is none.
+    /// Responds to the topmost challenge of a 401 or 407 with a supported algorithm (RFC 8760 §2.4). None if there is none, or if the password is
+    /// not known.
     pub fn answer(&self, response: &Message<'_>, method: &str, uri: &str, cnonce: &str) -> Option<Answer> {
+        if self.password.is_empty() {
+            return None;
+        }
         let (asked, name) = match response.status()? {
             401 => (Name::WwwAuthenticate, Name::Authorization),
             407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),

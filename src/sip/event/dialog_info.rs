@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_calling_is_a_full_document_without_dialogs() {
+    fn an_idle_phone_has_a_full_document_without_dialogs() {
         let text = write("sip:a@b", 0, true, &[]);
         let document = roxmltree::Document::parse(&text).unwrap();
         assert_eq!(document.root_element().attribute("state"), Some("full"));

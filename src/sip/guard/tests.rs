@@ -97,7 +97,7 @@ fn repeated_wrong_credentials_are_banned_and_single_ones_forgiven() {
 }
 
 #[test]
-fn what_anybody_could_send_in_the_name_of_a_registered_phone_bans_nobody() {
+fn messages_that_can_be_forged_never_ban_a_registered_phone() {
     let mut guard = guard();
     let floor = ip("192.0.2.3");
     for _ in 0..1_000 {
@@ -344,7 +344,7 @@ fn all_is_forgotten_in_time() {
 }
 
 #[test]
-fn a_full_table_forgets_who_is_clean_first() {
+fn a_full_table_drops_sources_without_offences_first() {
     let mut guard = guard();
     let source = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
     let many = u32::try_from(GUARD_SOURCES_MAX).unwrap();

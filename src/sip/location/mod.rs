@@ -153,7 +153,7 @@ pub fn ignored(request: &Message<'_>) -> Vec<(String, String)> {
 
 /// The location documents in a request, unchanged, each of at most `LOCATION_BYTES_MAX` bytes.
 pub fn enclosures(request: &Message<'_>) -> Vec<Enclosure> {
-    const SAFE: lex::Set = lex::Set::alphanumeric_and(b"@.-_+");
+    static SAFE: lex::Set = lex::Set::alphanumeric_and(b"@.-_+");
     let mut found: Vec<Enclosure> = Vec::new();
     for part in multipart::parts(request).iter().filter(|part| part.is(PIDF)).take(BODY_PARTS_MAX) {
         let body = part.content().into_owned();

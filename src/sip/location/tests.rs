@@ -135,7 +135,7 @@ fn a_geolocation_value_finds_its_part_however_the_ids_are_written() {
         assert!(found.len() == 1 && found[0].shape.is_some(), "{value} {id}: {found:?}");
     }
     let found = with(&enclosed(CIRCLE).replace("<cid:l@h>", "<cid:x@h>"), read);
-    assert!(found[0].shape.is_some(), "a document that nobody refers to counts");
+    assert!(found[0].shape.is_some(), "a document without a reference counts");
     assert_eq!(found[1].fault.as_deref(), Some("no body part of this Content-ID"));
     let twice = with(&enclosed(CIRCLE).replace("<cid:l@h>", "<cid:l@h>, <cid:l@h>"), read);
     assert_eq!(twice.len(), 1);

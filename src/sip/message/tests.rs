@@ -20,7 +20,7 @@ fn invite(via: &str, to: &str) -> String {
 
 fn answer(via: &str, to: &str, status: u16) -> String {
     let text = invite(via, to);
-    let bytes = Stencil::of(&good(text.as_bytes()), flow()).response(status, Some("ours")).encode();
+    let bytes = ResponseTemplate::of(&good(text.as_bytes()), flow()).response(status, Some("ours")).encode();
     assert_eq!(good(&bytes).status(), Some(status));
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -94,7 +94,7 @@ fn a_partial_message_gives_what_it_has() {
         panic!("must be at fault")
     };
     assert_eq!(fault.status, 400);
-    let bytes = Stencil::of(&message, flow()).response(400, Some("t")).reason("Bad From").encode();
+    let bytes = ResponseTemplate::of(&message, flow()).response(400, Some("t")).reason("Bad From").encode();
     assert_eq!(
         String::from_utf8_lossy(&bytes),
         "SIP/2.0 400 Bad From\r\nVia: SIP/2.0/UDP b;branch=x;received=198.51.100.7\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
@@ -179,7 +179,7 @@ proptest! {
         }
         prop_assert!(bytes.ends_with(b"Content-Length: 4\r\n\r\nbody"));
         let reply = invite("SIP/2.0/UDP b", "<sip:a@b>");
-        let reply = Stencil::of(&good(reply.as_bytes()), flow()).response(200, Some(&text)).reason(&text).encode();
+        let reply = ResponseTemplate::of(&good(reply.as_bytes()), flow()).response(200, Some(&text)).reason(&text).encode();
         // Such a tag is no tag, but it stays inside its line.
         let (Parsed::Good(reply) | Parsed::Bad(reply, _)) = parse(&reply) else { panic!("not SIP") };
         prop_assert_eq!(reply.extension("Forged").count(), 0);

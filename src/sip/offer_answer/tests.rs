@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::sdes::MasterKey;
-use super::sdp::{AudioCodec, Direction, Formats, Local, Places, SdpError, read, tests::phones, write_offer};
+use super::sdp::{AudioCodec, Direction, Formats, Local, SdpError, StreamPositions, read, tests::phones, write_offer};
 use super::*;
 
 const LOCAL: Local = Local {
@@ -113,7 +113,8 @@ fn our_offer_lists_what_the_leg_wants_in_its_order() {
         // What is in use already stays in.
         (wanting(&[pcma], None), pcmu, "0 8"),
     ] {
-        let text = String::from_utf8(write_offer(local, first, Direction::SendRecv, &Places::default())).unwrap();
+        let text =
+            String::from_utf8(write_offer(local, first, Direction::SendRecv, &StreamPositions::default())).unwrap();
         assert_eq!(m_lines(&text), [format!("m=audio 20000 RTP/AVP {line}")]);
         let events = local.formats.dtmf().map(|number| format!("a=fmtp:{number} 0-15\r\n"));
         assert_eq!(text.contains("telephone-event"), events.is_some());
@@ -174,7 +175,8 @@ fn the_profile_and_the_time_of_the_offer_are_repeated() {
 #[test]
 fn an_answer_to_our_offer_is_accepted() {
     for phone in phones::ALL {
-        let offer = read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv, &Places::default())).unwrap();
+        let offer =
+            read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv, &StreamPositions::default())).unwrap();
         let theirs = Local { port: 9_000, ..LOCAL };
         let (text, at_peer) = answer(&offer, theirs, None).unwrap();
         let at_us = accept(&read(&text).unwrap(), LOCAL).unwrap();
@@ -214,16 +216,16 @@ fn secret(profile: &str, crypto: &str) -> String {
 
 const THEIRS: &str = "a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^31\n";
 
-fn with(secrecy: Secrecy) -> Local {
-    Local { terms: Terms { secrecy, ..LOCAL.terms }, ..LOCAL }
+fn with(srtp_policy: SrtpPolicy) -> Local {
+    Local { terms: Terms { srtp_policy, ..LOCAL.terms }, ..LOCAL }
 }
 
 #[test]
 fn a_secret_offer_gets_its_first_usable_suite_with_our_key() {
     for profile in ["RTP/SAVP", "RTP/SAVPF"] {
-        for secrecy in [Secrecy::AsOffered, Secrecy::Wanted, Secrecy::Required] {
+        for srtp_policy in [SrtpPolicy::AsOffered, SrtpPolicy::Wanted, SrtpPolicy::Required] {
             let offer = read(secret(profile, THEIRS).as_bytes()).unwrap();
-            let (text, agreed) = answer(&offer, with(secrecy), None).unwrap();
+            let (text, agreed) = answer(&offer, with(srtp_policy), None).unwrap();
             let text = String::from_utf8(text).unwrap();
             assert_eq!(m_lines(&text), [format!("m=audio 20000 {profile} 0")]);
             let ours = "a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD\r\n";
@@ -240,24 +242,28 @@ fn a_secret_offer_gets_its_first_usable_suite_with_our_key() {
 #[test]
 fn keys_in_a_plain_profile_are_taken_up_only_where_they_are_wanted() {
     let offer = read(secret("RTP/AVP", THEIRS).as_bytes()).unwrap();
-    for (secrecy, keyed) in [(Secrecy::AsOffered, false), (Secrecy::Wanted, true), (Secrecy::Required, true)] {
-        let (text, agreed) = answer(&offer, with(secrecy), None).unwrap();
+    for (srtp_policy, keyed) in
+        [(SrtpPolicy::AsOffered, false), (SrtpPolicy::Wanted, true), (SrtpPolicy::Required, true)]
+    {
+        let (text, agreed) = answer(&offer, with(srtp_policy), None).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVP 0"]);
-        assert_eq!((agreed.crypto.is_some(), text.contains("a=crypto:4 ")), (keyed, keyed), "{secrecy:?}");
+        assert_eq!((agreed.crypto.is_some(), text.contains("a=crypto:4 ")), (keyed, keyed), "{srtp_policy:?}");
     }
     let plain = read(phones::SIPP.as_bytes()).unwrap();
-    for (secrecy, result) in
-        [(Secrecy::AsOffered, Ok(None)), (Secrecy::Wanted, Ok(None)), (Secrecy::Required, Err(SdpError::NoCrypto))]
-    {
-        assert_eq!(answer(&plain, with(secrecy), None).map(|(_, agreed)| agreed.crypto), result);
+    for (srtp_policy, result) in [
+        (SrtpPolicy::AsOffered, Ok(None)),
+        (SrtpPolicy::Wanted, Ok(None)),
+        (SrtpPolicy::Required, Err(SdpError::NoCrypto)),
+    ] {
+        assert_eq!(answer(&plain, with(srtp_policy), None).map(|(_, agreed)| agreed.crypto), result);
     }
 }
 
 #[test]
 fn our_secret_offer_takes_a_secret_answer_and_no_other() {
-    let ours = with(Secrecy::Required);
-    let offer = write_offer(ours, AudioCodec::Pcma, Direction::SendRecv, &Places::default());
+    let ours = with(SrtpPolicy::Required);
+    let offer = write_offer(ours, AudioCodec::Pcma, Direction::SendRecv, &StreamPositions::default());
     let offer = read(&offer).unwrap();
     assert!(offer.secure);
     let theirs = Terms::new(MasterKey([9; 30]));

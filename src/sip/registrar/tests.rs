@@ -317,7 +317,7 @@ fn a_phone_that_registers_over_another_flow_tells_from_where_it_has_moved() {
 }
 
 #[test]
-fn contacts_that_nobody_can_call_are_400() {
+fn contacts_that_cannot_be_called_are_400() {
     let mut bench = Bench::new();
     let long = format!("Contact: <sip:{}@192.0.2.9>", "a".repeat(CONTACT_TOO_LONG));
     for bad in ["Contact: <mailto:a@example.net>", "Contact: <sip:>", "Contact: <tel:112>", &long] {

@@ -91,7 +91,7 @@ fn what_we_offer_is_read_back_by_us_and_by_a_strict_parser() {
         let address: IpAddr = address.parse().unwrap();
         let (terms, formats) = (Terms::new(MasterKey([3; 30])), Formats::ANY);
         let local = Local { address, port: 20_000, session: 7, version: 2, terms, formats };
-        let offer = write_offer(local, AudioCodec::Pcmu, direction, &Places::default());
+        let offer = write_offer(local, AudioCodec::Pcmu, direction, &StreamPositions::default());
         let back = read(&offer).unwrap();
         assert_eq!(back.rtp, SocketAddr::new(address, 20_000));
         assert_eq!(back.codecs, [(AudioCodec::Pcmu, 0), (AudioCodec::Pcma, 8)]);

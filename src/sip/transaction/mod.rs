@@ -10,6 +10,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod verify;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -312,7 +313,7 @@ impl Transactions {
 
     /// Like `forget`, for a re-INVITE whose dialog ends before its final response: a late 2xx gets this ACK, however often it arrives (RFC
     /// 3261 §13.2.2.4).
-    pub fn forget_with(&mut self, id: ClientId, ack: Transmit) {
+    pub fn drop_with(&mut self, id: ClientId, ack: Transmit) {
         if let Some(client) = self.clients.get_mut(&id) {
             (client.reported, client.last_ack) = (false, Some(ack));
         }

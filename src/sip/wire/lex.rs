@@ -4,41 +4,60 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// A set of ASCII characters.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::sip) struct Set(u128);
+/// A set of ASCII characters, as a table by character.
+#[derive(Debug)]
+pub(in crate::sip) struct Set([bool; 256]);
 
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
 impl Set {
     /// Letters, digits and the given characters.
     pub(in crate::sip) const fn alphanumeric_and(more: &[u8]) -> Self {
-        let mut bits = 0_u128;
-        let mut byte = 0_u8;
+        let mut table = [false; 256];
+        let mut byte = 0;
         while byte < 128 {
-            if byte.is_ascii_alphanumeric() {
-                bits |= 1 << byte;
-            }
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
             byte += 1;
         }
-        let mut rest = more;
-        while let [byte, tail @ ..] = rest {
-            bits |= 1 << (*byte & 127);
-            rest = tail;
-        }
-        Self(bits)
+        Self(table).and(more)
     }
 
-    pub(in crate::sip) const fn has(self, byte: u8) -> bool {
-        byte < 128 && self.0 >> byte & 1 == 1
+    /// Control characters and the given characters.
+    pub(in crate::sip) const fn controls_and(more: &[u8]) -> Self {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            table[byte] = (byte as u8).is_ascii_control();
+            byte += 1;
+        }
+        Self(table).and(more)
+    }
+
+    const fn and(mut self, more: &[u8]) -> Self {
+        let mut rest = more;
+        while let [byte, tail @ ..] = rest {
+            self.0[*byte as usize] = true;
+            rest = tail;
+        }
+        self
+    }
+
+    pub(in crate::sip) const fn has(&self, byte: u8) -> bool {
+        self.0[byte as usize]
     }
 
     /// True if there is at least one character and all are in the set.
-    pub(in crate::sip) fn holds_word(self, text: &[u8]) -> bool {
+    pub(in crate::sip) fn holds_word(&self, text: &[u8]) -> bool {
         !text.is_empty() && text.iter().all(|b| self.has(*b))
+    }
+
+    /// True if no character is in the set.
+    pub(in crate::sip) fn holds_none(&self, text: &[u8]) -> bool {
+        !text.iter().any(|b| self.has(*b))
     }
 }
 
 /// RFC 3261 §25.1 `token`.
-pub(in crate::sip) const TOKEN: Set = Set::alphanumeric_and(b"-.!%*_+`'~");
+pub(in crate::sip) static TOKEN: Set = Set::alphanumeric_and(b"-.!%*_+`'~");
 
 /// Space or horizontal tab.
 pub(in crate::sip) const fn is_blank(byte: u8) -> bool {

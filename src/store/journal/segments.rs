@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::counted::visit;
 use crate::limits::STORED_SEGMENTS_MAX;
 
-use super::place::Place;
+use super::place::JournalPosition;
 use super::record::{self, Entry, HEAD};
 
 /// How many bytes after damage are searched for the next record.
@@ -64,7 +64,7 @@ pub fn list(dir: &Path, state: State) -> io::Result<Vec<i64>> {
 pub struct Chunk {
     pub entries: Vec<Entry>,
     /// The position of the next read.
-    pub next: Place,
+    pub next: JournalPosition,
     /// Bytes that could not be read: incomplete after a crash, or damaged.
     pub lost_bytes: u64,
     /// Undamaged records without the identity of a fact.
@@ -84,7 +84,7 @@ impl Chunk {
 
 /// Reads at most `facts_max` facts from `from` on, not beyond `until`. If there are none, the chunk is empty and `next == from`. An error
 /// if the file of `until` is missing.
-pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Result<Chunk> {
+pub fn read(dir: &Path, from: JournalPosition, until: JournalPosition, facts_max: usize) -> io::Result<Chunk> {
     let mut chunk = Chunk { next: from, ..Chunk::default() };
     let all = list(dir, State::Waiting)?;
     if until.position > 0 && all.binary_search(&until.segment).is_err() {
@@ -98,7 +98,7 @@ pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Resu
         let position = if segment == from.segment { from.position } else { 0 };
         let end = (segment == until.segment).then_some(until.position);
         let file = File::open(path(dir, segment, State::Waiting))?;
-        read_segment(file, Place { segment, position }, end, facts_max, &mut chunk)?;
+        read_segment(file, JournalPosition { segment, position }, end, facts_max, &mut chunk)?;
     }
     Ok(chunk)
 }
@@ -106,16 +106,28 @@ pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Resu
 /// Reads one file, whatever its state, from its beginning to its end.
 pub fn read_whole(dir: &Path, segment: i64, state: State) -> io::Result<Chunk> {
     let mut chunk = Chunk::default();
-    read_segment(File::open(path(dir, segment, state))?, Place { segment, position: 0 }, None, usize::MAX, &mut chunk)?;
+    read_segment(
+        File::open(path(dir, segment, state))?,
+        JournalPosition { segment, position: 0 },
+        None,
+        usize::MAX,
+        &mut chunk,
+    )?;
     Ok(chunk)
 }
 
 /// Reads a file of records that is no segment.
 pub(in crate::store) fn read_file(file: File, chunk: &mut Chunk) -> io::Result<()> {
-    read_segment(file, Place::default(), None, usize::MAX, chunk)
+    read_segment(file, JournalPosition::default(), None, usize::MAX, chunk)
 }
 
-fn read_segment(file: File, from: Place, end: Option<i64>, facts_max: usize, chunk: &mut Chunk) -> io::Result<()> {
+fn read_segment(
+    file: File,
+    from: JournalPosition,
+    end: Option<i64>,
+    facts_max: usize,
+    chunk: &mut Chunk,
+) -> io::Result<()> {
     let length = file.metadata()?.len();
     let end = end.map_or(length, |end| end.unsigned_abs().min(length));
     let mut at = from.position.unsigned_abs();
@@ -140,7 +152,7 @@ fn read_segment(file: File, from: Place, end: Option<i64>, facts_max: usize, chu
         }
         file.seek(SeekFrom::Start(at))?;
     }
-    chunk.next = Place { segment: from.segment, position: i64::try_from(at).unwrap_or(i64::MAX) };
+    chunk.next = JournalPosition { segment: from.segment, position: i64::try_from(at).unwrap_or(i64::MAX) };
     Ok(())
 }
 
@@ -174,7 +186,7 @@ fn skip_damage(file: &mut BufReader<File>, (at, end): (u64, u64), length: u64) -
 }
 
 /// Number of facts between two positions.
-pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
+pub fn count(dir: &Path, from: JournalPosition, until: JournalPosition) -> io::Result<u64> {
     let mut facts = 0;
     for segment in list(dir, State::Waiting)? {
         if !(from.segment..=until.segment).contains(&segment) {
@@ -197,34 +209,34 @@ pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
 
 /// One run of the service, as far as its segments show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Life {
+pub struct ProcessRun {
     pub began: Timestamp,
     /// When its last segment was last written or time-stamped.
-    pub last_sign: Timestamp,
+    pub last_write: Timestamp,
 }
 
 /// The runs that wrote the segments before one, oldest first: each begins with `Started`.
-pub fn runs_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
-    let mut lives: Vec<(Life, Option<FactId>)> = Vec::new();
+pub fn runs_before(dir: &Path, before: i64) -> io::Result<Vec<ProcessRun>> {
+    let mut runs: Vec<(ProcessRun, Option<FactId>)> = Vec::new();
     for segment in list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < before) {
         let file = File::open(path(dir, segment, State::Waiting))?;
-        let last_sign = stamp(&file.metadata()?)?;
+        let last_write = stamp(&file.metadata()?)?;
         let mut chunk = Chunk::default();
-        read_segment(file, Place { segment, position: 0 }, None, 1, &mut chunk)?;
+        read_segment(file, JournalPosition { segment, position: 0 }, None, 1, &mut chunk)?;
         let Some(first) = chunk.facts().into_iter().next() else { continue };
         let run = matches!(first.kind, FactKind::Started { .. }).then_some(first.id);
-        match lives.last_mut() {
+        match runs.last_mut() {
             // A segment with the facts that a crash left in memory may begin with the same `Started`.
-            Some((life, known)) if run.is_none() || run == *known => life.last_sign = last_sign,
+            Some((life, known)) if run.is_none() || run == *known => life.last_write = last_write,
             Some(_) | None => {
                 // Facts that a crash left in memory were written to the disk after their run had ended.
                 let number = Timestamp::from_millis(segment);
-                let began = if last_sign < number { first.at.min(number) } else { number };
-                lives.push((Life { began, last_sign }, run));
+                let began = if last_write < number { first.at.min(number) } else { number };
+                runs.push((ProcessRun { began, last_write }, run));
             }
         }
     }
-    Ok(lives.into_iter().map(|(life, _)| life).collect())
+    Ok(runs.into_iter().map(|(life, _)| life).collect())
 }
 
 fn stamp(metadata: &fs::Metadata) -> io::Result<Timestamp> {
@@ -252,7 +264,7 @@ fn keep_damaged_by(dir: &Path, segment: i64, link: impl FnOnce(&Path, &Path) -> 
 
 /// Marks the segments that are completely before a position as stored. Returns their number. An error with one segment does not affect the
 /// others.
-pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
+pub fn retire_before(dir: &Path, place: JournalPosition) -> io::Result<usize> {
     let old = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment);
     each(old.collect(), |segment| {
         let waiting = path(dir, segment, State::Waiting);
@@ -283,7 +295,7 @@ fn each(segments: Vec<i64>, mut apply: impl FnMut(i64) -> io::Result<bool>) -> i
 
 /// Marks stored segments as waiting again, from the one of `cursor` on: the database lacks their facts, because it is new or was restored
 /// from a backup. Returns their number.
-pub fn bring_back(dir: &Path, cursor: Place) -> io::Result<usize> {
+pub fn bring_back(dir: &Path, cursor: JournalPosition) -> io::Result<usize> {
     let lacking: Vec<i64> =
         list(dir, State::Stored)?.into_iter().filter(|segment| *segment >= cursor.segment).collect();
     for segment in &lacking {
@@ -294,7 +306,7 @@ pub fn bring_back(dir: &Path, cursor: Place) -> io::Result<usize> {
 
 /// Removes stored segments whose time stamp is more than `keep` before that of the newest segment, and the oldest ones beyond
 /// `STORED_SEGMENTS_MAX`. Returns how many.
-pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
+pub fn remove_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
     let Some(now) = last_stamp(dir)? else { return Ok(0) };
     let stored = list(dir, State::Stored)?;
     let too_many = stored.len().saturating_sub(STORED_SEGMENTS_MAX);
@@ -340,7 +352,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(path(dir.path(), 7, State::Waiting), "damaged").unwrap();
         let kept = keep_damaged_by(dir.path(), 7, |_, _| Err(io::ErrorKind::Unsupported.into()));
-        assert_eq!(retire_before(dir.path(), Place { segment: 8, position: 0 }).unwrap(), 1);
+        assert_eq!(retire_before(dir.path(), JournalPosition { segment: 8, position: 0 }).unwrap(), 1);
         assert_eq!(fs::read_to_string(kept).unwrap(), "damaged");
     }
 }

@@ -28,7 +28,7 @@ impl OpenFile {
     }
 
     /// Raises the alarm while another file, or none, is at the path.
-    pub(super) fn look(&self, alarms: &Alarms) {
+    pub(super) fn check_file(&self, alarms: &Alarms) {
         let Some((path, opened)) = &self.0 else { return };
         let wrong = match identity(path) {
             Some(found) if found == *opened => return alarms.clear(Kind::Database, FILE),

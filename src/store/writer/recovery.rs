@@ -1,4 +1,5 @@
-//! Closes the calls that earlier runs left open, once, before any fact of this run is stored.
+//! Closes the calls that earlier runs left open: before the first fact of this run is stored, or later if the database
+//! rejected all of them at first.
 
 use std::sync::atomic::Ordering;
 
@@ -9,31 +10,32 @@ use crate::cdr::interrupted::missing_end;
 use crate::ids::CallId;
 use crate::store::facts::Batch;
 use crate::store::journal::record::Entry;
-use crate::store::journal::{self, Life, Place};
+use crate::store::journal::{self, JournalPosition, ProcessRun};
 use crate::store::{Store, crash_log};
 
-use super::{Writer, WriterError, last_sign};
+use super::{Writer, WriterError, last_write};
 
 impl Writer {
-    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was in the same folder before.
-    /// `at_start`: no fact of this run is stored yet. If the database rejects several calls and has not accepted a record yet, they stay
-    /// open until it has: then they are set aside. Until then they do not delay the facts of this run.
+    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was in the same
+    /// folder before. `at_start`: no fact of this run is stored yet. If the database rejects all of several calls, and
+    /// has not accepted any record of this run, these calls stay open. They do not delay the facts of this run. As soon
+    /// as the database has accepted a record, the calls are set aside.
     pub(super) async fn recover(&mut self, store: &Store, at_start: bool) -> Result<(), WriterError> {
-        let lives = journal::runs_before(&self.dir, self.first)?;
+        let runs = journal::runs_before(&self.dir, self.first)?;
         let journal = self.journal.clone();
-        let open = store.in_time(self.patience, store.open_calls_before(&journal, self.first)).await?;
-        let cursor = at_start.then_some(Place { segment: self.first, position: 0 });
-        self.recovered = self.close(store, &open, &lives, cursor).await?;
-        let Some(home) = crash_log::home(&self.dir) else { return Ok(()) };
-        for lost in store.in_time(self.patience, store.settle(&journal, &home)).await? {
-            let open = store.in_time(self.patience, store.open_calls(&lost)).await?;
+        let open = store.in_time(self.statement_timeout, store.open_calls_before(&journal, self.first)).await?;
+        let cursor = at_start.then_some(JournalPosition { segment: self.first, position: 0 });
+        self.recovered = self.close(store, &open, &runs, cursor).await?;
+        let Some(folder_id) = crash_log::home(&self.dir) else { return Ok(()) };
+        for lost in store.in_time(self.statement_timeout, store.lost_journals_of(&journal, &folder_id)).await? {
+            let open = store.in_time(self.statement_timeout, store.open_calls(&lost)).await?;
             warn!(
                 journal = lost,
                 calls = open.len(),
                 "the journal's folder was lost: the calls that it left open are closed"
             );
             if self.close(store, &open, &[], None).await? {
-                store.in_time(self.patience, store.forget_home(&lost)).await?;
+                store.in_time(self.statement_timeout, store.remove_folder(&lost)).await?;
             } else {
                 self.recovered = false;
             }
@@ -47,14 +49,14 @@ impl Writer {
         &mut self,
         store: &Store,
         open: &[CallId],
-        lives: &[Life],
-        cursor: Option<Place>,
+        runs: &[ProcessRun],
+        cursor: Option<JournalPosition>,
     ) -> Result<bool, WriterError> {
-        self.forget_live();
+        self.clear_live();
         let (mut ends, mut interrupted) = (Vec::new(), 0);
         for call in open {
-            let end = missing_end(*call, &store.in_time(self.patience, store.facts(*call)).await?, |last| {
-                last_sign(lives, last)
+            let end = missing_end(*call, &store.in_time(self.statement_timeout, store.facts(*call)).await?, |last| {
+                last_write(runs, last)
             });
             interrupted += u64::from(end.as_ref().is_some_and(|end| matches!(end.kind, FactKind::Ended { .. })));
             ends.extend(end);
@@ -62,12 +64,12 @@ impl Writer {
         let entries = ends.iter().map(Entry::of).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
         let batch = Batch {
             facts: entries.iter().collect(),
-            refold: open.to_vec(),
+            recompute: open.to_vec(),
             closed: open.to_vec(),
             cursor,
             ..Batch::default()
         };
-        let closed = match store.in_time(self.patience, store.take(&self.journal, batch)).await {
+        let closed = match store.in_time(self.statement_timeout, store.take(&self.journal, batch)).await {
             Err(fault) if fault.is_of_a_row() && !open.is_empty() => {
                 self.close_one_by_one(store, open, &entries, cursor).await?
             }
@@ -86,14 +88,14 @@ impl Writer {
         store: &Store,
         open: &[CallId],
         entries: &[Entry],
-        cursor: Option<Place>,
+        cursor: Option<JournalPosition>,
     ) -> Result<bool, WriterError> {
         let mut bad = Vec::new();
         for call in open {
             let own: Vec<&Entry> = entries.iter().filter(|entry| entry.call == Some(*call)).collect();
-            let one = Batch { facts: own.clone(), refold: vec![*call], closed: vec![*call], ..Batch::default() };
-            match store.in_time(self.patience, store.take(&self.journal, one)).await {
-                Ok(has_record) => self.takes_records |= has_record,
+            let one = Batch { facts: own.clone(), recompute: vec![*call], closed: vec![*call], ..Batch::default() };
+            match store.in_time(self.statement_timeout, store.take(&self.journal, one)).await {
+                Ok(has_record) => self.has_stored_record |= has_record,
                 Err(fault) if fault.is_of_a_row() => {
                     let fault = format!("{:#}", anyhow::Error::from(fault));
                     error!(%call, fault, "the database rejects the record of an interrupted call");
@@ -102,7 +104,7 @@ impl Writer {
                 Err(fault) => return Err(fault.into()),
             }
         }
-        if bad.len() == open.len() && bad.len() > 1 && !self.takes_records {
+        if bad.len() == open.len() && bad.len() > 1 && !self.has_stored_record {
             warn!(calls = bad.len(), "the interrupted calls stay open until the database takes a record");
             return Ok(false);
         }
@@ -110,7 +112,9 @@ impl Writer {
             self.put_aside(*call, own)?;
         }
         let closed = bad.iter().map(|(call, _)| *call).collect();
-        store.in_time(self.patience, store.take(&self.journal, Batch { closed, cursor, ..Batch::default() })).await?;
+        store
+            .in_time(self.statement_timeout, store.take(&self.journal, Batch { closed, cursor, ..Batch::default() }))
+            .await?;
         Ok(true)
     }
 }

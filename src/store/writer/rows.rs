@@ -10,10 +10,10 @@ use crate::cdr::fact::FactKind;
 use crate::ids::CallId;
 use crate::store::Store;
 use crate::store::facts::Batch;
-use crate::store::journal::Place;
+use crate::store::journal::JournalPosition;
 use crate::store::journal::record::Entry;
 
-use super::{CLOSED_MAX, Live, Writer, WriterError};
+use super::{CLOSED_MAX, CachedCall, Writer, WriterError};
 
 impl Writer {
     /// Stores facts and the records that they close or change. If the database rejects a call, that call is set aside and the rest is
@@ -23,7 +23,7 @@ impl Writer {
         store: &Store,
         entries: &[Entry],
         segment: i64,
-        cursor: Place,
+        cursor: JournalPosition,
     ) -> Result<(), WriterError> {
         self.store_or_set_aside(store, entries, segment, cursor).await?;
         self.aside_of_batch.clear();
@@ -35,7 +35,7 @@ impl Writer {
         store: &Store,
         entries: &[Entry],
         segment: i64,
-        cursor: Place,
+        cursor: JournalPosition,
     ) -> Result<(), WriterError> {
         let (aside, entries) = self.split_aside(entries);
         for (stream, entries) in aside {
@@ -45,10 +45,10 @@ impl Writer {
             Err(WriterError::Store(fault)) if fault.is_of_a_row() => {}
             done => return done,
         }
-        self.forget_live();
+        self.clear_live();
         let mut units: BTreeMap<(CallId, Option<u32>), Vec<&Entry>> = BTreeMap::new();
         for entry in entries {
-            // Each fact of a run is a separate unit; a call's facts are one unit.
+            // Each fact of the service is a separate unit. All facts of a call are one unit.
             let no = entry.call.is_none().then_some(entry.id.seq);
             units.entry((entry.id.stream, no)).or_default().push(entry);
         }
@@ -78,7 +78,7 @@ impl Writer {
             match self.store_batch(store, &entries, segment, None).await {
                 Ok(()) => {}
                 Err(WriterError::Store(fault)) if fault.is_of_a_row() => {
-                    self.forget_live();
+                    self.clear_live();
                     if let [(stream, entries)] = part {
                         let fault = format!("{:#}", anyhow::Error::from(fault));
                         error!(call = %stream, fault, "the database rejects a call: its facts are set aside, see siaga journal aside");
@@ -126,7 +126,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn forget_live(&mut self) {
+    pub(super) fn clear_live(&mut self) {
         self.live.clear();
         self.closed.clear();
     }
@@ -136,22 +136,22 @@ impl Writer {
         store: &Store,
         entries: &[&Entry],
         segment: i64,
-        cursor: Option<Place>,
+        cursor: Option<JournalPosition>,
     ) -> Result<(), WriterError> {
         let mut batch = Batch { facts: entries.to_vec(), cursor, segment, ..Batch::default() };
-        let (mut opened, mut touched, mut refold) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut opened, mut touched, mut recompute) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for entry in entries {
             let Some(call) = entry.call else { continue };
             let Some(fact) = &entry.fact else { continue };
-            // Facts that a crash left in memory may come after facts that were already on the disk: such a call is folded from the stored
-            // facts.
-            let known = self.live.contains_key(&call) || refold.contains(&call);
+            // Facts from the crash log may be older than facts before them in the journal. The record of such a call is
+            // computed from the stored facts.
+            let known = self.live.contains_key(&call) || recompute.contains(&call);
             if matches!(fact.kind, FactKind::Received { .. }) && !known {
-                self.live.insert(call, Live::default());
+                self.live.insert(call, CachedCall::default());
                 opened.insert(call);
             }
             let Some(live) = self.live.get_mut(&call) else {
-                refold.insert(call);
+                recompute.insert(call);
                 continue;
             };
             live.facts.push(fact.clone());
@@ -170,8 +170,8 @@ impl Writer {
             }
         }
         batch.opened = opened.into_iter().collect();
-        batch.refold = refold.into_iter().collect();
-        self.takes_records |= store.in_time(self.patience, store.take(&self.journal, batch)).await?;
+        batch.recompute = recompute.into_iter().collect();
+        self.has_stored_record |= store.in_time(self.statement_timeout, store.take(&self.journal, batch)).await?;
         while self.closed.len() > CLOSED_MAX {
             if let Some(call) = self.closed.pop_front() {
                 self.live.remove(&call);

@@ -15,10 +15,10 @@ use crate::switchboard::ids::{LegRef, WatchId};
 use crate::switchboard::input::Account;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::registrations::ACCOUNTS_PATIENCE;
-use crate::switchboard::phones::stations::{LOCKED, WRONG_MAX, Wrong};
+use crate::switchboard::phones::stations::{LOCKED, WRONG_MAX, WrongPins};
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// The use of a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Admission {
         &mut self,
         wire: &mut Wire,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         stale: bool,
     ) {
         let challenges = self.challenges(step, taken.flow, stale);
@@ -122,11 +122,9 @@ impl Admission {
         let now = step.now;
         self.authenticator.challenge(now, flow.remote.ip(), stale, &mut step.rng)
     }
-}
 
-impl Admission {
     /// The operator with this number and PIN; None if the PIN is wrong or locked.
-    pub(in crate::switchboard) fn opens(
+    pub(in crate::switchboard) fn operator_by_pin(
         &mut self,
         facts: &mut Facts,
         phones: &mut Phones,
@@ -136,19 +134,21 @@ impl Admission {
         digits: &str,
     ) -> Option<OperatorId> {
         let now = step.now;
-        let has = |account: &&Account| account.badge.as_ref().is_some_and(|badge| badge.number == number);
-        let Account { operator, badge, .. } = phones.accounts.values().find(has)?.clone();
-        let pin = badge?.pin;
+        let has = |account: &&Account| {
+            account.station_login.as_ref().is_some_and(|station_login| station_login.number == number)
+        };
+        let Account { operator, station_login, .. } = phones.accounts.values().find(has)?.clone();
+        let pin = station_login?.pin;
         let key = (operator.clone(), station.clone());
-        if phones.stations.wrong.len() >= WRONG_PINS_MAX && !phones.stations.wrong.contains_key(&key) {
-            phones.stations.wrong.pop_first();
+        if phones.stations.wrong_pins.len() >= WRONG_PINS_MAX && !phones.stations.wrong_pins.contains_key(&key) {
+            phones.stations.wrong_pins.pop_first();
         }
-        let wrong = phones.stations.wrong.entry(key.clone()).or_default();
+        let wrong = phones.stations.wrong_pins.entry(key.clone()).or_default();
         if wrong.locked_until.is_some_and(|until| until <= now.mono) {
-            *wrong = Wrong::default();
+            *wrong = WrongPins::default();
         }
         if wrong.locked_until.is_none() && pin.is(digits) {
-            phones.stations.wrong.remove(&key);
+            phones.stations.wrong_pins.remove(&key);
             return Some(operator);
         }
         wrong.times = wrong.times.saturating_add(1);

@@ -2,7 +2,7 @@
 
 use crate::switchboard::admission::Admission;
 use crate::switchboard::facts::Facts;
-use crate::switchboard::output::{Guess, Output};
+use crate::switchboard::output::{Output, PasswordGuess};
 use crate::switchboard::phones::Phones;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::Wire;
@@ -101,12 +101,12 @@ impl Admission {
         if let (Some(claim), Some(standing)) = (claim, standing) {
             self.guess_failed(facts, phones, step, &claim.user, flow.remote, standing);
         }
-        if self.settings.is_vouched(source) {
+        if self.settings.vouched.contains(source) {
             return self.guard.count(Reason::Credentials);
         }
         let proven = flow.is_connection() || standing.is_some_and(|standing| standing != Standing::Forgeable);
         let (registrar, recovered) = (&phones.registrar, &phones.recovered);
-        let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
+        let known = || registrar.has_binding_at(source) || recovered.has_pending_bindings_at(source);
         if let Some(ban) = self.guard.failed(now.mono, source, proven, known) {
             step.tell_ban(ban);
         }
@@ -132,9 +132,7 @@ impl Admission {
         }
         step.trust_connection(flow);
     }
-}
 
-impl Admission {
     /// Counts a wrong password or PIN of an account. One alarm and one fact report the account until the guessing ends.
     pub(in crate::switchboard) fn guess_failed(
         &mut self,
@@ -151,7 +149,7 @@ impl Admission {
         if let Some(guessing) = begun {
             let Guessing { account, source, failures } = guessing.clone();
             facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
-            let guess = Some(Guess::Password(guessing.source));
+            let guess = Some(PasswordGuess::Password(guessing.source));
             step.say(Output::Guessing { account: guessing.account, guess });
         }
     }
@@ -166,7 +164,10 @@ impl Admission {
     ) {
         let now = step.now;
         if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
-            step.say(Output::Guessing { account: operator.as_str().to_owned(), guess: Some(Guess::Pin(source)) });
+            step.say(Output::Guessing {
+                account: operator.as_str().to_owned(),
+                guess: Some(PasswordGuess::Pin(source)),
+            });
         }
     }
 
@@ -176,9 +177,7 @@ impl Admission {
             step.say(Output::Guessing { account, guess: None });
         }
     }
-}
 
-impl Admission {
     /// True if so many transactions are open that requests which can be repeated must wait, so that trunks' INVITEs are
     /// accepted. REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4),
     /// without state.
@@ -190,9 +189,7 @@ impl Admission {
         }
         shed
     }
-}
 
-impl Admission {
     pub(in crate::switchboard) fn lift_ban(&mut self, address: IpAddr) -> bool {
         self.guard.lift(address)
     }
@@ -200,7 +197,7 @@ impl Admission {
     /// True if a request of an unknown source is dropped under overload.
     pub(in crate::switchboard) fn sheds_stranger(&mut self, wire: &mut Wire, flow: Flow) -> bool {
         let crowded = wire.transactions_open() >= self.settings.guard.crowded_at;
-        let shed = crowded && !self.settings.is_vouched(flow.remote.ip());
+        let shed = crowded && !self.settings.vouched.contains(flow.remote.ip());
         if shed {
             self.guard.count(Reason::Overload);
         }

@@ -5,13 +5,13 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::wire::Message;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::OfferState;
+use crate::switchboard::calls::leg::OutgoingState;
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 impl Calls {
     /// Handles the first 200 of a leg: connects the leg with the call.
@@ -33,9 +33,9 @@ impl Calls {
             return self.attempt_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
         };
         self.stop_awaiting(step, who);
-        self.not_unheard(id, leg);
+        self.remove_open_invite(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-        let state = std::mem::replace(&mut offer.state, OfferState::Talking);
+        let state = std::mem::replace(&mut offer.state, OutgoingState::Talking);
         state.stop_timer(step, who);
         offer.session.confirm(net, step, who, (dialog, cseq, agreed), message);
         self.fact(
@@ -66,17 +66,16 @@ impl Calls {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
-        call.announced = false;
-        let told_at = call.place_told_at.take();
-        let first = !std::mem::replace(&mut call.talked, true);
+        let announce_at = call.waiting.end_announcements();
+        let first = call.history.begin_talk();
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
-        let placed = call.placed_by.is_some();
-        if let Some(at) = told_at {
-            step.alarms.remove(at, Alarm::AnnouncePosition(id));
+        let placed = call.kind.is_placed();
+        if let Some(at) = announce_at {
+            step.timers.remove(at, TimerKind::AnnouncePosition(id));
         }
         match stage {
             Stage::AllPhones { until } => {
-                step.alarms.remove(until, Alarm::PhonesOver(id));
+                step.timers.remove(until, TimerKind::AllPhonesOver(id));
             }
             Stage::Transfer { from } => self.transfer_done(net, step, id, from, Some(leg)),
             Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } => {}
@@ -91,16 +90,17 @@ impl Calls {
             Callee::Number(_) => self.leaves_queue(now, id),
         }
         self.answer_caller(net, step, id);
-        self.bridge_audio(net, step, id, leg, self.settings.record);
-        self.may_be_silent(step, id, first);
+        self.bridge_audio(net, step, id, leg, self.settings.calls.record);
+        self.start_silent_detection(step, id, first);
         self.send_caller_identity(net, step, id, leg, to);
     }
 
-    /// Sends the caller's identity to the phone of a colleague that rang for another operator and now has this operator's caller.
+    /// After a consultation, a colleague's phone still shows the operator who called it. Sends it the identity of the
+    /// caller who is now connected.
     fn send_caller_identity(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo, to: &Callee) {
         let leg = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&no));
-        let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
-        if shows_another && matches!(to, Callee::Operator(_)) {
+        let identity_outdated = leg.is_some_and(|leg| std::mem::take(&mut leg.identity_outdated));
+        if identity_outdated && matches!(to, Callee::Operator(_)) {
             let identity = self.shown_as(id, false);
             let who = LegRef::Outgoing(id, no);
             if let Some(session) = self.session_mut(who) {
@@ -119,23 +119,24 @@ impl Calls {
         record: bool,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.holding = (false, false);
+        call.audio.set_holds((false, false));
         let operator = call.legs.get(&leg).and_then(|leg| leg.session.media());
         let (Some(caller), Some(operator)) = (call.caller.session.media(), operator) else {
             return self.breach(net, step, id, "a leg without a port was connected");
         };
         let (a, b) = (caller.anchor(), operator.anchor());
-        self.aim(net, step, LegRef::Caller(id));
-        self.aim(net, step, LegRef::Outgoing(id, leg));
+        self.send_peer_address(net, step, LegRef::Caller(id));
+        self.send_peer_address(net, step, LegRef::Outgoing(id, leg));
         step.out.media.push(Command::Bridge { a, b });
         if record {
             step.out.media.push(Command::Record { call: id, leg, caller: a, operator: b });
         }
-        self.rejoin(net, step, id);
+        self.apply_holds(net, step, id);
     }
 
-    /// Handles a further 200. In the same dialog the ACK was lost and is sent again; a 200 of another dialog (a fork) is declined.
-    pub(in crate::switchboard) fn repeated_answer(
+    /// Handles a further 200. If it belongs to the confirmed dialog, the ACK was lost and is sent again. If it belongs
+    /// to another dialog (a fork), it gets ACK and BYE.
+    pub(in crate::switchboard) fn retransmitted_or_forked_2xx(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,

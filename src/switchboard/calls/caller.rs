@@ -12,20 +12,19 @@ use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::Reason;
 use crate::sip::location::{Location, Shape};
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::offer_answer::Agreed;
-use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places, SdpError};
+use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, SdpError, StreamPositions};
 use crate::sip::wire::{Message, Name};
 use crate::sip::{caller_number, location, offer_answer, option_tag, sdp};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::called::Called;
 use crate::switchboard::calls::desks::desk_of;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::offer::user_part;
-use crate::switchboard::calls::state::call::{Call, Caller};
+use crate::switchboard::calls::state::call::{Call, Caller, CallersInvite, MAX_FORWARDS};
 use crate::switchboard::calls::state::callers::NumberHistory;
+use crate::switchboard::calls::state::times::Times;
 use crate::switchboard::ids::{LegRef, MergeKey};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::rejection::Rejected;
@@ -34,7 +33,9 @@ use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::state::incoming::IncomingInvite;
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::trunks::called::Called;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use crate::switchboard::wire::text::clean;
 
 /// The legs to which a header field of the caller's INVITE is copied. The record stores it in any case.
@@ -78,10 +79,10 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         trunk: usize,
     ) {
-        let (called, prefixed) = match self.settings.called(taken.message, trunk) {
+        let (called, prefixed) = match net.trunks.called(taken.message, trunk) {
             Called::Emergency { called, prefixed } => (called, prefixed),
             Called::Test => return self.test_call(net, step, taken),
             Called::Unknown => {
@@ -96,7 +97,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         origin: &Origin,
         (called, prefixed): (String, bool),
     ) {
@@ -109,13 +110,13 @@ impl Calls {
         if net.wire.has_call(&key) {
             return net.trunks.reject_call(&mut net.wire, step, taken, trunk, Rejected::Repeated, 482);
         }
-        let is_full = self.live >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
+        let is_full = self.live_calls >= self.settings.calls.max || self.calls.len() >= CALLS_KEPT_MAX;
         if is_full {
             net.admission.guard.count(Reason::Overload);
         }
         let has_room = trunk.is_none_or(|trunk| net.trunks.has_room(trunk));
         let full = [
-            (self.service.draining, Rejected::Draining),
+            (self.service_state.draining, Rejected::Draining),
             (is_full, Rejected::SiteFull),
             (!has_room, Rejected::TrunkFull),
         ];
@@ -133,22 +134,22 @@ impl Calls {
         };
         trunk.into_iter().for_each(|trunk| net.trunks.report_ignored_extensions(step, taken.message, trunk));
         let id = CallId::new(now.wall, &mut step.rng);
-        let stencil = Stencil::of(taken.message, taken.flow);
+        let stencil = ResponseTemplate::of(taken.message, taken.flow);
         net.wire.respond(step, taken.server, 100, stencil.response(100, None).encode());
         let locations = location::read(taken.message);
         let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
         let invite = IncomingInvite::new(net, step, taken, stencil, tag);
         let mut call = self.new_call(step, taken, (invite, dialog), shown, key.clone());
-        call.desk = desk_of(&self.settings.desks, &called);
-        call.shown.service = self.settings.service_shown(call.desk, &called);
+        let desk = desk_of(&self.settings.numbers.desks, &called);
+        call.shown.service = self.service_shown(desk, &called);
         // A flagged number only gets a lower priority. No number is ever rejected.
-        call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
+        call.waiting.assign(desk, if known.prank { self.settings.callers.prank_penalty } else { 0 });
         let received = match origin {
             Origin::Trunk(trunk) => self.received(taken.message, *trunk, called, prefixed),
             Origin::Phone(account) => self.received_from(account, taken.message, called),
         };
-        step.alarms.insert(call.over_at, Alarm::TooLong(id));
-        self.numbers.calling.add(call.shown.number.as_deref());
+        step.timers.insert(call.times.over_at(), TimerKind::TooLong(id));
+        self.numbers.numbers_in_call.add(call.shown.number.as_deref());
         self.add_call(id, call);
         net.wire.hold_stream(id, taken.flow);
         if let Some(session) = self.session_mut(LegRef::Caller(id)) {
@@ -183,17 +184,15 @@ impl Calls {
                 return (Caller { number: Some(account.to_string()), ..shown }, NumberHistory::default());
             }
         };
-        let mut shown = shown(message, locations, self.settings.country_of(trunk));
+        let mut shown = shown(message, locations, self.country_of(trunk));
         let known = self.knows(now, shown.number.as_deref());
-        shown.notice = self.settings.notice_of(known);
+        shown.notice = self.notice_of(known);
         (shown, known)
     }
-}
 
-impl Calls {
     fn received(&self, message: &Message<'_>, trunk: usize, called: String, prefixed: bool) -> FactKind {
         let mut headers = Vec::new();
-        let country = self.settings.country_of(trunk);
+        let country = self.country_of(trunk);
         let raw = [
             ("P-Asserted-Identity", Name::PAssertedIdentity, caller_number::asserted(message)),
             ("From", Name::From, caller_number::presented(message)),
@@ -223,7 +222,7 @@ impl Calls {
         }
         headers.truncate(KEPT_MAX);
         FactKind::Received {
-            posture: self.acd.posture(),
+            mode: self.acd.mode(),
             trunk: self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default(),
             asserted,
             presented,
@@ -246,10 +245,10 @@ impl Calls {
         self.begin_dialog(net, id);
         self.enter_queue(net, step, id);
         self.waits_without_port(id);
-        if self.settings.answer == AnswerMode::Queue && !self.without_port.contains(&id) {
+        if self.settings.calls.answer == AnswerMode::Queue && !self.without_port.contains(&id) {
             self.answer_caller(net, step, id);
         }
-        self.touched.push(id);
+        self.announcements_due.push(id);
     }
 
     /// Indexes the caller's dialog, so that requests in it reach the call.
@@ -270,7 +269,7 @@ impl Calls {
         let ending = match self.lend_described(net, step, id, location::session_description(message)) {
             Ok(true) => return true,
             Ok(false) => Ending::by(Side::Service, EndCause::NoCapacity),
-            Err(why) => Ending::undescribed(why),
+            Err(why) => Ending::unusable_sdp(why),
         };
         self.end_call(net, step, id, ending);
         false
@@ -285,11 +284,11 @@ impl Calls {
         offer: Option<&[u8]>,
     ) -> Result<bool, SdpError> {
         let who = LegRef::Caller(id);
-        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
+        let offer = offer.map(|body| (body, self.settings.media.read_offer(body)));
         let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
         let Some(sender) = self.session(who).map(|session| session.flow().remote.ip()) else { return Ok(false) };
         let Some(mut media) = MediaSession::lend_for(&mut net.media, step, who, read, sender) else { return Ok(false) };
-        media.set_formats(self.settings.formats_of(net.trunks.trunk_with(who)));
+        media.set_formats(net.trunks.formats_of_leg(who));
         let Described { body, agreed, places, offers } = match describe(offer, media.local()) {
             Ok(described) => described,
             Err(why) => {
@@ -305,20 +304,20 @@ impl Calls {
     }
 
     /// The caller's identity on outgoing legs: the number and, for displays, the location.
-    pub(in crate::switchboard) fn shown_as(&self, id: CallId, outwards: bool) -> String {
+    pub(in crate::switchboard) fn shown_as(&self, id: CallId, to_trunk: bool) -> String {
         let shown = self.calls.get(&id).map(|call| &call.shown);
         let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
         let location = shown.and_then(|shown| shown.location.as_deref());
         // Desk names and flags are not sent outside the centre.
-        let call = self.calls.get(&id).filter(|_| !outwards);
+        let call = self.calls.get(&id).filter(|_| !to_trunk);
         let [to, service, notice] = [
-            call.and_then(|call| call.rung_to.as_deref()),
+            call.and_then(|call| call.shown.rung_to.as_deref()),
             call.and_then(|call| call.shown.service.as_deref()),
             call.and_then(|call| call.shown.notice.as_deref()),
         ];
         let display = [to, service, Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
-        format!("\"{display}\" <sip:{}@{}>", user_part(number), self.settings.domain)
+        format!("\"{display}\" <sip:{}@{}>", user_part(number), self.settings.site.domain)
     }
 }
 
@@ -326,7 +325,7 @@ impl Calls {
 pub(in crate::switchboard) struct Described {
     body: Vec<u8>,
     agreed: Option<Agreed>,
-    places: Places,
+    places: StreamPositions,
     /// The body is an offer; the answer comes in the ACK.
     pub(in crate::switchboard) offers: bool,
 }
@@ -340,7 +339,7 @@ pub(in crate::switchboard) fn describe(
     match offer {
         Some((_, Ok(offer))) => {
             let (body, agreed) = offer_answer::answer(&offer, local, None)?;
-            Ok(Described { body, agreed: Some(agreed), places: Places::of(&offer), offers: false })
+            Ok(Described { body, agreed: Some(agreed), places: StreamPositions::of(&offer), offers: false })
         }
         Some((body, Err(SdpError::NoAudio))) => {
             let (body, places) = sdp::refuse_all(body, local)?;
@@ -348,7 +347,7 @@ pub(in crate::switchboard) fn describe(
         }
         Some((_, Err(SdpError::Malformed))) | None => {
             let first = local.formats.first().unwrap_or(AudioCodec::Pcma);
-            let places = Places::default();
+            let places = StreamPositions::default();
             let body = sdp::write_offer(local, first, Direction::SendRecv, &places);
             Ok(Described { body, agreed: None, places, offers: true })
         }
@@ -392,11 +391,11 @@ pub(in crate::switchboard) fn shown(message: &Message<'_>, locations: &[Location
         let names = KEPT.into_iter().filter(move |(_, passed)| *passed == to).map(|(name, _)| name);
         names.flat_map(|name| message.lines(name).take(4).map(move |value| (name, value.to_vec()))).collect()
     };
-    let (headers, onward) = (fields(Passed::All), fields(Passed::Onward));
+    let (headers, headers_for_trunks) = (fields(Passed::All), fields(Passed::Onward));
     let best = locations.first();
     let location = best.map(Location::brief).filter(|text| !text.is_empty());
     let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
-    Caller { number, service: None, notice: None, location, headers, onward, geo }
+    Caller { number, location, headers, headers_for_trunks, geo, ..Caller::default() }
 }
 
 /// A `geo:` URI (RFC 5870 §3.3).
@@ -412,14 +411,15 @@ impl Calls {
     pub(in crate::switchboard) fn new_call(
         &self,
         step: &Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         (invite, dialog): (IncomingInvite, Dialog),
         shown: Caller,
         merge_key: MergeKey,
     ) -> Call {
         let mut session = Session::of_caller(taken.flow, dialog, invite);
         session.read_allow(taken.message);
-        let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
-        Call { hops, ..self.settings.blank_call(step.now, CallerLeg::new(session), shown, merge_key) }
+        let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
+        let times = Times::new(step.now, step.now.mono + self.settings.calls.long_call);
+        Call::new(times, CallerLeg::new(session), shown, CallersInvite { merge_key, hops })
     }
 }

@@ -36,9 +36,7 @@ impl Calls {
             self.fact(net, step, id, FactKind::CallerKnown { calls: known.nth, minutes, prank: known.prank });
         }
     }
-}
 
-impl Calls {
     /// Flags a number for some hours, so that its calls wait behind others. `hours` 0 removes the flag.
     pub(in crate::switchboard) fn mark_caller(
         &mut self,
@@ -69,7 +67,8 @@ impl Calls {
         self.numbers.callers.marks(now.wall, &self.settings.callers)
     }
 
-    /// Normalises a number that a person has typed. Trunks with and without a country may store the same number in two forms.
+    /// Normalises a number that a person has typed. A number may be stored in two forms: one from trunks with a
+    /// country, and one from trunks without.
     pub(in crate::switchboard) fn number_as_known(&self, number: &str) -> String {
         let countries = self.settings.trunks.iter().map(|trunk| trunk.terms.country.as_str());
         let whole = countries.filter(|country| !country.is_empty()).find_map(|country| e164(number, country));
@@ -79,8 +78,8 @@ impl Calls {
     }
 
     /// Removes the last calls of operators whose accounts were removed.
-    pub(in crate::switchboard) fn forget_worked(&mut self, net: &mut NetworkParts) {
+    pub(in crate::switchboard) fn trim_last_calls(&mut self, net: &mut NetworkParts) {
         let accounts = &net.phones.accounts;
-        self.numbers.worked.retain(|operator: &OperatorId, _| accounts.contains_key(operator));
+        self.numbers.last_calls.retain(|operator: &OperatorId, _| accounts.contains_key(operator));
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
@@ -45,7 +45,7 @@ impl Calls {
             return;
         };
         if outcome == OfferOutcome::LostRace {
-            self.give_reason(LegRef::Outgoing(id, leg), Some(Bytes::from_static(ELSEWHERE)));
+            self.set_reason(LegRef::Outgoing(id, leg), Some(Bytes::from_static(ELSEWHERE)));
         }
         self.release_leg(net, step, id, leg);
         self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
@@ -53,19 +53,18 @@ impl Calls {
 
     /// Sends the CANCEL. The leg waits, without media, for its final response.
     fn release_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
-        let _now = step.now;
         let who = LegRef::Outgoing(id, leg);
         if let Some(session) = self.session_mut(who) {
             session.close(net, step, who);
             session.drop_early(net);
         }
         self.stop_awaiting(step, who);
-        self.cancel_second_way(net, step, who);
-        self.not_unheard(id, leg);
+        self.cancel_second_invite(net, step, who);
+        self.remove_open_invite(id, leg);
         // The final response may arrive late, so the channel is released now.
         net.trunks.channels.release(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-        let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
+        let state = std::mem::replace(&mut offer.state, OutgoingState::Cancelling);
         let (client, reason) = (offer.client, offer.session.reason());
         let to = offer.to.clone();
         step.mark_changed(&to);
@@ -86,12 +85,13 @@ impl Calls {
         outcome: OfferOutcome,
     ) {
         let Some(call) = self.calls.get(&id) else { return };
-        let his =
-            |(no, other): &(&LegNo, &OfferLeg)| **no != leg && other.is_ringing() && other.operator() == Some(operator);
+        let his = |(no, other): &(&LegNo, &OutgoingLeg)| {
+            **no != leg && other.is_ringing() && other.operator() == Some(operator)
+        };
         let others: Vec<LegNo> = call.legs.iter().filter(his).map(|(no, _)| *no).collect();
         for other in others {
             if let Some(call) = self.calls.get_mut(&id) {
-                call.guests.remove(&other);
+                call.participants.remove(&other);
             }
             self.cancel_leg(net, step, id, other, outcome);
         }
@@ -109,9 +109,7 @@ impl Calls {
         self.cancel_other_phones(net, step, id, leg, operator, OfferOutcome::Withdrawn);
         self.cancel_attempt(net, step, id, leg, OfferOutcome::Withdrawn);
     }
-}
 
-impl Calls {
     /// Schedules the notification of the subscribers of a leg's operator.
     pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
         if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {

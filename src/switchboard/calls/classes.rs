@@ -12,28 +12,23 @@ use crate::switchboard::settings::Category;
 use crate::switchboard::step::Step;
 
 impl Calls {
-    /// Handles a dialled class, which the code of a category may follow, for the operator's present or last call. Returns None if the code
-    /// is no class, and Some(false) if there is no recent call or no such category.
+    /// Handles a dialled class, which the code of a category may follow, for the operator's present or last call. Returns false if there is
+    /// no recent call or no such category.
     pub(in crate::switchboard) fn classed_by_code(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
         operator: &OperatorId,
-        dialled: &[u8],
-    ) -> Option<bool> {
-        let now = step.now;
-        let dialled = std::str::from_utf8(dialled).ok()?;
-        let mut codes = self.settings.feature_codes.classes.iter();
-        let (class, code) = codes.find_map(|(code, class)| Some((*class, dialled.strip_prefix(code.as_str())?)))?;
-        let Some(call) = self.last_call_of(now, operator) else { return Some(false) };
-        let category = Some(code).filter(|code| !code.is_empty());
-        let done = self.dispose(net, step, call, (class, category.map(str::to_owned), None), operator.to_string());
-        Some(done == ConsoleReply::Done)
+        (class, category): (Class, Option<&str>),
+    ) -> bool {
+        let Some(call) = self.last_call_of(step.now, operator) else { return false };
+        let classed = (class, category.map(str::to_owned), None);
+        self.dispose(net, step, call, classed, operator.to_string()) == ConsoleReply::Done
     }
 
     /// The call that the operator has, wraps up, or had recently.
     fn last_call_of(&self, now: Now, operator: &OperatorId) -> Option<CallId> {
-        let worked = self.numbers.worked.get(operator)?;
+        let worked = self.numbers.last_calls.get(operator)?;
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.call == Some(worked.call));
         (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
@@ -48,7 +43,7 @@ impl Calls {
         by: String,
     ) -> ConsoleReply {
         let now = step.now;
-        let known = &self.settings.categories;
+        let known = &self.settings.numbers.categories;
         let (category, agency) = match category.as_deref() {
             None => (None, None),
             Some(wanted) => match known.iter().find(|one| one.is(wanted)) {
@@ -70,8 +65,8 @@ impl Calls {
     /// The number of a live call, or of an operator's last call.
     fn number_of(&self, id: CallId) -> Option<String> {
         if let Some(call) = self.calls.get(&id) {
-            return call.shown.number.clone().filter(|_| call.placed_by.is_none());
+            return call.shown.number.clone().filter(|_| !call.kind.is_placed());
         }
-        self.numbers.worked.values().find(|worked| worked.call == id).and_then(|worked| worked.number.clone())
+        self.numbers.last_calls.values().find(|worked| worked.call == id).and_then(|worked| worked.number.clone())
     }
 }

@@ -1,47 +1,48 @@
-//! Conferences: an operator invites a colleague or an agency by a transfer to the feature code with the name behind it. The operator and
-//! the caller talk on while the invited phone rings. The operator's phone gets the result by NOTIFY, as for a transfer (RFC 3515 §2.4).
+//! Conferences: an operator invites a colleague or an agency by a transfer to the feature code followed by the name.
+//! The operator and the caller continue to talk while the invited phone rings. The operator's phone gets the result by
+//! NOTIFY, as for a transfer (RFC 3515 §2.4).
 
-use crate::acd::Standing;
+use crate::acd::Availability;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::guests::PARTICIPANTS_MAX;
 use crate::switchboard::calls::join::Consulted;
-use crate::switchboard::calls::leg::OfferLeg;
+use crate::switchboard::calls::leg::OutgoingLeg;
+use crate::switchboard::calls::participants::PARTICIPANTS_MAX;
 use crate::switchboard::calls::refer::Transferor;
 use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::calls::state::participant::Participant;
 use crate::switchboard::calls::supervise::call_operator;
 use crate::switchboard::calls::transfer::sipfrag_status;
+use crate::switchboard::feature_codes::Supervision;
 use crate::switchboard::ids::LegRef;
-use crate::switchboard::input::Supervision;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Calls {
     /// Handles the invitation of a participant by the operator who has the caller. Rejected with 491 while another participant rings, and
     /// with 486 if the conference is full.
-    pub(in crate::switchboard) fn confers(
+    pub(in crate::switchboard) fn invite_by_refer(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         transferor: &Transferor,
         refer: &Refer<'_>,
-        whom: Result<Destination, u16>,
+        target: Result<Destination, u16>,
     ) {
-        let to = match self.invited_party(transferor, whom) {
+        let to = match self.invited_party(transferor, target) {
             Ok(to) => to,
             Err(status) => return net.wire.reject_refer(step, taken, status),
         };
-        let told = LegRef::Outgoing(transferor.call, transferor.leg);
-        self.accept_refer(net, step, taken, told, refer.wants_notify);
+        let notified_leg = LegRef::Outgoing(transferor.call, transferor.leg);
+        self.accept_refer(net, step, taken, notified_leg, refer.wants_notify);
         let why = format!("asked in by {}", transferor.operator);
-        if let Err(status) = self.ring_participant(net, step, transferor.call, to, why, Some(told)) {
-            self.notify_transferor(net, step, told, status);
+        if let Err(status) = self.ring_participant(net, step, transferor.call, to, why, Some(notified_leg)) {
+            self.notify_transferor(net, step, notified_leg, status);
         }
     }
 
@@ -49,9 +50,9 @@ impl Calls {
     pub(in crate::switchboard) fn invited_party(
         &self,
         transferor: &Transferor,
-        whom: Result<Destination, u16>,
+        target: Result<Destination, u16>,
     ) -> Result<Callee, u16> {
-        let to = match whom? {
+        let to = match target? {
             Destination::Operator(operator) if operator != transferor.operator => Callee::Operator(operator),
             Destination::Number(number) => Callee::Number(number),
             Destination::Operator(_) | Destination::Queue => return Err(403),
@@ -59,7 +60,7 @@ impl Calls {
         self.check_conference_limit(transferor.call).map(|()| to)
     }
 
-    /// Rings a participant besides the conversation. `told` is the dialog that gets the result by NOTIFY.
+    /// Rings a participant while the conversation continues. `notified_leg` is the dialog that gets the result by NOTIFY.
     pub(in crate::switchboard) fn ring_participant(
         &mut self,
         net: &mut NetworkParts,
@@ -67,7 +68,7 @@ impl Calls {
         id: CallId,
         to: Callee,
         why: String,
-        told: Option<LegRef>,
+        notified_leg: Option<LegRef>,
     ) -> Result<(), u16> {
         let now = step.now;
         let has_pair = match &to {
@@ -79,11 +80,11 @@ impl Calls {
         if !has_pair {
             return Err(503);
         }
-        let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
+        let before = self.calls.get(&id).map_or(0, |call| call.counts.last_leg());
         match &to {
-            Callee::Operator(operator) => match self.acd.standing(operator) {
-                Standing::Free => {
-                    let until = now.mono + self.settings.ring;
+            Callee::Operator(operator) => match self.acd.availability(operator) {
+                Availability::Free => {
+                    let until = now.mono + self.settings.calls.ring;
                     let whose = self.calls.get(&id).and_then(call_operator).map(|operator| format!(" {operator}"));
                     let shown = format!("CONFERENCE{}:", whose.unwrap_or_default());
                     self.show_purpose(id, Some(shown));
@@ -94,29 +95,29 @@ impl Calls {
                         return Err(503);
                     }
                 }
-                Standing::Busy => return Err(486),
-                Standing::Away => return Err(480),
-                Standing::Unknown => return Err(404),
+                Availability::Busy => return Err(486),
+                Availability::Away => return Err(480),
+                Availability::Unknown => return Err(404),
             },
             Callee::Number(number) => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    call.tried.clear();
+                    call.dialling.restart();
                 }
-                let until = now.mono + self.settings.fallback_ring;
+                let until = now.mono + self.settings.fallback.ring;
                 if !self.dial(net, step, id, number, &why, until) {
                     return Err(503);
                 }
             }
         }
-        self.mark_participants(id, before, told);
+        self.mark_participants(id, before, notified_leg);
         Ok(())
     }
 
-    /// Makes the legs after number `before` ringing participants.
-    fn mark_participants(&mut self, id: CallId, before: u32, told: Option<LegRef>) {
-        let Some(Call { legs, guests, .. }) = self.calls.get_mut(&id) else { return };
-        let guest = Guest { role: Role::Guest, told, takes_over: false };
-        guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
+    /// Makes the call's legs with numbers above `before` ringing participants.
+    fn mark_participants(&mut self, id: CallId, before: u32, notified_leg: Option<LegRef>) {
+        let Some(Call { legs, participants, .. }) = self.calls.get_mut(&id) else { return };
+        let participant = Participant { role: Role::Guest, notified_leg, takes_over: false };
+        participants.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, participant)));
     }
 
     /// Handles the answer of an invited participant or a supervisor, and cancels their other phones.
@@ -129,10 +130,10 @@ impl Calls {
     ) {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(guest) = call.guests.get_mut(&leg) else { return };
-        let (role, told) = (guest.role, guest.told.take());
-        let takes_over = std::mem::take(&mut guest.takes_over);
-        let operator = call.legs.get(&leg).and_then(OfferLeg::operator).cloned();
+        let Some(participant) = call.participants.get_mut(&leg) else { return };
+        let (role, notified_leg) = (participant.role, participant.notified_leg.take());
+        let takes_over = std::mem::take(&mut participant.takes_over);
+        let operator = call.legs.get(&leg).and_then(OutgoingLeg::operator).cloned();
         if let Some(operator) = operator {
             self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::LostRace);
             self.acd.attend(now, id, &operator);
@@ -141,8 +142,8 @@ impl Calls {
         if takes_over {
             self.becomes(net, step, id, leg, Supervision::TakeOver);
         }
-        if let Some(told) = told {
-            self.notify_transferor(net, step, told, 200);
+        if let Some(notified_leg) = notified_leg {
+            self.notify_transferor(net, step, notified_leg, 200);
         }
     }
 
@@ -158,19 +159,19 @@ impl Calls {
         (outcome, sip_status): (OfferOutcome, Option<u16>),
     ) {
         let now = step.now;
-        let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
-        let told = guest.and_then(|guest| guest.told);
-        let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
+        let participant = self.calls.get_mut(&id).and_then(|call| call.participants.remove(&leg));
+        let notified_leg = participant.and_then(|participant| participant.notified_leg);
+        let before = self.calls.get(&id).map_or(0, |call| call.counts.last_leg());
         match to {
             Callee::Operator(_) if self.rings_another_phone(id, to) => return,
             Callee::Operator(operator) => self.acd.release_participant(now, id, operator),
             Callee::Number(_) if self.dial_again(net, step, id, to, "asked in, again") => {
-                return self.mark_participants(id, before, told);
+                return self.mark_participants(id, before, notified_leg);
             }
             Callee::Number(_) => {}
         }
-        if let Some(told) = told {
-            self.notify_transferor(net, step, told, sipfrag_status(outcome, sip_status));
+        if let Some(notified_leg) = notified_leg {
+            self.notify_transferor(net, step, notified_leg, sipfrag_status(outcome, sip_status));
         }
     }
 
@@ -186,18 +187,19 @@ impl Calls {
     ) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         // A supervisor only joins to listen, and must not get the caller.
-        let asked_in = |(no, guest): &(&LegNo, &Guest)| {
-            !guest.role.supervises() && call.legs.get(no).is_some_and(OfferLeg::is_ringing)
+        let asked_in = |(no, participant): &(&LegNo, &Participant)| {
+            !participant.role.supervises() && call.legs.get(no).is_some_and(OutgoingLeg::is_ringing)
         };
-        let Some(ringing) = call.guests.iter().find(asked_in).map(|(no, _)| *no) else { return false };
+        let Some(ringing) = call.participants.iter().find(asked_in).map(|(no, _)| *no) else { return false };
         let offers = (call.legs.get(&leg), call.legs.get(&ringing));
-        let (Some(operator), Some(to)) = (offers.0.and_then(OfferLeg::operator), offers.1.map(|leg| leg.to.clone()))
+        let (Some(operator), Some(to)) = (offers.0.and_then(OutgoingLeg::operator), offers.1.map(|leg| leg.to.clone()))
         else {
             return false;
         };
-        let (operator, told) = (operator.clone(), call.guests.get(&ringing).and_then(|guest| guest.told));
+        let (operator, notified_leg) =
+            (operator.clone(), call.participants.get(&ringing).and_then(|participant| participant.notified_leg));
         let legs = &call.legs;
-        call.guests.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
+        call.participants.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
         self.end_participants(net, step, id);
         let transferor = Transferor { call: id, leg, operator };
         self.begin_transfer(
@@ -206,10 +208,10 @@ impl Calls {
             &transferor,
             &to.clone().into(),
             None,
-            (told.unwrap_or(LegRef::Outgoing(id, leg)), None),
+            (notified_leg.unwrap_or(LegRef::Outgoing(id, leg)), None),
         );
         if let Callee::Operator(operator) = &to {
-            self.acd.guest_is_passed(id, operator);
+            self.acd.participant_becomes_target(id, operator);
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Transfer { from: Some(leg) };
@@ -229,14 +231,14 @@ impl Calls {
         asked_in: LegRef,
     ) {
         let id = transferor.call;
-        let Some(before) = self.calls.get(&id).map(|call| call.next_leg) else { return };
+        let Some(before) = self.calls.get(&id).map(|call| call.counts.last_leg()) else { return };
         let Some(Consulted { to, talks, legs }) = self.consulted(placed) else {
             return self.notify_transferor(net, step, asked_in, 481);
         };
-        self.part(step, placed);
+        self.unbridge(step, placed);
         let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {
-            self.acd.guest_comes_over(id, placed, operator);
+            self.acd.join_from_placed_call(id, placed, operator);
         }
         if !talks {
             self.mark_participants(id, before, Some(asked_in));
@@ -251,14 +253,15 @@ impl Calls {
                 self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
-        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).with_final_status(487));
     }
 
     /// Checks that another participant may be invited. Errors: 481 if the call is unknown, 491 while a participant rings, 486 if the
     /// conference is full.
     pub(in crate::switchboard) fn check_conference_limit(&self, id: CallId) -> Result<(), u16> {
         let call = self.calls.get(&id).ok_or(481_u16)?;
-        let supervises = |leg: &LegNo| call.guests.get(leg).is_some_and(|guest| guest.role.supervises());
+        let supervises =
+            |leg: &LegNo| call.participants.get(leg).is_some_and(|participant| participant.role.supervises());
         if call.legs.iter().any(|(no, leg)| leg.is_ringing() && !supervises(no)) {
             return Err(491);
         }

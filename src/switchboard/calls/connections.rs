@@ -26,9 +26,7 @@ impl Calls {
             self.caller_disconnected(net, step, id, flow);
         }
     }
-}
 
-impl Calls {
     /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
     /// their connection.
     pub(in crate::switchboard) fn leads_to(&self, who: LegRef, contacts: &[Bytes]) -> bool {
@@ -53,7 +51,7 @@ impl Calls {
         let calls = call.into_iter().chain(placed).filter_map(|id| Some((id, self.calls.get(&id)?)));
         let mut lines = Vec::new();
         for (id, call) in calls {
-            if call.placed_by.as_ref() == Some(operator) {
+            if call.kind.placed_by() == Some(operator) {
                 lines.push((LegRef::Caller(id), call.caller.session.flow()));
             }
             let legs = call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator));

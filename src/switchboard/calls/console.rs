@@ -6,7 +6,7 @@ use crate::acd::UnknownOperator;
 use crate::cdr::fact::Callee;
 use crate::ids::CallId;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::OfferLeg;
+use crate::switchboard::calls::leg::OutgoingLeg;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::{CallView, ConsoleReply};
@@ -26,15 +26,13 @@ impl Calls {
         reason: &str,
     ) -> Result<(), UnknownOperator> {
         let now = step.now;
-        let text = self.settings.last_ready_text.clone();
+        let text = self.settings.operators.last_ready_text.clone();
         if !text.is_empty() && self.acd.is_last_ready(operator) {
             step.notify_operator(operator.clone(), text);
         }
         self.acd.pause(now, operator, reason)
     }
-}
 
-impl Calls {
     pub(in crate::switchboard) fn call_views(&self) -> Vec<CallView> {
         let positions: BTreeMap<CallId, usize> = self.acd.waiting().zip(1..).collect();
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
@@ -52,8 +50,8 @@ pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usi
         Stage::Transfer { from } => {
             ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
         }
-        Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),
-        Stage::Placed => ("placed", call.placed_by.clone()),
+        Stage::OwnPhones { .. } => ("own-phone", call.kind.placed_by().cloned()),
+        Stage::Placed => ("placed", call.kind.placed_by().cloned()),
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),
     };
@@ -62,22 +60,22 @@ pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usi
         (_, None) => call.legs.values().filter(|leg| leg.is_ringing()).find_map(outside_number),
         (_, Some(_)) => None,
     };
-    let (number, guests) = (call.shown.number.clone(), call.guest_views());
+    let (number, participants) = (call.shown.number.clone(), call.participant_views());
     CallView {
         outside,
         call: id,
-        received: call.received.wall,
+        received: call.times.received().wall,
         number,
         state,
         operator,
         position,
         silent_prompt: call.silent.asked,
         choices: call.silent.choices.clone(),
-        guests,
+        guests: participants,
     }
 }
 
-pub(in crate::switchboard) fn outside_number(leg: &OfferLeg) -> Option<String> {
+pub(in crate::switchboard) fn outside_number(leg: &OutgoingLeg) -> Option<String> {
     match &leg.to {
         Callee::Operator(_) => None,
         Callee::Number(number) => Some(number.clone()),

@@ -33,8 +33,8 @@ impl Calls {
         id: CallId,
         returned: bool,
     ) {
-        let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
-        let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.clone());
+        let Some(desk) = self.calls.get(&id).map(|call| call.waiting.desk()) else { return };
+        let name = self.settings.desk_names.get(usize::from(desk.0)).cloned();
         let (priority, desk) = (self.priority_of(id), name.unwrap_or_default());
         self.fact(net, step, id, FactKind::Queued { priority, desk, returned });
     }
@@ -42,15 +42,16 @@ impl Calls {
     /// The entry of a call in the queue, for the first time or again. A caller whose connection was closed keeps the order of arrival, and
     /// gets the call's usual priority.
     pub(in crate::switchboard) fn entry_of(&self, id: CallId) -> Entry {
-        let (arrival, desk) = self.calls.get(&id).map(|call| (call.arrival, call.desk)).unwrap_or_default();
+        let (arrival, desk) =
+            self.calls.get(&id).map(|call| (call.waiting.arrival(), call.waiting.desk())).unwrap_or_default();
         Entry { priority: self.priority_of(id), arrival, desk }
     }
 
     /// The priority of the call's desk, plus the penalty of a flagged number.
     pub(in crate::switchboard) fn priority_of(&self, id: CallId) -> u8 {
         let Some(call) = self.calls.get(&id) else { return 0 };
-        let desk = self.settings.desks.get(usize::from(call.desk.0));
-        desk.map_or(0, |desk| desk.priority).saturating_add(call.penalty)
+        let desk = self.settings.numbers.desks.get(usize::from(call.waiting.desk().0));
+        call.waiting.priority_at(desk.map_or(0, |desk| desk.priority))
     }
 }
 

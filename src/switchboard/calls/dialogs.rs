@@ -8,7 +8,8 @@ use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 
-/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17). Other requests from that source get it.
+/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17): the status that other requests
+/// from that source get.
 pub(in crate::switchboard) const ACK_IGNORED: u16 = 403;
 
 impl Calls {
@@ -35,19 +36,19 @@ impl Calls {
                 let talked = self.calls.get(&call).is_some_and(Call::has_talked);
                 let cause = if talked { EndCause::Normal } else { EndCause::Abandoned };
                 self.end_call(net, step, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
-                self.reap(net, step, call);
+                self.remove_if_finished(net, step, call);
             }
             LegRef::Outgoing(call, leg) if self.is_participant(call, leg) => {
                 self.end_participant(net, step, call, leg, false)
             }
             LegRef::Outgoing(call, leg) if self.hand_over_to_participant(net, step, call, leg, false) => {}
-            LegRef::Outgoing(call, leg) if self.is_passing_on(now, call, leg) => {
+            LegRef::Outgoing(call, leg) if self.keeps_call_after_bye(now, call, leg) => {
                 self.transferor_left(net, step, call, leg, false)
             }
             LegRef::Outgoing(call, _) => {
                 self.end_call(net, step, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));
             }
-            LegRef::Service(phone) => self.end_phone(net, step, phone, false),
+            LegRef::Service(service_call) => self.end_service_call(net, step, service_call, false),
         }
     }
 }

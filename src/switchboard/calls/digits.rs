@@ -26,14 +26,13 @@ impl Calls {
         let (id, leg) = match who {
             LegRef::Caller(id) => (id, LegNo::CALLER),
             LegRef::Outgoing(id, leg) => (id, leg),
-            LegRef::Service(phone) => return self.keyed(net, step, phone, digit),
+            LegRef::Service(service_call) => return self.pin_digit(net, step, service_call, digit),
         };
         if self.changes_role(net, step, id, leg, digit) {
             return;
         }
         self.pass_digit(net, step, id, leg, digit, as_event);
-        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) {
-            call.digits += 1;
+        if self.calls.get_mut(&id).is_some_and(|call| call.counts.count_digit(DIGITS_MAX)) {
             self.fact(net, step, id, FactKind::Digit { leg, digit });
         }
         match leg {
@@ -54,7 +53,7 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::Talking { leg: talks } = call.stage else { return };
-        if call.mixed || call.holding != (false, false) || !(leg == LegNo::CALLER || leg == talks) {
+        if call.audio.is_mixed() || call.audio.is_held() || !(leg == LegNo::CALLER || leg == talks) {
             return;
         }
         let (caller, other) = (LegRef::Caller(id), LegRef::Outgoing(id, talks));

@@ -1,12 +1,11 @@
-//! Callers whose connection was closed before their final response or its ACK (RFC 3261 §17.2.4, §18.2.2, §18.4). Responses are sent over
-//! a new connection. Until the result is known, these calls ring after all others. If no connection opens and no RTP arrives for a short
-//! time, the call ends.
+//! Callers whose connection was closed before their final response or its ACK (RFC 3261 §17.2.4, §18.2.2, §18.4).
+//! Responses are sent over a new connection. Until the result is known, operators are rung for these calls after all
+//! others. If no connection opens and no RTP arrives for a short time, the call ends.
 
 use crate::cdr::fact::{EndCause, Side};
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::flow::Flow;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::state::call::Call;
@@ -14,8 +13,9 @@ use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::call_connections::{Disconnected, WaysBack};
 use crate::switchboard::wire::connections::GIVEN_UP_AFTER;
-use crate::switchboard::wire::streams::{Disconnected, WaysBack};
 
 impl Calls {
     /// The connection of a caller was closed: a pending response is sent over a new one.
@@ -27,7 +27,7 @@ impl Calls {
         flow: Flow,
     ) {
         let now = step.now;
-        let emergency = |call: &&mut Call| !call.is_over() && call.placed_by.is_none();
+        let emergency = |call: &&mut Call| !call.is_over() && !call.kind.is_placed();
         let Some(call) = self.calls.get_mut(&id).filter(emergency) else { return };
         let Some(way_back) = call.caller.session.way_back(flow) else { return };
         let decided_at = now.mono + GIVEN_UP_AFTER;
@@ -36,9 +36,9 @@ impl Calls {
             unreachable: false,
             decided_at: Some(decided_at),
         });
-        net.wire.forget_disconnected(step, id, before);
+        net.wire.drop_disconnected(step, id, before);
         net.wire.ways_back.entry(way_back).or_default().insert(id);
-        step.alarms.insert(decided_at, Alarm::Disconnected(id));
+        step.timers.insert(decided_at, TimerKind::Disconnected(id));
         self.acd.set_priority(id, u8::MAX);
         self.resend_provisional(net, step, id);
     }
@@ -57,9 +57,9 @@ impl Calls {
             let before = gone.decided_at.replace(decided_at);
             gone.unreachable = true;
             if let Some(before) = before {
-                step.alarms.remove(before, Alarm::Disconnected(id));
+                step.timers.remove(before, TimerKind::Disconnected(id));
             }
-            step.alarms.insert(decided_at, Alarm::Disconnected(id));
+            step.timers.insert(decided_at, TimerKind::Disconnected(id));
             self.acd.set_priority(id, u8::MAX);
             if let Some(session) = self.session_mut(LegRef::Caller(id)) {
                 session.doubt_for(step, GIVEN_UP_AFTER);
@@ -84,7 +84,7 @@ impl Calls {
     pub(in crate::switchboard) fn caller_is_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let gone = self.calls.get_mut(&id).and_then(|call| call.caller.disconnected.take());
         if gone.is_some() {
-            net.wire.forget_disconnected(step, id, gone);
+            net.wire.drop_disconnected(step, id, gone);
             self.acd.set_priority(id, self.priority_of(id));
         }
     }
@@ -98,9 +98,7 @@ impl Calls {
         };
         self.end_call(net, step, id, ending);
     }
-}
 
-impl Calls {
     /// Deadline of a disconnected caller.
     pub(in crate::switchboard) fn disconnected_until(&self, id: CallId) -> Option<Instant> {
         self.calls.get(&id)?.caller.disconnected?.decided_at

@@ -17,8 +17,7 @@ impl Calls {
     ) {
         let now = step.now;
         let Some(live) = self.calls.get_mut(&call) else { return net.facts.late_fact(step, call, kind) };
-        live.seq += 1;
-        let id = FactId { stream: call, seq: live.seq };
+        let id = FactId { stream: call, seq: live.counts.next_fact() };
         self.learn(net, step, call, &kind);
         step.out.facts.push(Fact { id, call: Some(call), at: now.wall, up: net.facts.uptime(now), kind });
     }

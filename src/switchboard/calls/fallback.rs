@@ -1,14 +1,14 @@
-//! The fallback while no operator is staffed, or during an evacuation: rings all phones, then calls the fallback number, and repeats both
-//! after some time.
+//! The fallback while the centre is unstaffed, or during an evacuation: rings all phones, then calls the fallback
+//! number, and repeats both after some time.
 
-use crate::acd::Posture;
+use crate::acd::OperatingMode;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 impl Calls {
     /// Starts the fallback of a call: rings the phones of `operators`, or calls the fallback number if none rings.
@@ -21,24 +21,24 @@ impl Calls {
     ) {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
-        let until = now.mono + self.settings.fallback_ring;
-        if self.acd.staffed() == 0 && !std::mem::replace(&mut call.unstaffed, true) {
+        let until = now.mono + self.settings.fallback.ring;
+        if self.acd.staffed() == 0 && call.waiting.note_unstaffed() {
             self.fact(net, step, id, FactKind::NobodyOnShift);
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::AllPhones { until };
         }
-        step.alarms.insert(until, Alarm::PhonesOver(id));
-        self.touched.push(id);
+        step.timers.insert(until, TimerKind::AllPhonesOver(id));
+        self.announcements_due.push(id);
         let why = self.why_all_phones();
         for operator in operators {
             let why = why.to_owned();
             // While a phone rings, further phones use only spare port pairs, so that the fallbacks of other calls can call the number.
             let rings = self.calls.get(&id).is_some_and(Call::rings);
             if rings && !self.has_pair_to_spare_for(net, &operator) {
-                self.acd.lacks_pair(now, id, &operator, None);
+                self.acd.no_port_pair(now, id, &operator, None);
             } else if !self.ring_phones(net, step, id, &operator, &why, until) {
-                self.is_not_rung(net, now, id, &operator);
+                self.ring_attempt_impossible(net, now, id, &operator);
             }
         }
         self.next_fallback(net, step, id);
@@ -59,7 +59,8 @@ impl Calls {
         self.next_fallback(net, step, id);
     }
 
-    /// The legs that ring for the fallback of a call: all except those to operators who are rung in turn.
+    /// The legs that ring for the fallback of a call: all except those to operators who became ready during the
+    /// fallback.
     fn fallback_legs<'a>(&'a self, id: CallId, call: &'a Call) -> impl Iterator<Item = LegNo> + 'a {
         let ringing = call.legs.iter().filter(|(_, leg)| leg.is_ringing());
         let of_fallback =
@@ -67,8 +68,8 @@ impl Calls {
         of_fallback.map(|(no, _)| *no)
     }
 
-    /// Starts the next stage of the fallback if none of its legs rings: the number, or the queue. An operator who has become ready is rung
-    /// on.
+    /// Starts the next stage of the fallback if none of its legs rings: the number, or the queue. The phones of an
+    /// operator who has become ready continue to ring.
     pub(in crate::switchboard) fn next_fallback(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
@@ -77,7 +78,7 @@ impl Calls {
         }
         let was_phones = match call.stage {
             Stage::AllPhones { until } => {
-                step.alarms.remove(until, Alarm::PhonesOver(id));
+                step.timers.remove(until, TimerKind::AllPhonesOver(id));
                 true
             }
             Stage::Number => false,
@@ -89,12 +90,12 @@ impl Calls {
             | Stage::Placed
             | Stage::Ended => return,
         };
-        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones) {
+        if let Some(number) = self.settings.fallback.number.clone().filter(|_| was_phones) {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.stage = Stage::Number;
-                call.tried.clear();
+                call.dialling.restart();
             }
-            let until = now.mono + self.settings.fallback_ring;
+            let until = now.mono + self.settings.fallback.ring;
             if self.dial(net, step, id, &number, self.why_fallback(), until) {
                 return;
             }
@@ -108,23 +109,27 @@ impl Calls {
 
     /// The reason for which all phones ring.
     fn why_all_phones(&self) -> &'static str {
-        match self.acd.posture() {
-            Posture::Fallback => "evacuation: all phones",
-            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+        match self.acd.mode() {
+            OperatingMode::Fallback => "evacuation: all phones",
+            OperatingMode::Normal | OperatingMode::MajorIncident | OperatingMode::Drill if self.acd.staffed() == 0 => {
                 "no operator staffed: all phones"
             }
-            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: all phones",
+            OperatingMode::Normal | OperatingMode::MajorIncident | OperatingMode::Drill => {
+                "no operator ready: all phones"
+            }
         }
     }
 
     /// The reason for which the fallback number is called.
     pub(in crate::switchboard) fn why_fallback(&self) -> &'static str {
-        match self.acd.posture() {
-            Posture::Fallback => "evacuation: fallback number",
-            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+        match self.acd.mode() {
+            OperatingMode::Fallback => "evacuation: fallback number",
+            OperatingMode::Normal | OperatingMode::MajorIncident | OperatingMode::Drill if self.acd.staffed() == 0 => {
                 "no operator staffed: fallback number"
             }
-            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: fallback number",
+            OperatingMode::Normal | OperatingMode::MajorIncident | OperatingMode::Drill => {
+                "no operator ready: fallback number"
+            }
         }
     }
 }

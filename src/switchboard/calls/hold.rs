@@ -10,16 +10,16 @@ use crate::switchboard::step::Step;
 impl Calls {
     /// Bridges the two sides of an answered call, or separates them while one holds the other. The held side hears a
     /// tone. The recording continues, because audio of the held side may matter.
-    pub(in crate::switchboard) fn rejoin(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn apply_holds(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Talking { leg } = call.stage else { return };
         let operator = call.legs.get(&leg).and_then(|leg| leg.session.media());
         let (Some(caller), Some(operator)) = (call.caller.session.media(), operator) else { return };
         let (a, b) = (caller.anchor(), operator.anchor());
-        let (was, is) = (call.holding, (caller.peer_holds(), operator.peer_holds()));
-        call.holding = is;
-        if call.mixed {
-            self.arrange(net, step, id);
+        let is = (caller.peer_holds(), operator.peer_holds());
+        let was = call.audio.set_holds(is);
+        if call.audio.is_mixed() {
+            self.update_media(net, step, id);
         } else if was != is {
             net.media.hold_apart(step, (a, b), was, is);
         }

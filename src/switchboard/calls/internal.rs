@@ -10,7 +10,8 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
-use crate::switchboard::calls::state::call::{Call, Internal};
+use crate::switchboard::calls::state::call::Call;
+use crate::switchboard::calls::state::kind::CallKind;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::wire::text::clean;
@@ -24,7 +25,7 @@ impl Calls {
         called: String,
     ) -> FactKind {
         FactKind::Received {
-            posture: self.acd.posture(),
+            mode: self.acd.mode(),
             trunk: String::new(),
             asserted: None,
             presented: Some(account.to_string()),
@@ -50,14 +51,14 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             // Requests go to the phone's connection or address, as for every phone.
             call.caller.session.use_flow_only();
-            call.internal = Some(Internal { account: account.clone(), operator });
+            call.kind = CallKind::internal(account.clone(), operator);
         }
         self.internal.entry(account.clone()).or_default().insert(id);
     }
 
     /// Frees the operator after the call has ended.
-    pub(in crate::switchboard) fn end_internal(&mut self, id: CallId) {
-        let Some(internal) = self.calls.get(&id).and_then(|call| call.internal.as_ref()) else { return };
+    pub(in crate::switchboard) fn remove_internal_call(&mut self, id: CallId) {
+        let Some(internal) = self.calls.get(&id).and_then(|call| call.kind.as_internal()) else { return };
         let (account, operator) = (internal.account.clone(), internal.operator.clone());
         if let Some(operator) = operator {
             self.acd.end_own_call(id, &operator);
@@ -73,12 +74,12 @@ impl Calls {
     /// True for the caller's leg of such a call.
     pub(in crate::switchboard) fn is_internal_caller(&self, who: LegRef) -> bool {
         let LegRef::Caller(id) = who else { return false };
-        self.calls.get(&id).is_some_and(|call| call.internal.is_some())
+        self.calls.get(&id).is_some_and(|call| call.kind.as_internal().is_some())
     }
 
     /// Checks that an operator counts as talking in their own emergency call exactly while the call lasts.
     pub(in crate::switchboard) fn verify_internal(&self) -> Result<(), String> {
-        let own = |call: &Call| call.internal.as_ref().and_then(|internal| internal.operator.clone());
+        let own = |call: &Call| call.kind.as_internal().and_then(|internal| internal.operator.clone());
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
         let expected: BTreeSet<_> = live.filter_map(|(id, call)| Some((own(call)?, *id))).collect();
         for (operator, call) in self.acd.own_calls() {
@@ -88,7 +89,7 @@ impl Calls {
         }
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
         let expected: BTreeSet<_> =
-            live.filter_map(|(id, call)| Some((&call.internal.as_ref()?.account, *id))).collect();
+            live.filter_map(|(id, call)| Some((&call.kind.as_internal()?.account, *id))).collect();
         let listed = self.internal.iter().flat_map(|(account, ids)| ids.iter().map(move |id| (account, *id)));
         if listed.collect::<BTreeSet<_>>() != expected {
             return Err("the emergency calls of the centre's own phones are not those that are listed".to_owned());

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState};
 use crate::switchboard::calls::refer::Transferor;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 /// The called party of a placed call: the leg that talks, or all legs that ring, each with whether it has sent 180.
 pub(in crate::switchboard) struct Consulted {
@@ -38,15 +38,15 @@ impl Calls {
         let id = transferor.call;
         let consulted = self.consulted(placed).filter(|_| self.calls.contains_key(&id));
         let Some(Consulted { to, talks, legs }) = consulted else {
-            return self.reject_transfer(net, step, transferor, Destination::Queue, 481);
+            return self.record_rejected_transfer(net, step, transferor, Destination::Queue, 481);
         };
         self.begin_transfer(net, step, transferor, &to.clone().into(), Some(placed), (asked_in, referred_by));
-        self.part(step, placed);
+        self.unbridge(step, placed);
         let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.join(now, id, placed, operator);
         }
-        self.rings_for_transfer(id, Some(transferor.leg));
+        self.enter_transfer(id, Some(transferor.leg));
         for (old, leg, rang) in legs {
             if talks {
                 // The NOTIFY is sent while the dialog of the REFER still exists.
@@ -58,16 +58,16 @@ impl Calls {
                 self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
-        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).with_final_status(487));
     }
 
     /// The called party of a placed call.
     pub(in crate::switchboard) fn consulted(&self, placed: CallId) -> Option<Consulted> {
         let legs = || self.calls.get(&placed).into_iter().flat_map(|call| &call.legs);
-        if let Some((no, leg)) = legs().find(|(_, leg)| leg.state == OfferState::Talking) {
+        if let Some((no, leg)) = legs().find(|(_, leg)| leg.state == OutgoingState::Talking) {
             return Some(Consulted { to: leg.to.clone(), talks: true, legs: vec![(*no, true)] });
         }
-        let rang = |leg: &OfferLeg| matches!(leg.state, OfferState::Ringing { rang: true, .. });
+        let rang = |leg: &OutgoingLeg| matches!(leg.state, OutgoingState::Ringing { rang: true, .. });
         let ringing = || legs().filter(|(_, leg)| leg.is_ringing());
         let (_, first) = ringing().next()?;
         let legs = ringing().map(|(no, leg)| (*no, rang(leg))).collect();
@@ -119,20 +119,20 @@ impl Calls {
         to: CallId,
     ) -> Option<LegNo> {
         let old_call = self.calls.get_mut(&from)?;
-        let mut leg: OfferLeg = old_call.legs.remove(&old)?;
-        let way = (old_call.tried.clone(), old_call.dialling);
+        let mut leg: OutgoingLeg = old_call.legs.remove(&old)?;
+        let way = old_call.dialling.clone();
         let Some(call) = self.calls.get_mut(&to) else {
             self.calls.get_mut(&from)?.legs.insert(old, leg);
             return None;
         };
-        leg.shows_another = true;
+        leg.identity_outdated = true;
         // Keeps the trunk and the server over which a number was dialled, so that a failure does not count against
         // another server.
         if let Callee::Number(_) = leg.to {
-            (call.tried, call.dialling) = way;
+            call.dialling.follow(way);
         }
-        call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
-        let new = call.take_leg_no();
+        call.history.responded(leg.operator().filter(|_| leg.attempt.responded));
+        let new = call.counts.next_leg();
         let (was, is) = (LegRef::Outgoing(from, old), LegRef::Outgoing(to, new));
         leg.move_to(net, step, was, is);
         self.calls.get_mut(&to)?.legs.insert(new, leg);
@@ -140,29 +140,26 @@ impl Calls {
     }
 }
 
-impl OfferLeg {
+impl OutgoingLeg {
     /// Moves the leg's session, requests and timers to its new owner.
     pub(in crate::switchboard) fn move_to(&self, net: &mut NetworkParts, step: &mut Step, was: LegRef, is: LegRef) {
         self.session.move_to(net, step, was, is);
-        let rung = &self.rung;
-        for (at, alarm) in [
-            (rung.second.due(), Alarm::SecondWay as fn(LegRef) -> Alarm),
-            (rung.respond_by, Alarm::Unheard),
-            (rung.ends_at, Alarm::BindingGone),
+        let attempt = &self.attempt;
+        for (at, timer) in [
+            (attempt.second.due(), TimerKind::SecondInvite as fn(LegRef) -> TimerKind),
+            (attempt.respond_by, TimerKind::NoResponse),
+            (attempt.ends_at, TimerKind::BindingGone),
         ] {
-            if let Some(at) = at.filter(|at| step.alarms.remove(*at, alarm(was))) {
-                step.alarms.insert(at, alarm(is));
+            if let Some(at) = at.filter(|at| step.timers.remove(*at, timer(was))) {
+                step.timers.insert(at, timer(is));
             }
         }
-        if let OfferState::Ringing { ring_until, .. } = self.state
-            && step.alarms.remove(ring_until, Alarm::RingOver(was))
+        if let OutgoingState::Ringing { ring_until, .. } = self.state
+            && step.timers.remove(ring_until, TimerKind::RingOver(was))
         {
-            step.alarms.insert(ring_until, Alarm::RingOver(is));
+            step.timers.insert(ring_until, TimerKind::RingOver(is));
         }
-        if let Some(trunk) = net.trunks.trunk_with(was) {
-            net.trunks.release_channel(was);
-            net.trunks.reserve_channel(trunk, is);
-        }
+        net.trunks.channels.move_to(was, is);
         step.mark_changed(&self.to);
     }
 }

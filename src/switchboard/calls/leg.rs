@@ -6,17 +6,17 @@ use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Instant;
 use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::state::without_port::WithoutPort;
 use crate::switchboard::ids::{BoundPhone, LegRef};
-use crate::switchboard::phones::ways::SecondWay;
+use crate::switchboard::phones::second_address::SecondInvite;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::streams::Disconnected;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::call_connections::Disconnected;
 
 /// An outgoing INVITE whose called party has become the caller. Its 2xx may be repeated, or arrive from a fork.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Fetched {
+pub(in crate::switchboard) struct OriginationInvite {
     pub(in crate::switchboard) client: ClientId,
     pub(in crate::switchboard) cseq: u32,
     /// The From of the INVITE with its tag.
@@ -27,8 +27,8 @@ pub(in crate::switchboard) struct Fetched {
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct CallerLeg {
     pub(in crate::switchboard) session: Session,
-    /// siaga's INVITE that the party has answered, if the operator's own phone was rung.
-    pub(in crate::switchboard) fetched: Option<Fetched>,
+    /// In click-to-call: siaga's INVITE to the operator's own phone, which the operator has answered.
+    pub(in crate::switchboard) origination_invite: Option<OriginationInvite>,
     /// Set while the caller waits without a port, or has one only while a phone rings.
     pub(in crate::switchboard) without_port: Option<WithoutPort>,
     /// The connection was closed before the final response or its ACK.
@@ -37,7 +37,7 @@ pub(in crate::switchboard) struct CallerLeg {
 
 impl CallerLeg {
     pub(in crate::switchboard) fn new(session: Session) -> Self {
-        Self { session, fetched: None, without_port: None, disconnected: None }
+        Self { session, origination_invite: None, without_port: None, disconnected: None }
     }
 
     /// True if the caller has got a 200.
@@ -48,37 +48,37 @@ impl CallerLeg {
 
 /// The state of an outgoing leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) enum OfferState {
+pub(in crate::switchboard) enum OutgoingState {
     /// INVITE sent; the leg is cancelled at `ring_until`. `rang`: 180 has arrived.
     Ringing { ring_until: Instant, rang: bool },
     /// No phone has responded to the INVITE in time. It stays open, and its operator is not reserved for the call.
-    Unheard,
+    NoResponse,
     /// Cancelled; waits for the final response.
     Cancelling,
     /// Connected.
     Talking,
 }
 
-impl OfferState {
+impl OutgoingState {
     /// Removes the timer of the state.
     pub(in crate::switchboard) fn stop_timer(self, step: &mut Step, who: LegRef) {
         match self {
             Self::Ringing { ring_until, .. } => {
-                step.alarms.remove(ring_until, Alarm::RingOver(who));
+                step.timers.remove(ring_until, TimerKind::RingOver(who));
             }
-            Self::Unheard | Self::Talking | Self::Cancelling => {}
+            Self::NoResponse | Self::Talking | Self::Cancelling => {}
         }
     }
 }
 
 /// The ringing of a leg's phone.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Rung {
+pub(in crate::switchboard) struct RingAttempt {
     /// The phone; None for a number over a trunk, or if the phone has called siaga.
     pub(in crate::switchboard) phone: Option<BoundPhone>,
-    pub(in crate::switchboard) second: SecondWay,
+    pub(in crate::switchboard) second: SecondInvite,
     /// True if any response has arrived.
-    pub(in crate::switchboard) heard: bool,
+    pub(in crate::switchboard) responded: bool,
     /// The deadline for the first response.
     pub(in crate::switchboard) respond_by: Option<Instant>,
     /// The binding has been removed: the leg ends at this time unless a response arrives.
@@ -87,7 +87,7 @@ pub(in crate::switchboard) struct Rung {
 
 /// A leg to an operator's phone or to an outside number.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct OfferLeg {
+pub(in crate::switchboard) struct OutgoingLeg {
     pub(in crate::switchboard) session: Session,
     pub(in crate::switchboard) to: Callee,
     /// The INVITE transaction; None if the phone has called siaga to replace another leg.
@@ -96,15 +96,15 @@ pub(in crate::switchboard) struct OfferLeg {
     pub(in crate::switchboard) from: Bytes,
     pub(in crate::switchboard) call_id: Bytes,
     pub(in crate::switchboard) cseq: u32,
-    pub(in crate::switchboard) state: OfferState,
+    pub(in crate::switchboard) state: OutgoingState,
     /// The trunk and its server over which a number was dialled: a failure counts against this server.
     pub(in crate::switchboard) dialled: Option<(usize, Target)>,
-    /// True if the leg rang for a party other than the caller with whom it is connected.
-    pub(in crate::switchboard) shows_another: bool,
-    pub(in crate::switchboard) rung: Rung,
+    /// True if the leg rang for a party other than its present caller.
+    pub(in crate::switchboard) identity_outdated: bool,
+    pub(in crate::switchboard) attempt: RingAttempt,
 }
 
-impl OfferLeg {
+impl OutgoingLeg {
     /// The From and CSeq of the INVITE, which its responses belong to.
     pub(in crate::switchboard) fn invite(&self) -> (&[u8], u32) {
         (&self.from, self.cseq)

@@ -7,7 +7,7 @@ use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 use crate::switchboard::admission::challenges::Usage;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState};
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
@@ -45,20 +45,18 @@ impl Calls {
             net.trunks.report_rejection(step, flow, message, Some(trunk), Rejected::ForeignHost, (status, None));
         }
     }
-}
 
-impl Calls {
     pub(in crate::switchboard) fn trunk_of_usage(&self, net: &NetworkParts, usage: Usage) -> Option<usize> {
         match usage {
             // A test call does not count towards the capacity of its trunk.
-            Usage::Leg(LegRef::Service(phone)) => net.trunks.trunk_of(self.services.get(&phone)?.session.flow()),
-            Usage::Leg(who) => net.trunks.trunk_with(who),
+            Usage::Leg(LegRef::Service(service_call)) => {
+                net.trunks.trunk_of(self.service_calls.get(&service_call)?.session.flow())
+            }
+            Usage::Leg(who) => net.trunks.trunk_of_leg(who),
             Usage::Watch(_) => None,
         }
     }
-}
 
-impl Calls {
     /// The To tag of all responses to an INVITE.
     pub(in crate::switchboard) fn tag_of(&self, net: &NetworkParts, invite: ServerId) -> Option<String> {
         let who = net.wire.leg_of_invite(&invite);
@@ -66,9 +64,7 @@ impl Calls {
         let tag = dialog.map(|dialog| dialog.key().local_tag.to_vec()).or_else(|| net.wire.to_tag(invite))?;
         String::from_utf8(tag).ok()
     }
-}
 
-impl Calls {
     /// The leg that is bridged with this leg.
     pub(in crate::switchboard) fn other_side(&self, who: LegRef) -> Option<LegRef> {
         let (LegRef::Caller(id) | LegRef::Outgoing(id, _)) = who else { return None };
@@ -79,9 +75,7 @@ impl Calls {
             LegRef::Service(_) => None,
         }
     }
-}
 
-impl Calls {
     /// Handles the end of a ring attempt's maximum length.
     pub(in crate::switchboard) fn ring_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         let LegRef::Outgoing(call, leg) = who else { return };
@@ -89,16 +83,15 @@ impl Calls {
             && let Some(offer) = live.legs.get(&leg)
         {
             // If no phone rings over this trunk, the number is dialled over the next trunk.
-            let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
-            live.next_route = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextRoute::Trunk);
+            let silent = matches!(offer.state, OutgoingState::Ringing { rang: false, .. });
+            let next = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextRoute::Trunk);
+            live.dialling.set_next_route(next);
         }
         self.cancel_attempt(net, step, call, leg, OfferOutcome::NoAnswer);
     }
-}
 
-impl Calls {
     /// An existing outgoing leg.
-    pub(in crate::switchboard) fn leg_mut(&mut self, who: LegRef) -> Option<&mut OfferLeg> {
+    pub(in crate::switchboard) fn leg_mut(&mut self, who: LegRef) -> Option<&mut OutgoingLeg> {
         match who {
             LegRef::Outgoing(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
             LegRef::Caller(_) | LegRef::Service(_) => None,

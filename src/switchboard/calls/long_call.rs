@@ -2,29 +2,28 @@
 
 use crate::cdr::fact::{EndCause, Side};
 use crate::ids::CallId;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::Output;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 impl Calls {
     /// Handles an unusually long call. If audio arrives from any side, or a silent side has responded to OPTIONS, the
     /// call continues and the alarm is raised until it ends. Otherwise its end was missed, and it ends now.
     pub(in crate::switchboard) fn lasts_long(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
-        let next = now.mono + self.settings.long_call;
+        let next = now.mono + self.settings.calls.long_call;
         let Some(call) = self.calls.get_mut(&id) else { return };
         if !call.caller.session.is_live() && !call.legs.values().any(|leg| leg.session.is_live()) {
             return self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
         }
-        call.over_at = next;
-        call.long = true;
-        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
-        step.alarms.insert(next, Alarm::TooLong(id));
+        call.times.prolong(next);
+        let lasts_ms = call.times.lasts_ms(now);
+        step.timers.insert(next, TimerKind::TooLong(id));
         step.out.others.push(Output::LongCall { call: id, lasts_ms, over: false });
-        if !self.settings.silence_ends_call
+        if !self.settings.session.silence_ends_call
             && let Some(call) = self.calls.get_mut(&id)
         {
             let legs = call.legs.values_mut().map(|leg| &mut leg.session);
@@ -33,11 +32,13 @@ impl Calls {
     }
 
     /// Ends the alarm of an unusually long call that has ended.
-    pub(in crate::switchboard) fn no_longer_long(&mut self, step: &mut Step, id: CallId) {
+    pub(in crate::switchboard) fn stop_long_call_timer(&mut self, step: &mut Step, id: CallId) {
         let now = step.now;
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
-        call.long = false;
-        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !call.times.take_long() {
+            return;
+        }
+        let lasts_ms = call.times.lasts_ms(now);
         step.out.others.push(Output::LongCall { call: id, lasts_ms, over: true });
     }
 

@@ -12,24 +12,24 @@ use crate::sip::sdp::AudioCodec;
 use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 use crate::sip::{message, session_timer};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
-use crate::switchboard::calls::state::call::{Call, Stage};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState, RingAttempt};
+use crate::switchboard::calls::no_response::RESPONSE_WITHIN;
+use crate::switchboard::calls::state::call::{Call, MAX_FORWARDS, Stage};
 use crate::switchboard::calls::state::call_back::CallBack;
-use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
+use crate::switchboard::phones::second_address::{SECOND_INVITE_AFTER, SecondInvite, SecondRequest};
 use crate::switchboard::session::Session;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 
-/// Limit of ringing legs up to which an operator's further phones ring. They are cancelled if another operator's leg
-/// needs the capacity.
-const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
+/// An operator's second and later phones are rung only while the call has fewer ringing legs than this. The legs to
+/// these phones are cancelled if a leg to another operator needs the capacity.
+const EXTRA_PHONES_WHILE_BELOW: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
 /// A new leg before its INVITE is sent.
 struct NewLeg {
@@ -40,7 +40,7 @@ struct NewLeg {
     ring_until: Instant,
 }
 
-impl OfferLeg {
+impl OutgoingLeg {
     pub(in crate::switchboard) fn operator(&self) -> Option<&OperatorId> {
         match &self.to {
             Callee::Operator(operator) => Some(operator),
@@ -49,13 +49,13 @@ impl OfferLeg {
     }
 
     pub(in crate::switchboard) fn is_ringing(&self) -> bool {
-        matches!(self.state, OfferState::Ringing { .. })
+        matches!(self.state, OutgoingState::Ringing { .. })
     }
 }
 
 impl Calls {
     /// Rings one operator for a waiting or ringing call. Legs that ring already are not affected.
-    pub(in crate::switchboard) fn offer(
+    pub(in crate::switchboard) fn ring_operator(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -71,29 +71,29 @@ impl Calls {
         if !call.is_falling_back() {
             call.stage = Stage::Offered;
         }
-        let ring_until = now.mono + self.settings.ring;
+        let ring_until = now.mono + self.settings.calls.ring;
         if !self.ring_phones(net, step, id, &operator, &why, ring_until) {
-            self.is_not_rung(net, now, id, &operator);
+            self.ring_attempt_impossible(net, now, id, &operator);
             self.requeue_unless_ringing(net, step, id);
         }
     }
 
     /// Ends a ring attempt for which no port, transaction or leg was free. It does not count against the operator.
-    pub(in crate::switchboard) fn is_not_rung(
+    pub(in crate::switchboard) fn ring_attempt_impossible(
         &mut self,
         net: &mut NetworkParts,
         now: Now,
         id: CallId,
         operator: &OperatorId,
     ) {
-        match self.family_lacking(net, id, operator) {
-            Some(family) => self.acd.lacks_pair(now, id, operator, Some(family)),
+        match self.missing_port_family(net, id, operator) {
+            Some(family) => self.acd.no_port_pair(now, id, operator, Some(family)),
             None => self.acd.offer_failed(now, id, operator, true),
         }
     }
 
-    /// Rings all responding phones of an operator, as far as capacity allows. The first that answers gets the call. An
-    /// open INVITE of this call is reused. Returns false if no phone rings.
+    /// Rings the reachable phones of an operator, or all phones if none is reachable, as far as capacity allows. The
+    /// first phone that answers gets the call. An open INVITE of this call is reused. Returns false if no phone rings.
     pub(in crate::switchboard) fn ring_phones(
         &mut self,
         net: &mut NetworkParts,
@@ -103,24 +103,24 @@ impl Calls {
         why: &str,
         ring_until: Instant,
     ) -> bool {
-        self.cancel_unheard_elsewhere(net, step, id, operator);
+        self.cancel_open_invites_elsewhere(net, step, id, operator);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.heard_from.remove(operator);
+            call.history.clear_responded(operator);
         }
         let to = Callee::Operator(operator.clone());
         let mut rings = false;
         for (n, reached) in net.phones.phones_to_ring(operator).into_iter().enumerate() {
-            let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
-            let family = self.settings.family_towards(reached.ways.first.remote.ip());
+            let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= EXTRA_PHONES_WHILE_BELOW);
+            let family = self.settings.media.family_towards(reached.addresses.first.remote.ip());
             if rings && (crowded || !self.has_pair_to_spare(net, family)) {
                 break;
             }
-            rings |= self.take_up_unheard(net, step, id, &reached.phone, ring_until) || {
-                let why = if n > 0 { format!("another phone of his: {why}") } else { why.to_owned() };
-                self.ring_at(net, step, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
+            rings |= self.reuse_open_invite(net, step, id, &reached.phone, ring_until) || {
+                let why = if n > 0 { format!("another phone of the operator: {why}") } else { why.to_owned() };
+                self.ring_leg(net, step, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
             };
         }
-        self.cancel_unheard_of_old_phones(net, step, id, operator);
+        self.cancel_open_invites_of_old_phones(net, step, id, operator);
         rings
     }
 
@@ -144,7 +144,7 @@ impl Calls {
     pub(in crate::switchboard) fn back_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
-            self.touched.push(id);
+            self.announcements_due.push(id);
             self.take_port_back(net, step, id);
         }
     }
@@ -160,7 +160,7 @@ impl Calls {
         why: String,
         ring_until: Instant,
     ) -> bool {
-        self.ring_at(net, step, id, NewLeg { to, reached: None, why, ring_until })
+        self.ring_leg(net, step, id, NewLeg { to, reached: None, why, ring_until })
     }
 
     /// The Request-URI and flow of a leg, and whether later requests go to the remote target.
@@ -172,9 +172,11 @@ impl Calls {
         reached: Option<&Reached>,
     ) -> Option<(Bytes, Flow, bool)> {
         match (to, reached) {
-            (_, Some(reached)) => Some((Bytes::from(for_request_line(&reached.phone.uri)), reached.ways.first, false)),
+            (_, Some(reached)) => {
+                Some((Bytes::from(for_request_line(&reached.phone.uri)), reached.addresses.first, false))
+            }
             (Callee::Number(number), None) => {
-                let (uri, flow) = net.trunks.outbound_route(self.calls.get(&id)?.dialling?.0, number)?;
+                let (uri, flow) = net.trunks.outbound_route(self.calls.get(&id)?.dialling.trunk()?, number)?;
                 Some((uri, flow, true))
             }
             (Callee::Operator(_), None) => None,
@@ -183,49 +185,49 @@ impl Calls {
 
     /// Makes capacity for one more ringing leg of a call: an open INVITE without a response, or a second phone of an
     /// operator, is cancelled. Returns false if there is neither.
-    fn has_room_for_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) -> bool {
+    fn make_room_for_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) -> bool {
         let full = |call: &Call| call.ringing_or_open() + 1 >= LIVE_LEGS_PER_CALL_MAX;
         let Some(call) = self.calls.get(&id).filter(|call| full(call)) else { return true };
-        let Some(least) = call.first_unheard().or_else(|| call.second_phone()) else { return false };
+        let Some(least) = call.first_open_invite().or_else(|| call.second_phone()) else { return false };
         self.cancel_leg(net, step, id, least, OfferOutcome::Withdrawn);
         true
     }
 
-    fn ring_at(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
+    fn ring_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
         let rings = self.destination(net, id, &new.to, new.reached.as_ref()).is_some()
-            && self.has_room_for_leg(net, step, id)
+            && self.make_room_for_leg(net, step, id)
             && self.lend_to_caller(net, step, id)
-            && self.invite_at(net, step, id, new);
+            && self.send_invite(net, step, id, new);
         if !rings {
             self.take_port_back(net, step, id);
         }
         rings
     }
 
-    fn invite_at(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
+    fn send_invite(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
         let now = step.now;
         let NewLeg { to, reached, why, ring_until } = new;
         let Some((uri, mut flow, follow_target)) = self.destination(net, id, &to, reached.as_ref()) else {
             return false;
         };
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
+        let trunk = call.dialling.trunk().filter(|_| matches!(to, Callee::Number(_)));
         let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
         let first = call.caller.session.media().and_then(MediaSession::codec);
-        let leg = call.take_leg_no();
+        let leg = call.counts.next_leg();
         let who = LegRef::Outgoing(id, leg);
-        let family = self.settings.media_family(flow.remote.ip());
+        let family = self.settings.media.media_family(flow.remote.ip());
         let Some(mut media) = MediaSession::lend(&mut net.media, step, who, family) else { return false };
-        let formats = self.settings.formats_of(trunk);
-        media.set_secrecy(self.settings.secrecy(&to, flow));
+        let formats = net.trunks.formats_of(trunk);
+        media.set_srtp_policy(self.settings.media.srtp_policy(&to, flow));
         media.set_formats(formats);
         let offer = media.first_offer(formats.first().or(first).unwrap_or(AudioCodec::Pcma));
         let (tag, branch) = (step.rng.token(), format!("z9hG4bK{}", step.rng.token()));
-        let second = reached.as_ref().and_then(|reached| reached.ways.second);
+        let second = reached.as_ref().and_then(|reached| reached.addresses.second);
         let second = second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
         let sip_call_id = step.rng.token();
         let from = format!("{};tag={}", self.shown_as(id, trunk.is_some()), tag.as_str());
-        let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
+        let session = self.settings.session.seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow, branch: &str| {
             let invite = self.leg_invite(id, &uri, flow, branch, &from, sip_call_id.as_str(), trunk.is_some());
             let invite = match &session {
@@ -238,9 +240,9 @@ impl Calls {
         if let Some(large) = net.trunks.large_flow(flow, bytes.len()) {
             (flow, bytes) = (large, build(large, &branch));
         }
-        let second = second.map_or(SecondWay::None, |(flow, branch)| {
+        let second = second.map_or(SecondInvite::None, |(flow, branch)| {
             let bytes = build(flow, &branch);
-            SecondWay::Due { at: now.mono + SECOND_WAY_AFTER, invite: SecondRequest { flow, branch, bytes } }
+            SecondInvite::Due { at: now.mono + SECOND_INVITE_AFTER, invite: SecondRequest { flow, branch, bytes } }
         });
         let (anchor, mut session) = (media.anchor(), Session::new(flow, follow_target));
         session.set_media(media);
@@ -248,33 +250,28 @@ impl Calls {
             net.media.return_anchor(step, anchor);
             return false;
         };
-        let state = OfferState::Ringing { ring_until, rang: false };
-        let from = Bytes::from(from);
-        let call_id = Bytes::copy_from_slice(sip_call_id.as_str().as_bytes());
-        let offer_leg = OfferLeg {
+        let state = OutgoingState::Ringing { ring_until, rang: false };
+        let phone = reached.as_ref().map(|one| one.phone.clone());
+        let offer_leg = OutgoingLeg {
             session,
             to: to.clone(),
             client: Some(client),
-            from,
-            call_id,
+            from: Bytes::from(from),
+            call_id: Bytes::copy_from_slice(sip_call_id.as_str().as_bytes()),
             cseq: 1,
             state,
             dialled,
-            shows_another: false,
-            rung: Rung { phone: reached.as_ref().map(|one| one.phone.clone()), second, ..Rung::default() },
+            identity_outdated: false,
+            attempt: RingAttempt { phone, second, ..RingAttempt::default() },
         };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
         net.wire.expect(client, Purpose::Invite(who));
-        if let Some(reached) = &reached {
-            self.await_phone(net, step, who, reached, ring_until);
-        }
-        if let Some(trunk) = trunk {
-            net.trunks.reserve_channel(trunk, who);
-        }
+        self.await_phone(net, step, who, reached.as_ref(), ring_until);
+        trunk.into_iter().for_each(|trunk| net.trunks.reserve_channel(trunk, who));
         net.wire.keep_for_retry(client, trunk, flow, bytes, 1);
-        step.alarms.insert(ring_until, Alarm::RingOver(who));
+        step.timers.insert(ring_until, TimerKind::RingOver(who));
         self.fact(net, step, id, FactKind::Offered { leg, to, why });
         true
     }
@@ -285,19 +282,18 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         who: LegRef,
-        reached: &Reached,
+        reached: Option<&Reached>,
         ring_until: Instant,
     ) {
+        let Some(reached) = reached else { return };
         let now = step.now;
-        if let Some(at) = self.leg_mut(who).and_then(|leg| leg.rung.second.due()) {
-            step.alarms.insert(at, Alarm::SecondWay(who));
+        if let Some(at) = self.leg_mut(who).and_then(|leg| leg.attempt.second.due()) {
+            step.timers.insert(at, TimerKind::SecondInvite(who));
         }
         self.await_response(step, who, (now.mono + RESPONSE_WITHIN).min(ring_until));
-        net.phones.probe_doubtful(&mut net.wire, step, reached);
+        net.phones.probe_unconfirmed(&mut net.wire, step, reached);
     }
-}
 
-impl Calls {
     #[expect(clippy::too_many_arguments, reason = "the parts of a leg, each made by another step")]
     fn leg_invite(
         &self,
@@ -307,28 +303,28 @@ impl Calls {
         branch: &str,
         from: &str,
         sip_call_id: &str,
-        outwards: bool,
+        to_trunk: bool,
     ) -> message::Builder {
-        let (domain, contact) = (&self.settings.domain, self.settings.contact(flow));
+        let (domain, contact) = (&self.settings.site.domain, self.settings.site.contact(flow));
         let call = self.calls.get(&id);
-        let hops = call.filter(|_| outwards).map_or(70, |call| call.hops.saturating_sub(1));
+        let hops = call.filter(|_| to_trunk).map_or(MAX_FORWARDS, |call| call.invite.hops.saturating_sub(1));
         let mut invite = message::request(Method::Invite, uri)
-            .via(flow.transport, self.settings.advertised(flow), branch)
+            .via(flow.transport, self.settings.site.advertised(flow), branch)
             .header(Name::MaxForwards, hops.to_string().as_bytes())
             .header(Name::From, from.as_bytes())
             .header(Name::To, &[b"<", uri, b">"].concat())
             .header(Name::CallId, sip_call_id.as_bytes())
             .header(Name::CSeq, b"1 INVITE")
             .header(Name::Contact, contact.as_bytes())
-            .header(Name::Allow, crate::switchboard::admission::door::ALLOW)
-            .header(Name::Supported, crate::switchboard::admission::door::SUPPORTED);
+            .header(Name::Allow, crate::switchboard::admission::request_checks::ALLOW)
+            .header(Name::Supported, crate::switchboard::admission::request_checks::SUPPORTED);
         if let Some(call) = call {
-            if call.placed_by.is_none() {
+            if !call.kind.is_placed() {
                 let id = id.as_u128();
                 let incident = format!("<urn:emergency:uid:callid:{id:032x}:{domain}>;purpose=emergency-CallId");
                 invite = invite.header(Name::CallInfo, incident.as_bytes());
             }
-            if outwards && call.call_back.is_some() {
+            if to_trunk && call.kind.call_back().is_some() {
                 invite = CallBack::mark(invite);
             }
             if let Some(by) = call.transfer.as_ref().and_then(|transfer| transfer.referred_by.as_ref()) {
@@ -341,8 +337,8 @@ impl Calls {
             if let Some(geo) = &call.shown.geo {
                 invite = invite.header(Name::Geolocation, geo.as_bytes());
             }
-            let onward = call.shown.onward.iter().filter(|_| outwards);
-            for (name, value) in call.shown.headers.iter().chain(onward) {
+            let headers_for_trunks = call.shown.headers_for_trunks.iter().filter(|_| to_trunk);
+            for (name, value) in call.shown.headers.iter().chain(headers_for_trunks) {
                 invite = invite.header(*name, value);
             }
         }
@@ -350,7 +346,7 @@ impl Calls {
     }
 }
 
-/// A number as the user part of a SIP URI, with other characters escaped (RFC 3261 §25.1).
+/// A number as the user part of a SIP URI. Characters that are not allowed there are escaped (RFC 3261 §25.1).
 pub(in crate::switchboard) fn user_part(number: &str) -> String {
     use std::fmt::Write as _;
     let mut user = String::with_capacity(number.len());

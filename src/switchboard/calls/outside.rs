@@ -1,5 +1,5 @@
-//! Outside numbers: those that are dialled for a call while it keeps its queue position (an agency, a neighbouring
-//! city), and those that have the caller and lose the call.
+//! Outside numbers: those of an escalation (an agency, a neighbouring city), which are dialled while the call keeps its
+//! queue position, and those that have the caller and whose leg ends before the call.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 /// Minimum time until a number for which no port was free is dialled again.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -24,38 +24,37 @@ impl Calls {
     /// Schedules the outside numbers of a new call's desk.
     pub(in crate::switchboard) fn plan_outside(&mut self, step: &mut Step, id: CallId) {
         let now = step.now;
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.outside.is_empty()) else { return };
-        let Some(desk) = self.settings.desks.get(usize::from(call.desk.0)) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.waiting.outside.is_empty()) else { return };
+        let Some(desk) = self.settings.numbers.desks.get(usize::from(call.waiting.desk().0)) else { return };
         let steps = desk.outside.iter().rev();
-        call.outside = steps.map(|(after, number)| (now.mono + *after, number.clone())).collect();
+        call.waiting.outside.plan(steps.map(|(after, number)| (now.mono + *after, number.clone())));
         self.await_outside(step, id);
     }
 
     fn await_outside(&mut self, step: &mut Step, id: CallId) {
-        if let Some((at, _)) = self.calls.get(&id).and_then(|call| call.outside.last()) {
-            step.alarms.insert(*at, Alarm::Outside(id));
+        if let Some(at) = self.calls.get(&id).and_then(|call| call.waiting.outside.next_at()) {
+            step.timers.insert(at, TimerKind::Outside(id));
         }
     }
 
     /// Removes the schedule of a call that has ended.
-    pub(in crate::switchboard) fn forget_outside(&mut self, step: &mut Step, id: CallId) {
-        let Some(steps) = self.calls.get_mut(&id).map(|call| std::mem::take(&mut call.outside)) else { return };
-        if let Some((at, _)) = steps.last() {
-            step.alarms.remove(*at, Alarm::Outside(id));
+    pub(in crate::switchboard) fn stop_outside_timer(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.waiting.outside.clear()) {
+            step.timers.remove(at, TimerKind::Outside(id));
         }
     }
 
     /// Dials the next outside number for an unanswered caller, in addition to the ringing phones. Nothing is dialled
     /// while another number rings, or while the fallback runs, which has its own number.
     pub(in crate::switchboard) fn try_outside(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let Some((_, number)) = self.calls.get_mut(&id).and_then(|call| call.outside.pop()) else { return };
+        let Some(number) = self.calls.get_mut(&id).and_then(|call| call.waiting.outside.take_next()) else { return };
         self.await_outside(step, id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let rings = call.legs.values().any(|leg| leg.is_ringing() && matches!(leg.to, Callee::Number(_)));
         if rings || !matches!(call.stage, Stage::Queued | Stage::Offered) {
             return;
         }
-        call.tried.clear();
+        call.dialling.restart();
         self.acd.set_free_pairs(net.media.ports.free());
         if !self.acd.has_pairs_for(id) {
             return self.try_outside_later(step, id, number);
@@ -72,7 +71,7 @@ impl Calls {
     pub(in crate::switchboard) fn keep_place(&mut self, id: CallId) {
         let place = self.acd.place_of(id);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.arrival = place.map(|(_, arrival)| arrival).or(call.arrival);
+            call.waiting.keep_arrival(place.map(|(_, arrival)| arrival));
         }
     }
 
@@ -91,7 +90,7 @@ impl Calls {
         let Some(who) = call.legs.get(&leg).map(|leg| leg.to.clone()) else { return };
         self.end_participants(net, step, id);
         self.fact(net, step, id, FactKind::LeadLeft { leg, who, lost });
-        self.part(step, id);
+        self.unbridge(step, id);
         step.out.media.push(Command::StopRecord { call: id, leg });
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Queued;
@@ -102,24 +101,24 @@ impl Calls {
         self.drop_leg(net, step, id, leg);
         self.acd.enter(now, id, self.entry_of(id));
         self.queued(net, step, id, true);
-        self.touched.push(id);
+        self.announcements_due.push(id);
     }
 
     /// Schedules another attempt to dial a number for which no port is free, before the next number.
     fn try_outside_later(&mut self, step: &mut Step, id: CallId, number: String) {
         let now = step.now;
-        let at = now.mono + self.settings.acd.fallback_retry.max(RETRY_MIN);
+        let at = now.mono + self.settings.fallback_retry.max(RETRY_MIN);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some((next, _)) = call.outside.last() {
-            step.alarms.remove(*next, Alarm::Outside(id));
+        if let Some(next) = call.waiting.outside.next_at() {
+            step.timers.remove(next, TimerKind::Outside(id));
         }
-        call.outside.push((at, number));
+        call.waiting.outside.put_first(at, number);
         self.await_outside(step, id);
     }
 
     fn dial_outside(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, number: &str) -> bool {
         let now = step.now;
-        let until = now.mono + self.settings.fallback_ring;
+        let until = now.mono + self.settings.fallback.ring;
         let rings = self.dial(net, step, id, number, WHY, until);
         if let Some(call) = self.calls.get_mut(&id).filter(|_| rings) {
             call.stage = Stage::Offered;

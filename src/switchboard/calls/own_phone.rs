@@ -4,19 +4,20 @@
 
 use bytes::Bytes;
 
-use crate::acd::Standing;
+use crate::acd::Availability;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::Message;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, Fetched};
-use crate::switchboard::calls::state::call::{Call, Caller, Stage};
+use crate::switchboard::calls::leg::{CallerLeg, OriginationInvite};
+use crate::switchboard::calls::state::call::{Call, Caller, CallersInvite, MAX_FORWARDS, Stage};
 use crate::switchboard::calls::state::call_back::CallBack;
+use crate::switchboard::calls::state::kind::CallKind;
+use crate::switchboard::calls::state::times::Times;
 use crate::switchboard::calls::transfer::sipfrag_status;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::input::Actor;
@@ -24,6 +25,7 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 impl Calls {
     /// Places a call for an operator on request of the console: to another operator, an agency, or a number that waits
@@ -48,19 +50,21 @@ impl Calls {
         if let Err(status) = self.may_place(net, &operator, &to).and_then(|()| self.can_be_had(&to)) {
             return refused(status);
         }
-        let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
-        let Some(flow) = flow.filter(|_| self.acd.standing(&operator) != Standing::Away) else { return refused(480) };
+        let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.addresses.first);
+        let Some(flow) = flow.filter(|_| self.acd.availability(&operator) != Availability::Away) else {
+            return refused(480);
+        };
         let id = CallId::new(now.wall, &mut step.rng);
         if !self.acd.call_up(id, &operator) {
             return refused(486);
         }
         self.begin_own(net, step, id, (&operator, flow), (&to, back), &by.name);
-        let why = format!("his own phone, for a call that {} has ordered", by.name);
-        let until = now.mono + self.settings.ring;
+        let why = format!("the operator's own phone, for a call that {} has ordered", by.name);
+        let until = now.mono + self.settings.calls.ring;
         if self.ring_phones(net, step, id, &operator, &why, until) {
             return ConsoleReply::Calling { call: id };
         }
-        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).refusing(503));
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).with_final_status(503));
         refused(503)
     }
 
@@ -74,7 +78,7 @@ impl Calls {
     ) -> Result<(Callee, Option<CallBack>), ConsoleReply> {
         let refused = |status| ConsoleReply::Refused { status };
         match net.phones.named(to) {
-            Ok(Destination::Operator(whom)) if whom != *operator => Ok((Callee::Operator(whom), None)),
+            Ok(Destination::Operator(colleague)) if colleague != *operator => Ok((Callee::Operator(colleague), None)),
             Ok(Destination::Number(number)) => Ok((Callee::Number(number), None)),
             Ok(Destination::Operator(_) | Destination::Queue) => Err(refused(403)),
             // The number belongs to no agency.
@@ -89,12 +93,12 @@ impl Calls {
 
     /// Rejects a target operator who cannot be called now, before the operator's own phones ring.
     fn can_be_had(&self, to: &Callee) -> Result<(), u16> {
-        let Callee::Operator(whom) = to else { return Ok(()) };
-        match self.acd.standing(whom) {
-            Standing::Free => Ok(()),
-            Standing::Busy => Err(486),
-            Standing::Away => Err(480),
-            Standing::Unknown => Err(404),
+        let Callee::Operator(colleague) = to else { return Ok(()) };
+        match self.acd.availability(colleague) {
+            Availability::Free => Ok(()),
+            Availability::Busy => Err(486),
+            Availability::Away => Err(480),
+            Availability::Unknown => Err(404),
         }
     }
 
@@ -120,15 +124,15 @@ impl Calls {
         // The call has no INVITE, so no merged INVITE can match it.
         let [tag, call_id] = [(); 2].map(|()| Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()));
         let key = (tag, call_id, 0);
-        let mut call = self.settings.blank_call(now, caller, shown, key);
-        call.placed_by = Some(by.clone());
+        let times = Times::new(now, now.mono + self.settings.calls.long_call);
+        let mut call = Call::new(times, caller, shown, CallersInvite { merge_key: key, hops: MAX_FORWARDS });
         call.stage = Stage::OwnPhones { to: to.clone() };
         let of = back.as_ref().map(|back| back.of);
         if let Some(back) = &back {
-            self.numbers.abandoned.hold(&back.number, id);
+            self.numbers.call_backs.hold(&back.number, id);
         }
-        call.call_back = back;
-        step.alarms.insert(call.over_at, Alarm::TooLong(id));
+        call.kind = CallKind::placed(by.clone(), false, back);
+        step.timers.insert(call.times.over_at(), TimerKind::TooLong(id));
         self.add_call(id, call);
         self.placed.insert(id, by);
         let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
@@ -146,14 +150,14 @@ impl Calls {
     ) {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
-        let (Stage::OwnPhones { to }, Some(by)) = (call.stage.clone(), call.placed_by.clone()) else { return };
+        let (Stage::OwnPhones { to }, Some(by)) = (call.stage.clone(), call.kind.placed_by().cloned()) else { return };
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         for other in others {
             self.end_leg(net, step, id, other, OfferOutcome::LostRace, None);
         }
         self.becomes_caller(net, step, id, leg);
         self.acd.comes(now, id, &by);
-        let shown = self.settings.placed_as(&by, &to);
+        let shown = self.settings.numbers.placed_as(&by, &to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Placed;
             call.shown.number = Some(shown);
@@ -170,14 +174,15 @@ impl Calls {
         if let Some(session) = self.session_mut(was) {
             session.drop_early(net);
         }
-        let second = self.leg_mut(was).and_then(|leg| leg.rung.second.flow());
-        self.forget_second_way(net, step, was);
+        let second = self.leg_mut(was).and_then(|leg| leg.attempt.second.flow());
+        self.drop_second_invite(net, step, was);
         let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
         leg.move_to(net, step, was, is);
         net.wire.hold_stream(id, leg.session.flow());
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (from, call_id, cseq) = (leg.from.clone(), leg.call_id.clone(), leg.cseq);
-        call.caller.fetched = leg.client.map(|client| Fetched { client, cseq: leg.cseq, from: leg.from });
+        call.caller.origination_invite =
+            leg.client.map(|client| OriginationInvite { client, cseq: leg.cseq, from: leg.from });
         call.caller.session = leg.session;
         self.remember_invite(now, is, (&from, &call_id), cseq, second);
     }
@@ -196,7 +201,7 @@ impl Calls {
             return;
         }
         let ending = Ending::by(Side::Caller, EndCause::Abandoned);
-        self.end_call(net, step, id, ending.refusing(sipfrag_status(outcome, sip_status)));
+        self.end_call(net, step, id, ending.with_final_status(sipfrag_status(outcome, sip_status)));
     }
 
     /// Handles a repeated 2xx of the operator's phone, whose ACK was lost, or a 2xx of a fork, which gets a BYE.
@@ -209,7 +214,7 @@ impl Calls {
         status: u16,
     ) {
         let Some(call) = self.calls.get_mut(&id).filter(|_| (200..300).contains(&status)) else { return };
-        let Some(Fetched { cseq, from, .. }) = &call.caller.fetched else { return };
+        let Some(OriginationInvite { cseq, from, .. }) = &call.caller.origination_invite else { return };
         let (cseq, session) = (*cseq, &mut call.caller.session);
         if DialogKey::of_response(message).is_some_and(|key| session.is_confirmed(&key)) {
             session.ack(net, step, cseq);

@@ -24,11 +24,11 @@ impl Calls {
             self.set_reach(net, step, phone, Reach::default());
         }
         let user = net.phones.user_of(&phone.account);
-        self.acd.hear(&user);
+        self.acd.phone_responded(&user);
     }
 
     /// Marks the phones of an account at this flow as reachable, after an authenticated request.
-    pub(in crate::switchboard) fn phone_is_heard(
+    pub(in crate::switchboard) fn phone_responded(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -36,7 +36,7 @@ impl Calls {
         flow: Flow,
     ) {
         let phones = net.phones.phones_of_account(account);
-        let here = phones.into_iter().filter(|one| one.ways.iter().any(|way| way == flow));
+        let here = phones.into_iter().filter(|one| one.addresses.iter().any(|address| address == flow));
         for Reached { phone, .. } in here.collect::<Vec<_>>() {
             self.phone_responds(net, step, &phone);
         }
@@ -53,7 +53,7 @@ impl Calls {
     }
 
     /// Handles a keep-alive without a response, at the first or the second address of a phone.
-    pub(in crate::switchboard) fn way_is_silent(
+    pub(in crate::switchboard) fn address_is_silent(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -61,12 +61,12 @@ impl Calls {
         way: usize,
     ) {
         let Some(binding) = net.phones.binding_of(phone) else { return };
-        let (mut reach, ways) = (binding.reach, self.settings.ways(binding));
+        let (mut reach, addresses) = (binding.reach, self.settings.site.addresses(binding));
         if let Some(silent) = reach.silent.get_mut(way) {
             *silent = true;
         }
         let [first, second] = reach.silent;
-        reach.unreachable |= first && (second || ways.second.is_none());
+        reach.unreachable |= first && (second || addresses.second.is_none());
         self.set_reach(net, step, phone, reach);
     }
 
@@ -78,7 +78,7 @@ impl Calls {
         if was != is {
             let contact = String::from_utf8_lossy(&phone.uri).into_owned();
             step.say(Output::PhoneReach { account: phone.account.clone(), contact, unreachable: is });
-            self.align_phones(net, now, &phone.account);
+            self.report_phones_to_acd(net, now, &phone.account);
         }
         if is && !was {
             net.phones.ping_phone_from(step, &phone.account);
@@ -97,7 +97,7 @@ impl Calls {
         let accounts: Vec<OperatorId> =
             net.phones.registrar.users().filter_map(|user| OperatorId::parse(user).ok()).collect();
         for account in accounts {
-            self.align_phones(net, now, &account);
+            self.report_phones_to_acd(net, now, &account);
         }
     }
 }

@@ -3,19 +3,19 @@
 //!
 //! Replaces from a trunk is ignored: the emergency call is handled as a new call.
 
-use crate::acd::Standing;
+use crate::acd::Availability;
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Command;
 use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::replaces::Replaces;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
+use crate::switchboard::admission::request_checks::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{OfferLeg, OfferState, Rung};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState, RingAttempt};
 use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
@@ -24,7 +24,7 @@ use crate::switchboard::session::Session;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::state::timer::Agreement;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Calls {
     /// Handles an INVITE with Replaces (RFC 3891 §3). Errors: 481 if the dialog is unknown, 603 if it has ended, 486 if
@@ -33,7 +33,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         operator: OperatorId,
         replaces: &Replaces,
     ) {
@@ -48,18 +48,20 @@ impl Calls {
             Ok(found) => found,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
-        let consulted = match self.acd.standing(&operator) {
+        let consulted = match self.acd.availability(&operator) {
             // The operator has the call already and continues at another phone.
             _ if self.is_leg_of(id, leg, &operator) => None,
-            Standing::Free => None,
-            Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
-                Some(placed) => Some(placed),
-                None => return net.wire.reply(step, taken, 486, &[]),
-            },
+            Availability::Free => None,
+            Availability::Busy | Availability::Away | Availability::Unknown => {
+                match self.consulted_with(id, leg, &operator) {
+                    Some(placed) => Some(placed),
+                    None => return net.wire.reply(step, taken, 486, &[]),
+                }
+            }
         };
         let who = {
             let Some(call) = self.calls.get_mut(&id) else { return net.wire.reply(step, taken, 481, &[]) };
-            LegRef::Outgoing(id, call.take_leg_no())
+            LegRef::Outgoing(id, call.counts.next_leg())
         };
         let to = Callee::Operator(operator.clone());
         let arriving = match ReplacingLeg::read(&mut net.media, step, taken, who, &to) {
@@ -67,7 +69,7 @@ impl Calls {
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         if let Some(placed) = consulted {
-            self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+            self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).with_final_status(487));
         }
         self.relieve(net, step, taken, (id, leg), (who, to), arriving);
     }
@@ -79,15 +81,15 @@ impl Calls {
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let leg = call.legs.get(&no).ok_or(481_u16)?;
         match leg.state {
-            _ if call.placed_by.is_some() => Err(403),
+            _ if call.kind.is_placed() => Err(403),
             // The leg rings for a call that another operator has.
-            OfferState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
+            OutgoingState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
             // A conference has several parties; supervisors take it over with their code.
             _ if self.has_participants(id) => Err(491),
-            OfferState::Talking if early_only => Err(486),
-            OfferState::Talking if !self.may_relieve(id, no, by) => Err(403),
-            OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
-            OfferState::Unheard | OfferState::Cancelling => Err(481),
+            OutgoingState::Talking if early_only => Err(486),
+            OutgoingState::Talking if !self.may_relieve(id, no, by) => Err(403),
+            OutgoingState::Talking | OutgoingState::Ringing { .. } => Ok((id, no)),
+            OutgoingState::NoResponse | OutgoingState::Cancelling => Err(481),
         }
     }
 
@@ -95,28 +97,26 @@ impl Calls {
     /// consulted about it, or a supervisor (RFC 3891 §9).
     fn may_relieve(&self, id: CallId, no: LegNo, by: &OperatorId) -> bool {
         self.is_leg_of(id, no, by)
-            || self.settings.supervisors.contains(by)
+            || self.settings.operators.supervisors.contains(by)
             || self.consulted_with(id, no, by).is_some()
     }
 
     fn is_leg_of(&self, id: CallId, no: LegNo, operator: &OperatorId) -> bool {
-        self.calls.get(&id).and_then(|call| call.legs.get(&no)).and_then(OfferLeg::operator) == Some(operator)
+        self.calls.get(&id).and_then(|call| call.legs.get(&no)).and_then(OutgoingLeg::operator) == Some(operator)
     }
 
     /// The placed call in which the leg's operator consults this operator.
     fn consulted_with(&self, id: CallId, leg: LegNo, operator: &OperatorId) -> Option<CallId> {
         let placed = self.acd.direct_call_of(operator)?;
         let relieved = self.calls.get(&id)?.legs.get(&leg)?.operator()?;
-        (self.calls.get(&placed)?.placed_by.as_ref() == Some(relieved)).then_some(placed)
+        (self.calls.get(&placed)?.kind.placed_by() == Some(relieved)).then_some(placed)
     }
-}
 
-impl Calls {
     fn relieve(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         (id, old): (CallId, LegNo),
         (who, to): (LegRef, Callee),
         arriving: ReplacingLeg,
@@ -126,7 +126,7 @@ impl Calls {
         self.end_participants(net, step, id);
         self.acd.take(now, id, operator, self.entry_of(id));
         self.fact(net, step, id, FactKind::TakenOver { leg: old, by: operator.clone() });
-        if self.part(step, id).is_some() {
+        if self.unbridge(step, id).is_some() {
             step.out.media.push(Command::StopRecord { call: id, leg: old });
         }
         if let Some(call) = self.calls.get_mut(&id)
@@ -145,17 +145,16 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         (id, new): (CallId, LegNo),
         to: &Callee,
         arriving: ReplacingLeg,
     ) {
-        let _now = step.now;
         let (who, ReplacingLeg { dialog, media, body }) = (LegRef::Outgoing(id, new), arriving);
-        let timer = Agreement::of_invite(&self.settings, taken.message);
-        let (contact, headers) = (self.settings.contact(taken.flow), timer.headers());
+        let timer = Agreement::of_invite(self.settings.session, taken.message);
+        let (contact, headers) = (self.settings.site.contact(taken.flow), timer.headers());
         let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
-        let mut response = Stencil::of(taken.message, taken.flow)
+        let mut response = ResponseTemplate::of(taken.message, taken.flow)
             .response(200, Some(&tag))
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
@@ -170,17 +169,17 @@ impl Calls {
         net.wire.respond(step, taken.server, 200, bytes.clone());
         session.await_ack(step, who, taken.invite(), bytes);
         session.begin_timer(step, who, timer);
-        let leg = OfferLeg {
+        let leg = OutgoingLeg {
             session,
             to: to.clone(),
             client: None,
             from: bytes::Bytes::new(),
             call_id: bytes::Bytes::new(),
             cseq: 0,
-            state: OfferState::Talking,
+            state: OutgoingState::Talking,
             dialled: None,
-            shows_another: false,
-            rung: Rung::default(),
+            identity_outdated: false,
+            attempt: RingAttempt::default(),
         };
         step.mark_changed(to);
         if let Some(call) = self.calls.get_mut(&id) {
@@ -201,17 +200,18 @@ impl ReplacingLeg {
     pub(in crate::switchboard) fn read(
         ports: &mut MediaPorts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         who: LegRef,
         to: &Callee,
     ) -> Result<Self, u16> {
         let tag = step.rng.token();
         let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
-        let offer =
-            session_description(taken.message).and_then(|body| ports.settings.read_offer(body).ok()).ok_or(488_u16)?;
+        let offer = session_description(taken.message)
+            .and_then(|body| ports.settings.media.read_offer(body).ok())
+            .ok_or(488_u16)?;
         let sender = taken.flow.remote.ip();
         let mut media = MediaSession::lend_for(ports, step, who, Some(&offer), sender).ok_or(503_u16)?;
-        media.set_secrecy(ports.settings.secrecy(to, taken.flow));
+        media.set_srtp_policy(ports.settings.media.srtp_policy(to, taken.flow));
         let Ok(body) = media.answer_first(&offer) else {
             ports.return_anchor(step, media.anchor());
             return Err(488);

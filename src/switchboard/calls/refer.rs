@@ -1,4 +1,4 @@
-//! REFER in a dialog (RFC 3515, RFC 5589): who may transfer callers, and to whom.
+//! REFER in a dialog (RFC 3515, RFC 5589): who may transfer callers, and to which targets.
 
 use crate::cdr::fact::Destination;
 use crate::clock::Now;
@@ -12,7 +12,7 @@ use crate::switchboard::calls::state::call::Stage;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// The leg of an operator who talks with a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         who: LegRef,
     ) {
         let refer = match Refer::read(taken.message) {
@@ -42,13 +42,13 @@ impl Calls {
             Ok(transferor) => transferor,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
-        if let Some(whom) = net.phones.asked_in(&refer.to) {
-            return self.confers(net, step, taken, &transferor, &refer, whom);
+        if let Some(target) = net.phones.asked_in(&refer.to) {
+            return self.invite_by_refer(net, step, taken, &transferor, &refer, target);
         }
         if self.has_participants(transferor.call) {
             return net.wire.reply(step, taken, 491, &[]);
         }
-        let to = match net.phones.whom(&refer.to) {
+        let to = match net.phones.destination_of(&refer.to) {
             Ok(Destination::Operator(operator)) if operator == transferor.operator => {
                 return net.wire.reply(step, taken, 403, &[]);
             }
@@ -56,18 +56,16 @@ impl Calls {
             Err(status) => return net.wire.reject_refer(step, taken, status),
         };
         self.accept_refer(net, step, taken, who, refer.wants_notify);
-        self.pass_on(net, step, &transferor, to, refer.referred_by);
+        self.blind_transfer(net, step, &transferor, to, refer.referred_by);
     }
-}
 
-impl Calls {
     /// Handles a REFER with Replaces: two dialogs of one operator become one call. The REFER may arrive in either of
     /// them.
     fn joins(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         who: LegRef,
         refer: &Refer<'_>,
         replaces: &Replaces,
@@ -83,7 +81,8 @@ impl Calls {
             Ok(transferor) => transferor,
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
-        let confers = with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.confers);
+        let confers =
+            with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.kind.joins_the_call());
         if confers && let Err(status) = self.check_conference_limit(transferor.call) {
             return net.wire.reply(step, taken, status, &[]);
         }
@@ -94,12 +93,12 @@ impl Calls {
             // The dialog to replace has ended or never existed. The transfer target would reject it with 481
             // (RFC 3891 §3).
             self.accept_refer(net, step, taken, who, refer.wants_notify);
-            let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
-            return self.reject_transfer(net, step, &transferor, to, 481);
+            let to = net.phones.destination_of(&refer.to).unwrap_or(Destination::Queue);
+            return self.record_rejected_transfer(net, step, &transferor, to, 481);
         };
         let his = self.calls.get(&placed).is_some_and(|call| {
             let asks_early = who == LegRef::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
-            call.placed_by.as_ref() == Some(&transferor.operator) && !asks_early
+            call.kind.placed_by() == Some(&transferor.operator) && !asks_early
         });
         if !his {
             return net.wire.reply(step, taken, 403, &[]);
@@ -114,7 +113,7 @@ impl Calls {
     /// The operator of this leg, if the leg talks with a caller. On error, returns the status for the REFER.
     pub(in crate::switchboard) fn transferor(&self, who: LegRef) -> Result<Transferor, u16> {
         let LegRef::Outgoing(call, leg) = who else { return Err(403) };
-        let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;
+        let live = self.calls.get(&call).filter(|live| !live.kind.is_placed()).ok_or(403_u16)?;
         let operator = live.legs.get(&leg).and_then(|leg| leg.operator()).cloned().ok_or(403_u16)?;
         match live.stage {
             Stage::Talking { leg: talks } if talks == leg => Ok(Transferor { call, leg, operator }),
@@ -150,7 +149,7 @@ impl Calls {
 
     /// The leg of the operator who placed this call in an emergency call.
     fn leg_with_caller(&self, placed: CallId) -> Option<LegRef> {
-        let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
+        let operator = self.calls.get(&placed)?.kind.placed_by()?;
         let id = self.acd.view(operator)?.call?;
         let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
         Some(LegRef::Outgoing(id, leg))

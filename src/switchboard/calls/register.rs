@@ -7,7 +7,7 @@ use crate::sip::wire::{Method, Name};
 use crate::switchboard::calls::Calls;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Calls {
     /// Checks a request's credentials. If they are missing or wrong, responds and returns None. While an account's
@@ -17,7 +17,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
     ) -> Option<OperatorId> {
         let now = step.now;
         let claim = net.admission.authenticator.claim(taken.message, taken.flow.remote.ip());
@@ -54,8 +54,8 @@ impl Calls {
                     net.admission.right_credentials(&mut net.phones, step, taken.flow, taken.message, claim, &operator);
                 }
                 if taken.message.method() != Some(Method::Register) {
-                    self.wake(net, step, &operator, taken.flow);
-                    self.phone_is_heard(net, step, &operator, taken.flow);
+                    self.activate_binding(net, step, &operator, taken.flow);
+                    self.phone_responded(net, step, &operator, taken.flow);
                 }
                 return Some(operator);
             }

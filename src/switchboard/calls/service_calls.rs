@@ -1,15 +1,16 @@
 //! Calls to siaga itself: operators' feature codes and test calls.
 
-use crate::switchboard::admission::door::ALLOW;
-use crate::switchboard::alarm::Alarm;
+use crate::switchboard::admission::request_checks::ALLOW;
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::state::service_call::{Feature, ServiceCall};
+use crate::switchboard::calls::state::service_call::ServiceCall;
+use crate::switchboard::feature_codes::Feature;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::offer_answer;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::Name;
@@ -40,7 +41,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         account: OperatorId,
         done: bool,
     ) {
@@ -58,10 +59,10 @@ impl Calls {
     ) -> bool {
         let now = step.now;
         match feature {
-            Feature::LogIn => self.logs_in(net, now, operator).is_ok(),
-            Feature::LogOut => self.logs_out(net, now, operator).is_ok(),
+            Feature::LogIn => self.log_in_operator(net, now, operator).is_ok(),
+            Feature::LogOut => self.log_out_operator(net, now, operator).is_ok(),
             Feature::Pause(nth) => {
-                let reasons = &self.settings.break_reasons;
+                let reasons = &self.settings.operators.break_reasons;
                 let reason = match nth {
                     None => reasons.first().map(String::as_str).or(Some("phone")),
                     Some(nth) => nth.checked_sub(1).and_then(|nth| reasons.get(nth)).map(String::as_str),
@@ -71,7 +72,7 @@ impl Calls {
             }
             Feature::Resume => self.acd.resume(now, operator).is_ok(),
             Feature::WrapUp => {
-                let by = self.settings.wrap_up_extension;
+                let by = self.settings.operators.wrap_up_extension;
                 self.acd.extend_wrap_up(now, operator, by).unwrap_or(false)
             }
         }
@@ -79,25 +80,32 @@ impl Calls {
 
     /// Handles a test call (`urn:service:test.sos`): siaga answers, plays the confirmation and hangs up. It is never
     /// queued and never an emergency call.
-    pub(in crate::switchboard) fn test_call(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) {
+    pub(in crate::switchboard) fn test_call(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &IncomingRequest<'_, '_>,
+    ) {
         self.serve(net, step, taken, None, Prompt::Confirm);
     }
 
     /// The status that rejects another service call: 486 if the account has its maximum, 503 if the service has its
     /// maximum or conversations need the ports. None if it is accepted.
     fn rejects_service_call(&self, net: &NetworkParts, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
-        if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
+        if account.is_some_and(|account| self.service_call_index.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
             return Some(486);
         }
-        let has_port = self.has_pair_to_spare(net, self.settings.family_towards(peer));
-        (self.services.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
+        let has_port = self.has_pair_to_spare(net, self.settings.media.family_towards(peer));
+        (self.service_calls.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
     }
 
     /// Checks that the service calls of each account are counted.
     pub(in crate::switchboard) fn verify_service_calls(&self) -> Result<(), String> {
-        let live = self.services.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
-        let counted = self.service_calls.of.iter();
-        let counted = counted.flat_map(|(account, all)| all.iter().map(|phone| (account.clone(), *phone)));
+        let live =
+            self.service_calls.iter().filter_map(|(service_call, call)| Some((call.account.clone()?, *service_call)));
+        let counted = self.service_call_index.of.iter();
+        let counted =
+            counted.flat_map(|(account, all)| all.iter().map(|service_call| (account.clone(), *service_call)));
         if live.collect::<BTreeSet<_>>() != counted.collect::<BTreeSet<_>>() {
             return Err("the service calls of the accounts are not those that are counted".to_owned());
         }
@@ -109,7 +117,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         account: Option<OperatorId>,
         prompt: Prompt,
     ) -> Option<u64> {
@@ -129,10 +137,11 @@ impl Calls {
                 return None;
             }
         };
-        self.service_calls.last += 1;
-        let who = LegRef::Service(self.service_calls.last);
-        let read =
-            session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.settings.read_offer(body));
+        self.service_call_index.last += 1;
+        let who = LegRef::Service(self.service_call_index.last);
+        let read = session_description(taken.message)
+            .ok_or(SdpError::NoAudio)
+            .and_then(|body| self.settings.media.read_offer(body));
         let offer = match read {
             Ok(offer) => offer,
             Err(why) => {
@@ -155,8 +164,8 @@ impl Calls {
         };
         media.agree(agreed);
         let anchor = media.anchor();
-        let contact = self.settings.contact(taken.flow);
-        let bytes: Bytes = Stencil::of(taken.message, taken.flow)
+        let contact = self.settings.site.contact(taken.flow);
+        let bytes: Bytes = ResponseTemplate::of(taken.message, taken.flow)
             .response(200, Some(tag.as_str()))
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
@@ -165,28 +174,34 @@ impl Calls {
         net.wire.respond(step, taken.server, 200, bytes.clone());
         net.wire.bind(dialog.key().clone(), who);
         let mut session = Session::of_answered(taken.flow, dialog, media);
-        session.aim(net, step, who);
+        session.send_peer_address(net, step, who);
         session.await_ack(step, who, taken.invite(), bytes);
         let over_at = now.mono + PHONE_CALL_MAX;
-        let phone = self.service_calls.last;
-        self.service_calls.begins(account.clone(), phone);
-        self.services.insert(self.service_calls.last, ServiceCall { session, account, over_at, entry: None });
+        let service_call = self.service_call_index.last;
+        self.service_call_index.begins(account.clone(), service_call);
+        self.service_calls.insert(self.service_call_index.last, ServiceCall { session, account, over_at, entry: None });
         step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
-        step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
-        Some(self.service_calls.last)
+        step.timers.insert(over_at, TimerKind::ServiceCallOver(self.service_call_index.last));
+        Some(self.service_call_index.last)
     }
 
     /// Hangs up when the prompt has ended, unless a PIN is being entered.
-    pub(in crate::switchboard) fn phone_played(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
-        if self.services.get(&phone).is_some_and(|call| call.entry.is_none()) {
-            self.end_phone(net, step, phone, true);
+    pub(in crate::switchboard) fn prompt_played(&mut self, net: &mut NetworkParts, step: &mut Step, service_call: u64) {
+        if self.service_calls.get(&service_call).is_some_and(|call| call.entry.is_none()) {
+            self.end_service_call(net, step, service_call, true);
         }
     }
 
     /// Ends a service call, with a BYE if `bye` is true.
-    pub(in crate::switchboard) fn end_phone(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, bye: bool) {
-        let who = LegRef::Service(phone);
-        if !self.services.contains_key(&phone) {
+    pub(in crate::switchboard) fn end_service_call(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        service_call: u64,
+        bye: bool,
+    ) {
+        let who = LegRef::Service(service_call);
+        if !self.service_calls.contains_key(&service_call) {
             return;
         }
         if let Some(session) = self.session_mut(who) {
@@ -196,10 +211,10 @@ impl Calls {
             session.stop_waiting_for_ack(step, who);
             session.close(net, step, who);
         }
-        if let Some(gone) = self.services.remove(&phone) {
-            step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
-            net.wire.forget_dialog(gone.session.dialog());
-            self.service_calls.ends(gone.account, phone);
+        if let Some(gone) = self.service_calls.remove(&service_call) {
+            step.timers.remove(gone.over_at, TimerKind::ServiceCallOver(service_call));
+            net.wire.drop_dialog(gone.session.dialog());
+            self.service_call_index.ends(gone.account, service_call);
         }
     }
 }

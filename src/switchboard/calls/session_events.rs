@@ -12,7 +12,7 @@ use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::session::held_bye::Hold;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Calls {
     /// The session of an existing leg.
@@ -20,7 +20,7 @@ impl Calls {
         match who {
             LegRef::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.session),
             LegRef::Outgoing(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg).map(|leg| &mut leg.session),
-            LegRef::Service(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.session),
+            LegRef::Service(service_call) => self.service_calls.get_mut(&service_call).map(|phone| &mut phone.session),
         }
     }
 
@@ -29,7 +29,7 @@ impl Calls {
         match who {
             LegRef::Caller(call) => self.calls.get(&call).map(|call| &call.caller.session),
             LegRef::Outgoing(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.session),
-            LegRef::Service(phone) => self.services.get(&phone).map(|phone| &phone.session),
+            LegRef::Service(service_call) => self.service_calls.get(&service_call).map(|phone| &phone.session),
         }
     }
 
@@ -39,7 +39,9 @@ impl Calls {
             let legs = call.legs.iter().map(|(leg, offer)| (LegRef::Outgoing(*id, *leg), &offer.session));
             legs.chain([(LegRef::Caller(*id), &call.caller.session)])
         });
-        calls.chain(self.services.iter().map(|(phone, call)| (LegRef::Service(*phone), &call.session)))
+        calls.chain(
+            self.service_calls.iter().map(|(service_call, call)| (LegRef::Service(*service_call), &call.session)),
+        )
     }
 
     /// The dialog of a leg to which a request belongs: its confirmed dialog, or one of its early ones.
@@ -69,7 +71,7 @@ impl Calls {
     /// Does what an event of a session means for the call of its leg.
     fn on_session_event(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef, event: SessionEvent) {
         match (event, who) {
-            (SessionEvent::Negotiated, LegRef::Caller(id) | LegRef::Outgoing(id, _)) => self.rejoin(net, step, id),
+            (SessionEvent::Negotiated, LegRef::Caller(id) | LegRef::Outgoing(id, _)) => self.apply_holds(net, step, id),
             (SessionEvent::Expired { kept }, LegRef::Caller(id)) => {
                 self.fact(net, step, id, FactKind::SessionExpired { leg: LegNo::CALLER, kept });
             }
@@ -80,8 +82,8 @@ impl Calls {
             (SessionEvent::Lost | SessionEvent::PeerGone, LegRef::Outgoing(id, leg)) => {
                 self.leg_lost(net, step, id, leg)
             }
-            (SessionEvent::Lost | SessionEvent::NeverAcked { .. }, LegRef::Service(phone)) => {
-                self.end_phone(net, step, phone, true);
+            (SessionEvent::Lost | SessionEvent::NeverAcked { .. }, LegRef::Service(service_call)) => {
+                self.end_service_call(net, step, service_call, true);
             }
             (SessionEvent::PeerGone, LegRef::Caller(id)) => {
                 self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerSilent));
@@ -95,7 +97,7 @@ impl Calls {
             (SessionEvent::PresenceKnown, LegRef::Caller(id) | LegRef::Outgoing(id, _)) => {
                 self.end_if_all_gone(net, step, id);
             }
-            (SessionEvent::Acknowledged, LegRef::Caller(id)) => self.reap(net, step, id),
+            (SessionEvent::Acknowledged, LegRef::Caller(id)) => self.remove_if_finished(net, step, id),
             (SessionEvent::NeverAcked { heard }, LegRef::Caller(id)) => self.never_acked(net, step, id, heard),
             (SessionEvent::AnswerDue, LegRef::Caller(id)) => self.answer_caller(net, step, id),
             (SessionEvent::ProvisionalDue { status }, LegRef::Caller(id)) => self.tell_caller(net, step, id, status),
@@ -127,7 +129,7 @@ impl Calls {
         let Some(call) = self.calls.get(&id) else { return };
         if call.is_over() {
             self.bye(net, step, LegRef::Caller(id));
-            self.reap(net, step, id);
+            self.remove_if_finished(net, step, id);
         } else if !heard {
             self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
         }
@@ -137,8 +139,8 @@ impl Calls {
     fn report_silence(&mut self, net: &mut NetworkParts, step: &mut Step, (id, leg): (CallId, LegNo), status: u16) {
         self.fact(net, step, id, FactKind::SilentLegPresent { leg, sip_status: status });
         let text = self.silence_notice(id, leg);
-        let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
-        let supervisors = self.settings.supervisors.iter();
+        let operator = self.calls.get(&id).and_then(|call| call.main_party()).map(|(_, operator)| operator.clone());
+        let supervisors = self.settings.operators.supervisors.iter();
         let others: Vec<OperatorId> = supervisors.filter(|name| Some(*name) != operator.as_ref()).cloned().collect();
         for to in operator.into_iter().chain(others) {
             step.notify_operator(to, text.clone());
@@ -160,24 +162,22 @@ impl Calls {
                 format!("{to} ({number})")
             }
         };
-        format!("{} {party}", self.settings.silent.notice)
+        format!("{} {party}", self.settings.calls.silent.notice)
     }
-}
 
-impl Calls {
     /// Handles a request in a dialog with a held BYE, and a BYE that must be held because it would end an emergency
     /// call although an earlier request may still arrive. Returns false if the request must be carried out now.
     pub(in crate::switchboard) fn is_held(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         method: Method,
         (who, key): (LegRef, &DialogKey),
     ) -> bool {
         let ends_call = matches!(who, LegRef::Outgoing(call, leg) if self.transferor(who).is_ok()
             && !self.has_participants(call)
-            && !self.is_passing_on(step.now, call, leg));
+            && !self.keeps_call_after_bye(step.now, call, leg));
         let Some(session) = self.session_mut(who) else { return false };
         match session.hold(net, step, (taken, method), (who, key), ends_call) {
             Hold::CarriedOut => false,
@@ -202,20 +202,27 @@ impl Calls {
         }
     }
 
-    /// Handles a sign that the peer knows its dialog: a message has arrived in it.
-    pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
-        if let Some(session) = self.session_mut(who) {
-            session.trust(step);
-        }
+    /// Handles a sign that the peer knows its dialog: a request has arrived in it. A silent peer that hangs up is not reported.
+    pub(in crate::switchboard) fn is_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: LegRef,
+        method: Method,
+    ) {
+        let reports = method != Method::Bye;
+        self.in_session(net, step, who, |session, net, step| {
+            session.confirm_presence(net, step, who).filter(|_| reports)
+        });
         if let LegRef::Caller(call) = who {
             self.caller_is_back(net, step, call);
         }
     }
 
-    /// Sends media the address of a leg's peer.
-    pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
+    /// Sends the address of a leg's peer to media.
+    pub(in crate::switchboard) fn send_peer_address(&mut self, net: &mut NetworkParts, step: &mut Step, who: LegRef) {
         if let Some(session) = self.session(who) {
-            session.aim(net, step, who);
+            session.send_peer_address(net, step, who);
         }
     }
 
@@ -231,7 +238,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         who: LegRef,
         wants_notify: bool,
     ) {

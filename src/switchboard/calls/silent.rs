@@ -1,13 +1,13 @@
-//! Callers who cannot speak. An operator can have a silent caller asked to press a digit, by keys in the call or in the
-//! console. The digits are shown to the operator and recorded. Digits that callers press while they wait are treated in
-//! the same way. No call ends because of them.
+//! Callers who cannot speak. An operator can make siaga ask a silent caller to press a digit, by keys in the call or
+//! through the console. The digits are shown to the operator and recorded. Digits that callers press while they wait
+//! are treated in the same way. No call ends because of them.
 
 use crate::cdr::fact::{ConsoleRole, FactKind};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::leg::OfferLeg;
+use crate::switchboard::calls::leg::OutgoingLeg;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::silent::Silent;
 use crate::switchboard::input::Actor;
@@ -22,9 +22,9 @@ const CODE_MAX: usize = 8;
 
 impl Call {
     /// The operator who has the caller, and the operator's leg.
-    pub(in crate::switchboard) fn lead(&self) -> Option<(LegNo, &OperatorId)> {
+    pub(in crate::switchboard) fn main_party(&self) -> Option<(LegNo, &OperatorId)> {
         let Stage::Talking { leg } = self.stage else { return None };
-        Some((leg, self.legs.get(&leg).and_then(OfferLeg::operator)?))
+        Some((leg, self.legs.get(&leg).and_then(OutgoingLeg::operator)?))
     }
 }
 
@@ -40,8 +40,9 @@ impl Calls {
         digit: char,
     ) {
         let (calls, settings) = (&mut self.calls, &self.settings);
-        let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return };
-        let Some(operator) = call.lead().filter(|(lead, _)| *lead == leg).map(|(_, operator)| operator.to_string())
+        let Some(call) = calls.get_mut(&id).filter(|call| !call.kind.is_placed()) else { return };
+        let Some(operator) =
+            call.main_party().filter(|(main_party, _)| *main_party == leg).map(|(_, operator)| operator.to_string())
         else {
             return;
         };
@@ -64,19 +65,21 @@ impl Calls {
         operator: &OperatorId,
     ) -> bool {
         let call = self.acd.view(operator).and_then(|view| view.call);
-        let his = |id: &CallId| self.calls.get(id).and_then(Call::lead).is_some_and(|(_, lead)| lead == operator);
+        let his = |id: &CallId| {
+            self.calls.get(id).and_then(Call::main_party).is_some_and(|(_, main_party)| main_party == operator)
+        };
         call.filter(his).is_some_and(|id| self.ask_silently(net, step, id, Some(operator.to_string())))
     }
 
     /// Handles a digit of the caller. While the caller waits, or after they were asked, it is shown and recorded.
     pub(in crate::switchboard) fn pressed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, digit: char) {
         let (calls, settings) = (&mut self.calls, &self.settings);
-        let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else { return };
+        let Some(call) = calls.get_mut(&id).filter(|call| !call.kind.is_placed() && !call.is_over()) else { return };
         let waiting = !matches!(call.stage, Stage::Talking { .. });
         if !(waiting || call.silent.asked) || call.silent.choices.len() >= CHOICES_MAX {
             return;
         }
-        let known = settings.silent.choices.iter().find(|(of, _)| *of == digit);
+        let known = settings.calls.silent.choices.iter().find(|(of, _)| *of == digit);
         let text = known.map(|(_, text)| text.clone()).unwrap_or_default();
         let choice = ChoiceView { digit, text: text.clone() };
         if waiting && call.silent.choices.len() < SHOWN_MAX {
@@ -90,12 +93,13 @@ impl Calls {
 
     /// Shows earlier digits to the operator who now has the caller. After the first answer, media also waits for the
     /// caller's voice.
-    pub(in crate::switchboard) fn may_be_silent(&mut self, step: &mut Step, id: CallId, first: bool) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && call.lead().is_some()) else {
+    pub(in crate::switchboard) fn start_silent_detection(&mut self, step: &mut Step, id: CallId, first: bool) {
+        let Some(call) = self.calls.get(&id).filter(|call| !call.kind.is_placed() && call.main_party().is_some())
+        else {
             return;
         };
         let (pressed, asked) = (call.silent.choices.len(), call.silent.asked);
-        if let (Some(sound), Some(limit)) = (call.caller.session.media(), self.settings.silent.after)
+        if let (Some(sound), Some(limit)) = (call.caller.session.media(), self.settings.calls.silent.after)
             && first
             && !asked
         {
@@ -108,7 +112,7 @@ impl Calls {
 
     /// Handles the report that the caller has not spoken in time.
     pub(in crate::switchboard) fn has_no_voice(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let fits = self.calls.get(&id).is_some_and(|call| !call.silent.asked && call.holding == (false, false));
+        let fits = self.calls.get(&id).is_some_and(|call| !call.silent.asked && !call.audio.is_held());
         if fits && self.ask_silently(net, step, id, None) {
             self.tell_asked(step, id);
         }
@@ -122,12 +126,12 @@ impl Calls {
         by: &Actor,
         id: CallId,
     ) -> ConsoleReply {
-        let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else {
+        let Some(call) = self.calls.get(&id).filter(|call| !call.kind.is_placed() && !call.is_over()) else {
             return ConsoleReply::UnknownCall;
         };
-        let lead = call.lead().map(|(_, operator)| operator.as_str());
-        if by.role == ConsoleRole::Operator && lead.is_some_and(|lead| lead != by.name) {
-            return ConsoleReply::NotHis;
+        let main_party = call.main_party().map(|(_, operator)| operator.as_str());
+        if by.role == ConsoleRole::Operator && main_party.is_some_and(|main_party| main_party != by.name) {
+            return ConsoleReply::NotOwner;
         }
         if !self.ask_silently(net, step, id, Some(by.name.clone())) {
             return ConsoleReply::NotTalking;
@@ -140,16 +144,16 @@ impl Calls {
     /// still hear the caller, and the operator hears a short confirmation. Returns false if the caller has no operator,
     /// or holds the call.
     fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
-        let Some((lead, _)) = call.lead() else { return false };
-        let operator = call.legs.get(&lead).and_then(|leg| leg.session.media());
-        let (caller_holds, operator_holds) = call.holding;
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.kind.is_placed()) else { return false };
+        let Some((main_party, _)) = call.main_party() else { return false };
+        let operator = call.legs.get(&main_party).and_then(|leg| leg.session.media());
+        let (caller_holds, operator_holds) = call.audio.holding();
         let (Some(caller), Some(operator), false) = (call.caller.session.media(), operator, caller_holds) else {
             return false;
         };
         let (caller, operator) = (caller.anchor(), operator.anchor());
         // A caller on hold hears the waiting tone again after the prompt.
-        let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
+        let then = (operator_holds && !call.audio.is_mixed()).then_some(self.settings.media.waiting);
         call.silent.asked = true;
         step.out.media.push(Command::Play { anchor: caller, first: Some(Prompt::Silent), then });
         if !operator_holds {
@@ -159,9 +163,9 @@ impl Calls {
         true
     }
 
-    /// Shows the caller's choices to the operator, if siaga has started the prompt by itself.
+    /// Shows all digits with their meanings to the operator, if the operator has not started the prompt by phone.
     fn tell_asked(&mut self, step: &mut Step, id: CallId) {
-        let choices = self.settings.silent.choices.iter();
+        let choices = self.settings.calls.silent.choices.iter();
         let words: Vec<String> =
             choices.map(|(digit, text)| ChoiceView { digit: *digit, text: text.clone() }.to_string()).collect();
         self.text_active_operator(step, id, |number| format!("{number} ? {}", words.join(" ")));
@@ -179,7 +183,7 @@ impl Calls {
     /// the console.
     fn text_active_operator(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
         let Some(call) = self.calls.get(&id) else { return };
-        let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
+        let Some(operator) = call.main_party().map(|(_, operator)| operator.clone()) else { return };
         let text = text(call.shown.number.as_deref().unwrap_or("anonymous"));
         step.notify_operator(operator, text);
     }
@@ -190,11 +194,11 @@ impl Calls {
         if choices.len() > CHOICES_MAX || typed.len() > CODE_MAX {
             return Err("more was pressed in it than is kept");
         }
-        if call.placed_by.is_some() && (*asked || !choices.is_empty()) {
+        if call.kind.is_placed() && (*asked || !choices.is_empty()) {
             return Err("an operator's own call was taken for a silent one");
         }
-        if *asked && !call.talked {
-            return Err("a caller was asked whom nobody has answered");
+        if *asked && !call.has_talked() {
+            return Err("an unanswered caller was prompted");
         }
         Ok(())
     }

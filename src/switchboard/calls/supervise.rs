@@ -2,28 +2,22 @@
 //! They dial a feature code with the operator's name, or the console rings their phones. They can also pick up callers
 //! from the queue. The phones of the caller and the operator get no requests for it.
 
-use crate::acd::Standing;
+use crate::acd::Availability;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::Calls;
-use crate::switchboard::calls::guests::{LeadDeparture, PARTICIPANTS_MAX};
-use crate::switchboard::calls::leg::{OfferLeg, OfferState};
+use crate::switchboard::calls::leg::{OutgoingLeg, OutgoingState};
+use crate::switchboard::calls::participants::{HandOverCause, PARTICIPANTS_MAX};
 use crate::switchboard::calls::pick_up::ReplacingLeg;
 use crate::switchboard::calls::state::call::{Call, Stage};
-use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::calls::state::participant::Participant;
+use crate::switchboard::feature_codes::{Errand, Supervision};
 use crate::switchboard::ids::LegRef;
-use crate::switchboard::input::{Actor, Supervision};
+use crate::switchboard::input::Actor;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
-
-/// A function that a supervisor requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum Errand {
-    Supervise(Supervision),
-    PickUp,
-}
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Calls {
     /// Handles a supervision code. Errors: 403 if the account is no supervisor, 404 if the operator is unknown, 480 if
@@ -32,7 +26,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         supervisor: OperatorId,
         errand: Errand,
         whose: &str,
@@ -53,7 +47,7 @@ impl Calls {
         self.acd.attend(now, id, &supervisor);
         self.let_in(net, step, taken, (id, leg), &to, arriving);
         if what == Supervision::TakeOver {
-            // The supervisor is a listener for no time, so no talk is recorded for this role.
+            // The role changes at once, so no talk is recorded for the role `Listener`.
             self.add_participant(net, step, id, leg, Role::Listener);
         }
         self.becomes(net, step, id, leg, what);
@@ -71,9 +65,9 @@ impl Calls {
         supervisor: Option<OperatorId>,
     ) -> ConsoleReply {
         let named = supervisor.or_else(|| OperatorId::parse(&by.name).ok());
-        let may = |one: &OperatorId| self.settings.supervisors.contains(one) && net.phones.has_account(one);
+        let may = |one: &OperatorId| self.settings.operators.supervisors.contains(one) && net.phones.has_account(one);
         let Some(supervisor) = named.filter(may) else { return ConsoleReply::NoSupervisor };
-        if self.calls.get(&id).is_none_or(|call| call.is_over() || call.placed_by.is_some()) {
+        if self.calls.get(&id).is_none_or(|call| call.is_over() || call.kind.is_placed()) {
             return ConsoleReply::UnknownCall;
         }
         if self.changes_visit(net, step, id, &supervisor, what) {
@@ -96,18 +90,18 @@ impl Calls {
         what: Supervision,
     ) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        let Call { legs, guests, .. } = call;
+        let Call { legs, participants, .. } = call;
         let hers = |leg: &LegNo| legs.get(leg).is_some_and(|leg| leg.operator() == Some(supervisor));
-        let visits = guests.iter_mut().filter(|(leg, guest)| guest.role.supervises() && hers(leg));
+        let visits = participants.iter_mut().filter(|(leg, participant)| participant.role.supervises() && hers(leg));
         let mut found = false;
-        for (leg, guest) in visits {
+        for (leg, participant) in visits {
             found = true;
-            if legs.get(leg).is_some_and(|leg| leg.state == OfferState::Talking) {
+            if legs.get(leg).is_some_and(|leg| leg.state == OutgoingState::Talking) {
                 let leg = *leg;
                 self.becomes(net, step, id, leg, what);
                 return true;
             }
-            (guest.role, guest.takes_over) = (what.role().unwrap_or(Role::Listener), what.role().is_none());
+            (participant.role, participant.takes_over) = (what.role().unwrap_or(Role::Listener), what.role().is_none());
         }
         found
     }
@@ -124,11 +118,11 @@ impl Calls {
         let now = step.now;
         let call = self.calls.get(&id).ok_or(480_u16)?;
         call.supervisable().ok_or(480_u16)?;
-        if self.acd.standing(supervisor) == Standing::Away {
+        if self.acd.availability(supervisor) == Availability::Away {
             return Err(480);
         }
         self.may_come_in(net, call, supervisor)?;
-        let (before, until) = (call.next_leg, now.mono + self.settings.ring);
+        let (before, until) = (call.counts.last_leg(), now.mono + self.settings.calls.ring);
         let why = format!("asked to {} by {by}", what.word());
         let whose = call_operator(call).map(|operator| format!(" {operator}")).unwrap_or_default();
         let to = format!("{}{whose}:", what.word().to_uppercase());
@@ -139,11 +133,14 @@ impl Calls {
             self.acd.release_participant(now, id, supervisor);
             return Err(503);
         }
-        let guest =
-            Guest { role: what.role().unwrap_or(Role::Listener), told: None, takes_over: what.role().is_none() };
+        let participant = Participant {
+            role: what.role().unwrap_or(Role::Listener),
+            notified_leg: None,
+            takes_over: what.role().is_none(),
+        };
         if let Some(call) = self.calls.get_mut(&id) {
-            let Call { legs, guests, .. } = call;
-            guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
+            let Call { legs, participants, .. } = call;
+            participants.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, participant)));
         }
         Ok(())
     }
@@ -151,7 +148,7 @@ impl Calls {
     /// Sets the text that the phones which are rung next for the call display first.
     pub(in crate::switchboard) fn show_purpose(&mut self, id: CallId, purpose: Option<String>) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.rung_to = purpose;
+            call.shown.rung_to = purpose;
         }
     }
 
@@ -164,10 +161,12 @@ impl Calls {
         leg: LegNo,
         what: Supervision,
     ) {
-        let Some(Stage::Talking { leg: lead }) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        let Some(Stage::Talking { leg: main_party }) = self.calls.get(&id).map(|call| call.stage.clone()) else {
+            return;
+        };
         match what.role() {
             Some(role) => self.add_participant(net, step, id, leg, role),
-            None => self.succeed(net, step, id, (lead, leg), LeadDeparture::TakenOver),
+            None => self.promote_participant(net, step, id, (main_party, leg), HandOverCause::TakenOver),
         }
     }
 
@@ -178,7 +177,7 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         supervisor: OperatorId,
         place: &str,
     ) {
@@ -213,12 +212,12 @@ impl Calls {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         id: CallId,
         supervisor: &OperatorId,
     ) -> Result<(LegNo, Callee, ReplacingLeg), u16> {
         let call = self.calls.get_mut(&id).ok_or(480_u16)?;
-        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
+        let (leg, to) = (call.counts.next_leg(), Callee::Operator(supervisor.clone()));
         let arriving = ReplacingLeg::read(&mut net.media, step, taken, LegRef::Outgoing(id, leg), &to)?;
         Ok((leg, to, arriving))
     }
@@ -226,14 +225,14 @@ impl Calls {
     /// The waiting call at this queue position, from 1, and the recorded reason. Without a position: the first waiting
     /// call or, if none waits, the first ringing one. On error, returns the status of the rejection.
     fn picked(&self, supervisor: &OperatorId, place: &str) -> Result<(CallId, String), u16> {
-        if !self.settings.supervisors.contains(supervisor) {
+        if !self.settings.operators.supervisors.contains(supervisor) {
             return Err(403);
         }
         let place = match place {
             "" => None,
             place => Some(place.parse::<usize>().ok().and_then(|place| place.checked_sub(1)).ok_or(404_u16)?),
         };
-        if self.acd.standing(supervisor) != Standing::Free {
+        if self.acd.availability(supervisor) != Availability::Free {
             return Err(486);
         }
         let waits = self.acd.waiting().nth(place.unwrap_or(0));
@@ -247,7 +246,7 @@ impl Calls {
 
     /// The emergency call of an operator, if the supervisor may join it.
     fn supervised(&self, net: &NetworkParts, supervisor: &OperatorId, whose: &str) -> Result<CallId, u16> {
-        if !self.settings.supervisors.contains(supervisor) {
+        if !self.settings.operators.supervisors.contains(supervisor) {
             return Err(403);
         }
         let operator = OperatorId::parse(whose).map_err(|_| 404_u16)?;
@@ -264,7 +263,7 @@ impl Calls {
 
     /// Checks that the supervisor is free and the call has capacity.
     fn may_come_in(&self, net: &NetworkParts, call: &Call, supervisor: &OperatorId) -> Result<(), u16> {
-        if self.acd.standing(supervisor) != Standing::Free || call.participant_count() >= PARTICIPANTS_MAX {
+        if self.acd.availability(supervisor) != Availability::Free || call.participant_count() >= PARTICIPANTS_MAX {
             return Err(486);
         }
         if self.has_pair_to_spare_for(net, supervisor) { Ok(()) } else { Err(503) }
@@ -280,9 +279,10 @@ impl Calls {
         leg: LegNo,
         digit: char,
     ) -> bool {
-        let supervises = |call: &Call| call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
+        let supervises =
+            |call: &Call| call.participants.get(&leg).is_some_and(|participant| participant.role.supervises());
         // Digits of a phone that still rings are ignored.
-        let talks = |call: &Call| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking);
+        let talks = |call: &Call| call.legs.get(&leg).is_some_and(|leg| leg.state == OutgoingState::Talking);
         if !self.calls.get(&id).is_some_and(|call| supervises(call) && talks(call)) {
             return false;
         }
@@ -302,12 +302,12 @@ impl Call {
     /// The operator who has the caller, if the call can be supervised.
     fn supervisable(&self) -> Option<&OperatorId> {
         let Stage::Talking { leg } = self.stage else { return None };
-        self.legs.get(&leg).filter(|_| self.placed_by.is_none()).and_then(|leg| leg.operator())
+        self.legs.get(&leg).filter(|_| !self.kind.is_placed()).and_then(|leg| leg.operator())
     }
 }
 
 /// The operator who has the caller.
 pub(in crate::switchboard) fn call_operator(call: &Call) -> Option<&OperatorId> {
     let Stage::Talking { leg } = &call.stage else { return None };
-    call.legs.get(leg).and_then(OfferLeg::operator)
+    call.legs.get(leg).and_then(OutgoingLeg::operator)
 }

@@ -11,7 +11,7 @@ use crate::switchboard::step::Step;
 use crate::switchboard::wire::text::clean;
 use bytes::Bytes;
 
-use crate::acd::Standing;
+use crate::acd::Availability;
 use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -21,8 +21,8 @@ use crate::media::command::{AnchorId, Command};
 const REFERRED_BY_CHARS_MAX: usize = 512;
 
 impl Calls {
-    /// Starts a blind transfer: the target is rung, or the caller returns to the queue.
-    pub(in crate::switchboard) fn pass_on(
+    /// Starts a blind transfer: rings the target, or returns the caller to the queue if the queue is the target.
+    pub(in crate::switchboard) fn blind_transfer(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -32,32 +32,32 @@ impl Calls {
     ) {
         let now = step.now;
         let (id, leg) = (transferor.call, transferor.leg);
-        let told = LegRef::Outgoing(id, leg);
-        self.begin_transfer(net, step, transferor, &to, None, (told, referred_by));
+        let notified_leg = LegRef::Outgoing(id, leg);
+        self.begin_transfer(net, step, transferor, &to, None, (notified_leg, referred_by));
         let why = format!("passed on by {}", transferor.operator);
         let refused = match &to {
-            Destination::Queue => return self.pass_to_queue(net, step, id, leg),
-            Destination::Operator(operator) => match self.acd.standing(operator) {
-                Standing::Free => {
+            Destination::Queue => return self.transfer_to_queue(net, step, id, leg),
+            Destination::Operator(operator) => match self.acd.availability(operator) {
+                Availability::Free => {
                     self.acd.reserve(id, operator);
-                    let until = now.mono + self.settings.ring;
+                    let until = now.mono + self.settings.calls.ring;
                     if self.ring_phones(net, step, id, operator, &why, until) {
-                        return self.rings_for_transfer(id, Some(leg));
+                        return self.enter_transfer(id, Some(leg));
                     }
                     self.acd.offer_failed(now, id, operator, true);
                     503
                 }
-                Standing::Busy => 486,
-                Standing::Away => 480,
-                Standing::Unknown => 404,
+                Availability::Busy => 486,
+                Availability::Away => 480,
+                Availability::Unknown => 404,
             },
             Destination::Number(number) => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    call.tried.clear();
+                    call.dialling.restart();
                 }
-                let until = now.mono + self.settings.fallback_ring;
+                let until = now.mono + self.settings.fallback.ring;
                 if self.dial(net, step, id, number, &why, until) {
-                    return self.rings_for_transfer(id, Some(leg));
+                    return self.enter_transfer(id, Some(leg));
                 }
                 503
             }
@@ -66,7 +66,7 @@ impl Calls {
     }
 
     /// Records a transfer that fails before the target is rung.
-    pub(in crate::switchboard) fn reject_transfer(
+    pub(in crate::switchboard) fn record_rejected_transfer(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -94,24 +94,24 @@ impl Calls {
         transferor: &Transferor,
         to: &Destination,
         consulted: Option<CallId>,
-        (told, referred_by): (LegRef, Option<Bytes>),
+        (notified_leg, referred_by): (LegRef, Option<Bytes>),
     ) {
         let Transferor { call: id, leg, operator } = transferor.clone();
         self.end_participants(net, step, id);
-        if let Some(anchor) = self.part(step, id) {
-            step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+        if let Some(anchor) = self.unbridge(step, id) {
+            step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.media.waiting) });
         }
-        self.acd.pass_on(id);
+        self.acd.begin_transfer(id);
         let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
         let asked = FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
         self.fact(net, step, id, asked);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, told });
+            call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, notified_leg });
         }
     }
 
-    /// Sets the call's stage while the target rings.
-    pub(in crate::switchboard) fn rings_for_transfer(&mut self, id: CallId, from: Option<LegNo>) {
+    /// Enters the stage `Transfer`. `from`: the leg of the operator who transfers, if it still exists.
+    pub(in crate::switchboard) fn enter_transfer(&mut self, id: CallId, from: Option<LegNo>) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Transfer { from };
         }
@@ -129,14 +129,15 @@ impl Calls {
         self.tell_caller(net, step, id, 180);
         let Some(call) = self.calls.get(&id) else { return };
         let takes_over = matches!(call.stage, Stage::Transfer { .. });
-        let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
-        let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
-        if let Some(told) = told {
-            self.notify_transferor(net, step, told, 180);
+        let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.notified_leg);
+        let notified_leg =
+            transferor.or_else(|| call.participants.get(&leg).and_then(|participant| participant.notified_leg));
+        if let Some(notified_leg) = notified_leg {
+            self.notify_transferor(net, step, notified_leg, 180);
         }
     }
 
-    fn pass_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+    fn transfer_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
         self.transfer_done(net, step, id, Some(leg), None);
         self.end_leg(net, step, id, leg, OfferOutcome::LostRace, None);
@@ -145,7 +146,8 @@ impl Calls {
         self.back_to_queue(net, step, id);
     }
 
-    /// Ends a successful transfer, to a party or to the queue: the operator's phone is notified, and its leg is to end.
+    /// Ends a successful transfer, to a party or to the queue: the operator's phone gets a NOTIFY with 200. The calling
+    /// function ends the operator's leg.
     pub(in crate::switchboard) fn transfer_done(
         &mut self,
         net: &mut NetworkParts,
@@ -158,13 +160,13 @@ impl Calls {
         if let Some(from) = from {
             step.out.media.push(Command::StopRecord { call: id, leg: from });
         }
-        self.notify_transferor(net, step, transfer.told, 200);
+        self.notify_transferor(net, step, transfer.notified_leg, 200);
         self.fact(net, step, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
     /// Handles a leg of the target that has ended without an answer. The transfer continues while another phone of the
     /// target rings. A number is dialled again over the next server or trunk.
-    pub(in crate::switchboard) fn transfer_refused(
+    pub(in crate::switchboard) fn transfer_leg_failed(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -180,7 +182,7 @@ impl Calls {
         }
         let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
         if self.dial_again(net, step, id, to, &format!("passed on by {by}")) {
-            return self.rings_for_transfer(id, from);
+            return self.enter_transfer(id, from);
         }
         self.transfer_failed(net, step, id, outcome, sipfrag_status(outcome, sip_status));
     }
@@ -197,7 +199,7 @@ impl Calls {
     ) {
         let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(Transfer { by, to, told, .. }) = call.transfer.take() else { return };
+        let Some(Transfer { by, to, notified_leg, .. }) = call.transfer.take() else { return };
         let from = match call.stage {
             Stage::Transfer { from } => from,
             Stage::Talking { leg } => Some(leg),
@@ -206,20 +208,20 @@ impl Calls {
         };
         let back = from.is_some();
         self.fact(net, step, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
-        let Some(leg) = from else { return self.recall(net, step, id, by) };
-        self.notify_transferor(net, step, told, sip_status);
+        let Some(leg) = from else { return self.ring_transferor_again(net, step, id, by) };
+        self.notify_transferor(net, step, notified_leg, sip_status);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
         if let Some(session) = self.session_mut(LegRef::Outgoing(id, leg)) {
             session.note_failure(now.mono);
         }
-        self.acd.keep(id);
+        self.acd.keep_with_transferor(id);
         self.bridge_audio(net, step, id, leg, false);
     }
 
-    /// Handles the end of the operator's leg (by BYE unless `lost`) during a transfer, or before the operator could
-    /// notice its failure. The caller stays connected.
+    /// Handles the end of the operator's leg (by BYE unless `lost`) during a transfer, or shortly after a failed one,
+    /// when the operator may not have noticed the failure yet. The caller stays connected.
     pub(in crate::switchboard) fn transferor_left(
         &mut self,
         net: &mut NetworkParts,
@@ -241,10 +243,10 @@ impl Calls {
         };
         if !transfers {
             self.end_participants(net, step, id);
-            if let Some(anchor) = self.part(step, id) {
-                step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+            if let Some(anchor) = self.unbridge(step, id) {
+                step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.media.waiting) });
             }
-            self.acd.pass_on(id);
+            self.acd.begin_transfer(id);
         }
         self.fact(net, step, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
         step.out.media.push(Command::StopRecord { call: id, leg });
@@ -256,19 +258,19 @@ impl Calls {
             call.stage = if transfers { Stage::Transfer { from: None } } else { Stage::Queued };
         }
         self.drop_leg(net, step, id, leg);
-        self.acd.step_out(now, id, &operator);
+        self.acd.leave_transfer(now, id, &operator);
         if !transfers {
-            self.recall(net, step, id, operator);
+            self.ring_transferor_again(net, step, id, operator);
         }
     }
 
     /// True if a BYE of this leg must not end the call.
-    pub(in crate::switchboard) fn is_passing_on(&self, now: Now, id: CallId, leg: LegNo) -> bool {
+    pub(in crate::switchboard) fn keeps_call_after_bye(&self, now: Now, id: CallId, leg: LegNo) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.stage {
             Stage::Transfer { from } => from == Some(leg),
-            Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
-                call.legs.get(&leg).is_some_and(|leg| leg.session.has_unheard_failure(now.mono))
+            Stage::Talking { leg: talks } if talks == leg && !call.kind.is_placed() => {
+                call.legs.get(&leg).is_some_and(|leg| leg.session.failed_recently(now.mono))
             }
             Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
@@ -276,37 +278,38 @@ impl Calls {
         }
     }
 
-    /// Records the transfer of a call that ends during it.
-    pub(in crate::switchboard) fn transfer_ends(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
+    /// Records that a transfer has failed because the call has ended.
+    pub(in crate::switchboard) fn abort_transfer(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(Transfer { by, to, notified_leg, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take())
+        else {
             return;
         };
-        self.notify_transferor(net, step, told, 487);
+        self.notify_transferor(net, step, notified_leg, 487);
         let why = OfferOutcome::CallerLeft;
         self.fact(net, step, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
     }
 
     /// Removes the bridge or the tones of an answered call. Returns the caller's anchor.
-    pub(in crate::switchboard) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
+    pub(in crate::switchboard) fn unbridge(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
         let call = self.calls.get_mut(&id)?;
         let Stage::Talking { leg } = call.stage else { return None };
         let caller = call.caller.session.media()?.anchor();
         let operator = call.legs.get(&leg)?.session.media()?.anchor();
-        match std::mem::take(&mut call.holding) {
+        match call.audio.set_holds((false, false)) {
             (false, false) => step.out.media.push(Command::Unbridge { anchor: caller }),
             (true, _) | (_, true) => step.out.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),
         }
         Some(caller)
     }
 
-    fn recall(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: OperatorId) {
+    fn ring_transferor_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: OperatorId) {
         let now = step.now;
         self.queued(net, step, id, true);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Queued;
         }
-        if self.acd.recall(id, &operator) {
-            return self.offer(net, step, id, operator, "nobody took the caller whom he passed on".to_owned());
+        if self.acd.ring_transferor_again(id, &operator) {
+            return self.ring_operator(net, step, id, operator, "the operator's transfer was not answered".to_owned());
         }
         self.acd.requeue(now, id);
         self.back_to_queue(net, step, id);

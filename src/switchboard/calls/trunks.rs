@@ -3,11 +3,11 @@
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
 use crate::ids::CallId;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::trunks::registration::Binding;
 use crate::switchboard::trunks::trunk::{NextRoute, TrunkState, same_place};
 
@@ -19,13 +19,13 @@ impl Calls {
             let trunk = self.settings.trunks.get(index).filter(|trunk| trunk.target.is_some() || trunk.host.is_some());
             let wanted = trunk.and_then(|trunk| trunk.terms.register.as_ref()).map(|register| register.expires);
             let (sip_call_id, tag) = (step.rng.token().as_str().to_owned(), step.rng.token().as_str().to_owned());
-            let draining = self.service.draining;
+            let draining = self.service_state.draining;
             let Some(state) = net.trunks.states.get_mut(index) else { return };
             match (wanted, &mut state.binding) {
                 (Some(expires), None) if !draining => {
                     let (next, registered, cseq, failures) = (Some(now), false, 0, 0);
                     state.binding = Some(Binding { sip_call_id, tag, cseq, expires, registered, failures, next });
-                    step.alarms.insert(now, Alarm::RegisterTrunk(index));
+                    step.timers.insert(now, TimerKind::RegisterTrunk(index));
                 }
                 (Some(expires), Some(binding)) => {
                     binding.expires = expires;
@@ -34,18 +34,17 @@ impl Calls {
                         binding.next = binding.next.map(|_| now);
                     }
                     if let Some(at) = binding.next {
-                        step.alarms.insert(at, Alarm::RegisterTrunk(index));
+                        step.timers.insert(at, TimerKind::RegisterTrunk(index));
                     }
                 }
                 (None, _) | (Some(_), None) => {}
             }
         }
     }
-}
 
-impl Calls {
     /// Reorders the states of trunks to match the settings, by name, and renumbers all references to trunks. `old` are
-    /// the trunks of the present states; removed and moved ones have been deregistered (`leave_old_trunks`).
+    /// the trunks of the present states; siaga has deregistered from those that were removed or whose registration has
+    /// changed (`leave_old_trunks`).
     pub(in crate::switchboard) fn align_trunks(&mut self, net: &mut NetworkParts, step: &mut Step, old: &[Trunk]) {
         let new = &self.settings.trunks;
         let place = |trunk: &Trunk| new.iter().position(|other| other.name == trunk.name);
@@ -56,7 +55,7 @@ impl Calls {
             let state = before.and_then(|index| net.trunks.states.get_mut(index)).map(std::mem::take);
             let mut state = state.unwrap_or_default();
             if before.and_then(|index| old.get(index)).is_some_and(|before| !same_place(before, trunk)) {
-                // Keep-alives to the old address say nothing about the new one.
+                // The results of keep-alives to the old address do not apply to the new one.
                 (state.up, state.streak) = (None, 0);
             }
             state.name.clone_from(&trunk.name);
@@ -66,8 +65,7 @@ impl Calls {
         net.trunks.channels.follow(&places);
         let placed = |index: usize| places.get(index).copied().flatten();
         for call in self.calls.values_mut() {
-            call.tried = call.tried.iter().filter_map(|index| placed(*index)).collect();
-            call.dialling = call.dialling.and_then(|(index, target)| Some((placed(index)?, target)));
+            call.dialling.renumber(placed);
             for leg in call.legs.values_mut() {
                 leg.dialled = leg.dialled.and_then(|(index, target)| Some((placed(index)?, target)));
             }
@@ -75,9 +73,7 @@ impl Calls {
         net.wire.clients.renumber_trunks(placed);
         self.align_registrations(net, step);
     }
-}
 
-impl Calls {
     /// Dials a number over one trunk after the other until the INVITE can be sent: trunks that are up first, then those
     /// with capacity, then by priority. A trunk that is down is tried last, since only its keep-alives may fail. A full
     /// trunk is tried too: waiting callers may fill a trunk, and only the telco knows whether a channel is free.
@@ -92,8 +88,7 @@ impl Calls {
     ) -> bool {
         while let Some(index) = self.next_trunk(net, id) {
             let Some(call) = self.calls.get_mut(&id) else { return false };
-            call.tried.insert(index);
-            call.dialling = Some((index, None));
+            call.dialling.begin(index);
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
             let why = format!("{why} over {name}");
             let to = Callee::Number(number.to_owned());
@@ -115,8 +110,8 @@ impl Calls {
     ) -> bool {
         let now = step.now;
         let Callee::Number(number) = to else { return false };
-        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_route.take()) else { return false };
-        let until = now.mono + self.settings.fallback_ring;
+        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.dialling.take_next_route()) else { return false };
+        let until = now.mono + self.settings.fallback.ring;
         (way == NextRoute::Server && self.ring_next_server(net, step, id, to, until))
             || self.dial(net, step, id, number, why, until)
     }
@@ -129,7 +124,7 @@ impl Calls {
         to: &Callee,
         until: Instant,
     ) -> bool {
-        let Some((trunk, Some(failed))) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
+        let Some((trunk, failed)) = self.calls.get(&id).and_then(|call| call.dialling.failed()) else { return false };
         let why = "over the trunk's next server".to_owned();
         net.trunks.target_fails(trunk, failed) && self.ring_number(net, step, id, to.clone(), why, until)
     }
@@ -137,12 +132,12 @@ impl Calls {
     fn next_trunk(&self, net: &NetworkParts, id: CallId) -> Option<usize> {
         let call = self.calls.get(&id)?;
         // The call has reached its last hop, for example in a loop (RFC 7332 §4).
-        if call.hops <= 1 {
+        if call.invite.hops <= 1 {
             return None;
         }
         let trunks = self.settings.trunks.iter().enumerate();
-        let open =
-            trunks.filter(|(index, trunk)| net.trunks.trunk_target(trunk).is_some() && !call.tried.contains(index));
+        let open = trunks
+            .filter(|(index, trunk)| net.trunks.trunk_target(trunk).is_some() && !call.dialling.has_tried(*index));
         let down = |index: usize| net.trunks.states.get(index).is_some_and(TrunkState::is_down);
         let rank =
             |index: usize, trunk: &Trunk| (down(index), !net.trunks.has_room(index), trunk.terms.priority, index);

@@ -3,24 +3,24 @@
 use crate::cdr::fact::FactKind;
 use crate::ids::CallId;
 use crate::media::command::{Command, Place, Prompt};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 
 impl Calls {
     /// Adds a new call.
     pub(in crate::switchboard) fn add_call(&mut self, id: CallId, call: Call) {
-        self.live += 1;
+        self.live_calls += 1;
         self.calls.insert(id, call);
     }
 
     /// Plays the queue announcement to a waiting caller who has not heard it: as early media (183), or in the answered call.
     pub(in crate::switchboard) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.waiting.is_announced()) else { return };
         if call.stage == Stage::Offered && call.caller.is_answered() {
             return self.play_tone(net, step, id);
         }
@@ -30,12 +30,12 @@ impl Calls {
         if call.caller.port_is_uncertain() {
             return self.tell_caller(net, step, id, 180);
         }
-        call.announced = true;
+        call.waiting.begin_announcements();
         let early = !call.caller.is_answered();
         if let Some(media) = call.caller.session.media() {
             let anchor = media.anchor();
-            self.aim(net, step, LegRef::Caller(id));
-            let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
+            self.send_peer_address(net, step, LegRef::Caller(id));
+            let (first, then) = (Some(Prompt::Queue), Some(self.settings.media.waiting));
             step.out.media.push(Command::Play { anchor, first, then });
         }
         if early {
@@ -49,33 +49,34 @@ impl Calls {
     pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let media = self.calls.get(&id).and_then(|call| call.caller.session.media());
         let Some(anchor) = media.map(MediaSession::anchor) else { return };
-        self.aim(net, step, LegRef::Caller(id));
+        self.send_peer_address(net, step, LegRef::Caller(id));
         step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
 
     fn tell_place_later(&mut self, step: &mut Step, id: CallId) {
         let now = step.now;
-        self.stop_telling_place(step, id);
-        let Some(each) = self.settings.announce_each else { return };
+        self.stop_announcements(step, id);
+        let Some(each) = self.settings.calls.announce_each else { return };
         if let Some(call) = self.calls.get_mut(&id) {
             let at = now.mono + each;
-            call.place_told_at = Some(at);
-            step.alarms.insert(at, Alarm::AnnouncePosition(id));
+            call.waiting.announce_position_at(at);
+            step.timers.insert(at, TimerKind::AnnouncePosition(id));
         }
     }
 
     /// Stops the announcements of the position.
-    pub(in crate::switchboard) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
-        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
-            step.alarms.remove(at, Alarm::AnnouncePosition(id));
+    pub(in crate::switchboard) fn stop_announcements(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.waiting.take_position_at()) {
+            step.timers.remove(at, TimerKind::AnnouncePosition(id));
         }
     }
 
-    /// Announces the position in the queue and, while operators are staffed, the expected wait; the waiting tone follows. Nothing is
-    /// announced while a phone rings for the call.
+    /// Announces the position in the queue and, while operators are at work, the expected wait; the waiting tone
+    /// follows. Nothing is announced while a phone rings for the call.
     pub(in crate::switchboard) fn announce_position(&mut self, step: &mut Step, id: CallId) {
         self.tell_place_later(step, id);
-        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.waiting.is_announced())
+        else {
             return;
         };
         let Some(outlook) = self.acd.outlook(id) else { return };
@@ -83,7 +84,7 @@ impl Calls {
         let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
         if let Some(media) = call.caller.session.media() {
             let (anchor, first) = (media.anchor(), Some(Prompt::Place(Place { number, minutes })));
-            step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
+            step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.media.waiting) });
         }
     }
 

@@ -4,15 +4,15 @@
 
 use crate::switchboard::calls::Calls;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
+use crate::switchboard::calls::leg::{CallerLeg, OutgoingLeg};
 use crate::switchboard::calls::state::call::{Call, Stage};
 use crate::switchboard::calls::state::without_port::WithoutPort;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::incoming::Description;
 use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::settings::media::family;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::connections::family;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ impl Calls {
                 true
             }
             Err(why) => {
-                self.end_call(net, step, id, Ending::undescribed(why));
+                self.end_call(net, step, id, Ending::unusable_sdp(why));
                 false
             }
         }
@@ -102,7 +102,7 @@ impl Calls {
             Ok(false) => false,
             // The trunk's codecs were changed in the configuration.
             Err(why) => {
-                self.end_call(net, step, id, Ending::undescribed(why));
+                self.end_call(net, step, id, Ending::unusable_sdp(why));
                 false
             }
         }
@@ -111,7 +111,7 @@ impl Calls {
     /// Takes back the port of a caller who has it only while a phone rings, if no phone rings.
     pub(in crate::switchboard) fn take_port_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         // An open INVITE may still be answered.
-        let in_use = |call: &Call| call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        let in_use = |call: &Call| call.rings() || call.legs.values().any(OutgoingLeg::has_open_invite);
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over() && !in_use(call)) else { return };
         if !call.caller.port_is_uncertain() {
             return;
@@ -131,12 +131,12 @@ impl Calls {
     ) -> Option<Decision> {
         let now = step.now;
         loop {
-            while let Some(call) = self.port_unused.pop() {
+            while let Some(call) = self.ports_to_take_back.pop() {
                 self.take_port_back(net, step, call);
             }
             self.acd.set_free_pairs(net.media.ports.free());
             let decision = self.acd.decide(now);
-            if decision.is_some() || !self.acd.is_out_of_ports() || !self.unheard_makes_way(net, step) {
+            if decision.is_some() || !self.acd.is_out_of_ports() || !self.open_invite_gives_port(net, step) {
                 return decision;
             }
         }
@@ -152,10 +152,10 @@ impl Calls {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.caller.without_port = None;
             }
-            if self.settings.answer == AnswerMode::Queue {
+            if self.settings.calls.answer == AnswerMode::Queue {
                 self.answer_caller(net, step, id);
             }
-            self.touched.push(id);
+            self.announcements_due.push(id);
         }
     }
 
@@ -171,9 +171,9 @@ impl Calls {
         searched.find(|id| family(id).is_some_and(exceeds)).copied()
     }
 
-    /// The address family without a free pair for the operator's phones, in addition to a pair for a caller who needs
-    /// one. None if missing pairs are not the reason that no phone could be rung.
-    pub(in crate::switchboard) fn family_lacking(
+    /// The address family of which a pair is missing: no pair is free for any of the operator's phones, beside one for
+    /// the caller if the caller needs one. None if a lack of pairs is not the reason that no phone was rung.
+    pub(in crate::switchboard) fn missing_port_family(
         &self,
         net: &NetworkParts,
         id: CallId,
@@ -184,9 +184,7 @@ impl Calls {
         let (phones, free) = (net.phones.families_of_phones(operator), net.media.ports.free());
         phones.first().copied().filter(|_| !phones.iter().any(|phone| free.allow(lacks, *phone)))
     }
-}
 
-impl Calls {
     /// True if an operator may place a call, which needs one more pair for each party, of the family of its phone. The
     /// reserve of these families must stay free. For an operator who has a caller, only the pairs for one conversation
     /// must stay free: a consultation leads to a transfer, which frees two pairs.
@@ -222,19 +220,19 @@ impl Calls {
     /// The address families of the trunks over which numbers can be dialled.
     pub(in crate::switchboard) fn families_to_numbers(&self, net: &NetworkParts) -> Vec<Family> {
         let flows = self.settings.trunks.iter().filter_map(|trunk| net.trunks.trunk_flow(trunk));
-        let families = flows.map(|flow| self.settings.family_towards(flow.remote.ip()));
+        let families = flows.map(|flow| self.settings.media.family_towards(flow.remote.ip()));
         families.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// True while an operator talks with an emergency caller.
     fn has_caller(&self, operator: &OperatorId) -> bool {
         let call = self.acd.view(operator).and_then(|view| view.call).and_then(|id| self.calls.get(&id));
-        call.is_some_and(|call| call.placed_by.is_none() && matches!(call.stage, Stage::Talking { .. }))
+        call.is_some_and(|call| !call.kind.is_placed() && matches!(call.stage, Stage::Talking { .. }))
     }
 
-    /// True if a pair may be used for an optional leg, such as an operator's second phone or a participant: pairs must
-    /// stay free for a conversation of each ready operator for whom a call waits, or the next call may wait. `family`
-    /// is that of the pair.
+    /// True if a pair may be used for an optional leg, such as an operator's second phone or a participant: two pairs
+    /// must stay free for each conversation that can begin now. These are as many as ready operators, but at most one
+    /// more than waiting calls, and at least one. `family` is that of the pair.
     pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Family) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
@@ -245,9 +243,7 @@ impl Calls {
     pub(in crate::switchboard) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
         net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, family))
     }
-}
 
-impl Calls {
     /// Checks that callers without a port are indexed, and that answered callers have a port.
     pub(in crate::switchboard) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let caller = &call.caller;
@@ -259,11 +255,11 @@ impl Calls {
         if self.without_port.contains(&id) != (is_caller && uncertain && !has_port) {
             return Err("whether its caller waits without a port is not known");
         }
-        let in_use = call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        let in_use = call.rings() || call.legs.values().any(OutgoingLeg::has_open_invite);
         if is_caller && uncertain && has_port && !in_use {
             return Err("its caller has a port for a phone that does not ring");
         }
-        if is_caller && uncertain && (caller.is_answered() || call.placed_by.is_some()) {
+        if is_caller && uncertain && (caller.is_answered() || call.kind.is_placed()) {
             return Err("its caller is answered, and may lose the port");
         }
         Ok(())
@@ -271,8 +267,8 @@ impl Calls {
 
     fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
         let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
-        let read = offer.and_then(|body| self.settings.read_offer(body).ok());
-        sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
+        let read = offer.and_then(|body| self.settings.media.read_offer(body).ok());
+        sender.map_or(Family::V4, |sender| family(self.settings.media.media_towards(read.as_ref(), sender)))
     }
 
     /// Checks whether the offer can be answered when a port is lent. Returns true if siaga's SDP will be the offer.
@@ -285,10 +281,11 @@ impl Calls {
     ) -> Result<bool, crate::sip::sdp::SdpError> {
         let sender = self.calls.get(&id).map(|call| call.caller.session.flow().remote.ip());
         let Some(sender) = sender else { return Ok(false) };
-        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
-        let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
+        let offer = offer.map(|body| (body, self.settings.media.read_offer(body)));
+        let towards =
+            self.settings.media.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
         let mut local = net.media.local_at(step, std::net::SocketAddr::new(towards, DISCARD_PORT));
-        local.formats = self.settings.formats_of(net.trunks.trunk_with(LegRef::Caller(id)));
+        local.formats = net.trunks.formats_of_leg(LegRef::Caller(id));
         crate::switchboard::calls::caller::describe(offer, local).map(|described| described.offers)
     }
 }

@@ -15,15 +15,15 @@ impl Parts {
             Err(UnknownOperator) => ConsoleReply::UnknownOperator,
         };
         let reply = match command {
-            ConsoleCommand::LogIn { operator } => changed(self.calls.logs_in(&mut self.net, now, &operator)),
-            ConsoleCommand::LogOut { operator } => changed(self.calls.logs_out(&mut self.net, now, &operator)),
-            ConsoleCommand::Pause { operator, reason } => match self.settings.break_reason(&reason) {
+            ConsoleCommand::LogIn { operator } => changed(self.calls.log_in_operator(&mut self.net, now, &operator)),
+            ConsoleCommand::LogOut { operator } => changed(self.calls.log_out_operator(&mut self.net, now, &operator)),
+            ConsoleCommand::Pause { operator, reason } => match self.settings.operators.break_reason(&reason) {
                 Some(reason) => changed(self.calls.pauses(&mut self.step, &operator, &reason)),
-                None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
+                None => ConsoleReply::UnknownReason { known: self.settings.operators.break_reasons.clone() },
             },
             ConsoleCommand::Resume { operator } => changed(self.calls.acd.resume(now, &operator)),
             ConsoleCommand::WrapUp { operator } => {
-                match self.calls.acd.extend_wrap_up(now, &operator, self.settings.wrap_up_extension) {
+                match self.calls.acd.extend_wrap_up(now, &operator, self.settings.operators.wrap_up_extension) {
                     Ok(true) => ConsoleReply::Done,
                     Ok(false) => ConsoleReply::NotWrappingUp,
                     Err(UnknownOperator) => ConsoleReply::UnknownOperator,
@@ -34,15 +34,15 @@ impl Parts {
             }
             ConsoleCommand::SilentPrompt { call } => self.calls.silent_prompt(&mut self.net, &mut self.step, &by, call),
             ConsoleCommand::CallBacks => self.calls.call_backs(now),
-            ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(number.as_deref(), operator),
+            ConsoleCommand::AssignCallBack { number, operator } => self.mean_call_back(number.as_deref(), operator),
             ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.calls.marks(now) },
             ConsoleCommand::MarkCaller { number, hours, by } => {
                 self.calls.mark_caller(&mut self.net, &mut self.step, &number, hours, by)
             }
             ConsoleCommand::Worked { call, operator } if self.calls.has_worked(call, &operator) => ConsoleReply::Done,
-            ConsoleCommand::Worked { .. } => ConsoleReply::NotHis,
-            ConsoleCommand::InviteParticipant { call, whom } => {
-                self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &whom)
+            ConsoleCommand::Worked { .. } => ConsoleReply::NotOwner,
+            ConsoleCommand::InviteParticipant { call, to } => {
+                self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &to)
             }
             ConsoleCommand::DisconnectParticipant { call, leg } => {
                 self.calls.send_away(&mut self.net, &mut self.step, &by, call, leg)
@@ -59,9 +59,9 @@ impl Parts {
             ConsoleCommand::Place { operator, to } => {
                 self.calls.place_by(&mut self.net, &mut self.step, &by, operator, &to)
             }
-            ConsoleCommand::Posture => self.mode.mode_view(),
-            ConsoleCommand::SetPosture { posture, hours } => {
-                self.mode.set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, hours, by.name.clone())
+            ConsoleCommand::Mode => self.mode.mode_view(),
+            ConsoleCommand::SetMode { mode, hours } => {
+                self.mode.set_mode(&mut self.calls, &mut self.net, &mut self.step, mode, hours, by.name.clone())
             }
             ConsoleCommand::Message { operator, text } => {
                 self.messages.announce_text(&mut self.net, &mut self.step, operator, &text)

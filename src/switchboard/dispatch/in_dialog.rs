@@ -11,14 +11,14 @@ use crate::sip::registrar::Binding;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::admission::challenges::{Proof, Usage, contact_of, ends_of, is_datagram_of, is_end};
-use crate::switchboard::admission::door::{ALLOW, READABLE, is_unsupported};
+use crate::switchboard::admission::request_checks::{ALLOW, READABLE, is_unsupported};
 use crate::switchboard::calls::dialogs::ACK_IGNORED;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::inputs::SessionRequest;
 use crate::switchboard::wire::connections::is_same_host;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Parts {
     /// Handles a request with a To tag. The source is checked first: a request from another source does not change the stored CSeq.
@@ -43,9 +43,7 @@ impl Parts {
             None => self.net.admission.unknown_dialog(&mut self.net.wire, &mut self.step, flow, message, 481),
         }
     }
-}
 
-impl Parts {
     fn take_in_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let now = self.step.now;
         if method == Method::Refer {
@@ -54,7 +52,7 @@ impl Parts {
         if let Some(server) =
             self.net.admission.open_transaction(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
         {
-            self.in_dialog(&Taken { flow, message, server }, method);
+            self.in_dialog(&IncomingRequest { flow, message, server }, method);
         }
     }
 
@@ -71,9 +69,7 @@ impl Parts {
         let key = self.calls.session(who).and_then(Session::dialog).map(|dialog| dialog.key().clone());
         key.is_some_and(|key| self.may_speak_for(who, &key, flow))
     }
-}
 
-impl Parts {
     /// True if a message in a dialog comes from an accepted source. In a phone's dialog the right host is enough only if no phone of
     /// another account is registered at that host, or if the message cannot be challenged: several phones may share the address of a NAT, a
     /// proxy or a terminal server.
@@ -106,6 +102,12 @@ impl Parts {
             return self.net.trunks.has_proven_name(trunk, flow)
                 && (is_host() || self.net.trunks.is_server_of(trunk, flow));
         }
+        if let Usage::Leg(who) = usage
+            && let Some(former) = self.net.trunks.former(who)
+        {
+            let is_proven = self.net.trunks.has_proven(former.tls_name.as_ref(), flow);
+            return is_proven && (is_host() || former.is_server(flow));
+        }
         let parties = self.parties_of(usage);
         let phones = || parties.iter().flat_map(|party| self.net.phones.phones_at(party));
         if needed == Proof::Host || !self.net.phones.is_shared(source, &parties) {
@@ -120,9 +122,7 @@ impl Parts {
             || phones()
                 .any(|phone| is_end(phone.flow, flow) || contact_of(phone).is_some_and(|end| is_datagram_of(end, flow)))
     }
-}
 
-impl Parts {
     /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
     fn foreign_request(&mut self, flow: Flow, message: &Message<'_>, method: Method, usage: Usage) {
         let now = self.step.now;
@@ -148,7 +148,7 @@ impl Parts {
         ) else {
             return;
         };
-        let taken = Taken { flow, message, server };
+        let taken = IncomingRequest { flow, message, server };
         let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, &taken) else { return };
         if !parties.contains(&account) && !parties.contains(&self.net.phones.user_of(&account)) {
             self.net.admission.guard.count(Reason::Foreign);
@@ -165,16 +165,16 @@ impl Parts {
         let (operator, account) = match usage {
             Usage::Leg(LegRef::Caller(call)) => {
                 let Some(call) = self.calls.calls.get(&call) else { return Vec::new() };
-                let internal = call.internal.as_ref();
+                let internal = call.kind.as_internal();
                 let own = internal.and_then(|internal| internal.operator.as_ref());
-                (call.placed_by.as_ref().or(own).cloned(), internal.map(|internal| internal.account.clone()))
+                (call.kind.placed_by().or(own).cloned(), internal.map(|internal| internal.account.clone()))
             }
             Usage::Leg(LegRef::Outgoing(call, leg)) => {
                 let leg = self.calls.calls.get(&call).and_then(|call| call.legs.get(&leg));
                 (leg.and_then(|leg| leg.operator()).cloned(), None)
             }
-            Usage::Leg(LegRef::Service(phone)) => {
-                let account = self.calls.services.get(&phone).and_then(|phone| phone.account.clone());
+            Usage::Leg(LegRef::Service(service_call)) => {
+                let account = self.calls.service_calls.get(&service_call).and_then(|phone| phone.account.clone());
                 (account.as_ref().map(|account| self.net.phones.user_of(account)), account)
             }
             Usage::Watch(id) => {
@@ -184,9 +184,7 @@ impl Parts {
         };
         operator.into_iter().chain(account).collect()
     }
-}
 
-impl Parts {
     /// Handles the ACK of a 2xx. An ACK from a source that is not accepted in the dialog is reported and ignored.
     pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
@@ -195,13 +193,13 @@ impl Parts {
             return self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, ACK_IGNORED);
         }
         self.step.trust_connection(flow);
-        self.calls.is_back(&mut self.net, &mut self.step, who);
+        self.calls.is_back(&mut self.net, &mut self.step, who, Method::Ack);
         let Self { net, step, calls, .. } = self;
         calls.in_session(net, step, who, |session, net, step| session.acknowledged(net, step, who, message));
     }
 
     /// Handles a request with a To tag from an accepted source.
-    pub(in crate::switchboard) fn in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method) {
+    pub(in crate::switchboard) fn in_dialog(&mut self, taken: &IncomingRequest<'_, '_>, method: Method) {
         if method == Method::Subscribe {
             return self.subscriptions.resubscribed(&mut self.calls, &mut self.net, &mut self.step, taken);
         }
@@ -227,9 +225,9 @@ impl Parts {
     }
 
     /// Checks and carries out a request in a dialog.
-    fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (LegRef, &DialogKey)) {
+    fn serve_in_dialog(&mut self, taken: &IncomingRequest<'_, '_>, method: Method, (who, key): (LegRef, &DialogKey)) {
         match self.calls.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
-            Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who),
+            Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who, method),
             // Out of order (RFC 3261 §12.2.2).
             Some(Err(fault)) if fault.status == 500 => return self.net.wire.reply_later(&mut self.step, taken),
             Some(Err(fault)) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
@@ -248,7 +246,8 @@ impl Parts {
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
         // A trunk or phone whose emergency call was accepted despite an unknown extension requires the extension in its re-INVITE too.
-        let is_emergency = self.calls.is_internal_caller(who) || self.net.trunks.trunk_of(taken.flow).is_some();
+        let is_of_trunk = self.net.trunks.trunk_of(taken.flow).is_some() || self.net.trunks.former(who).is_some();
+        let is_emergency = self.calls.is_internal_caller(who) || is_of_trunk;
         let is_call = method == Method::Invite && is_emergency;
         if !foreign.is_empty() && method != Method::Bye && !is_call {
             return self.net.wire.reply(&mut self.step, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
@@ -278,9 +277,7 @@ impl Parts {
             }
         }
     }
-}
 
-impl Parts {
     /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect. Without a
     /// transaction no branch proves that the sender has received the request, so the source has to.
     pub(in crate::switchboard) fn late_answer(&mut self, from: Flow, message: &Message<'_>, status: u16) {

@@ -1,7 +1,6 @@
 //! The parts of the switchboard, and the steps that run through them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::acd::{Acd, Decision};
 use crate::cdr::fact::FactKind;
@@ -28,8 +27,8 @@ use crate::switchboard::wire::clients::Purpose;
 /// All parts of the switchboard.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Parts {
-    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    #[serde(skip)]
+    pub(in crate::switchboard) settings: Settings,
     pub(in crate::switchboard) step: Step,
     pub(in crate::switchboard) net: NetworkParts,
     pub(in crate::switchboard) calls: Calls,
@@ -39,27 +38,31 @@ pub(in crate::switchboard) struct Parts {
 }
 
 impl Parts {
-    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. Slot i is `rtp_ports[i]`.
+    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. The slot
+    /// of an `AnchorId` is an index into `rtp_ports`.
     pub(in crate::switchboard) fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, mut rng: Rng) -> Self {
-        let settings = Arc::new(settings);
-        let authenticator =
-            Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
+        let authenticator = Authenticator::new(
+            &settings.site.domain,
+            settings.phones.digest.clone(),
+            settings.phones.nonce_life,
+            &mut rng,
+        );
         let acd = Acd::new(now, settings.acd.clone(), Rng::from_number(rng.next_u64()));
         let facts = Facts::new(now, CallId::new(now.wall, &mut rng));
         let stateless_tags = crate::sip::stateless::StatelessTags::new(&mut rng);
         let net = NetworkParts {
             facts,
-            wire: Wire::new(Arc::clone(&settings)),
-            phones: Phones::new(now.mono, Arc::clone(&settings)),
-            trunks: Trunks::new(Arc::clone(&settings)),
-            admission: Admission::new(Arc::clone(&settings), authenticator, stateless_tags),
-            media: MediaPorts::new(Arc::clone(&settings), rtp_ports),
+            wire: Wire::new(&settings),
+            phones: Phones::new(now.mono, &settings),
+            trunks: Trunks::new(&settings),
+            admission: Admission::new(&settings, authenticator, stateless_tags),
+            media: MediaPorts::new(&settings, rtp_ports),
         };
         let mut parts = Self {
-            calls: Calls::new(Arc::clone(&settings), acd),
-            subscriptions: Subscriptions::new(Arc::clone(&settings)),
-            messages: Messages::new(Arc::clone(&settings)),
-            mode: Mode::new(Arc::clone(&settings), now),
+            calls: Calls::new(&settings, acd),
+            subscriptions: Subscriptions::new(&settings),
+            messages: Messages::new(&settings),
+            mode: Mode::new(&settings, now),
             step: Step::new(now, rng),
             net,
             settings,
@@ -67,7 +70,7 @@ impl Parts {
         let Self { net, step, calls, .. } = &mut parts;
         net.facts.service_fact(step, FactKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
         calls.align_trunks(net, step, &[]);
-        net.phones.ping_trunks_from(step);
+        net.trunks.begin_keep_alives(step);
         parts
     }
 
@@ -80,17 +83,17 @@ impl Parts {
             Input::Unreachable { flow } => self.unreachable(flow),
             Input::Proven { flow, names } => self.net.trunks.proven(flow, names),
             Input::Targets { trunk, targets } => {
-                self.net.trunks.set_targets(&mut self.net.wire, &mut self.net.phones, &mut self.step, trunk, targets)
+                self.net.trunks.set_targets(&mut self.net.wire, &mut self.step, trunk, targets)
             }
             Input::Found { uri, targets } => self.calls.found(&mut self.net, &uri, &targets),
             Input::Media(event) => self.calls.media_event(&mut self.net, &mut self.step, event),
             Input::Console { request, by, command } => self.console(request, by, command),
             Input::Accounts(accounts) => self.set_accounts(accounts),
-            Input::Remember(past) => self.remember(*past),
+            Input::Remember(past) => self.merge_history(*past),
             Input::Restore(restored) => self.restore(*restored),
             Input::Configure(settings) => self.configure(*settings),
             Input::Drain => {
-                if !std::mem::replace(&mut self.calls.service.draining, true) {
+                if !std::mem::replace(&mut self.calls.service_state.draining, true) {
                     self.net.trunks.leave_trunks(&mut self.net.wire, &mut self.step);
                 }
             }
@@ -99,10 +102,10 @@ impl Parts {
         }
         self.expire();
         self.settle();
-        self.calls.emit_presences(&mut self.net, now, out);
+        self.calls.emit_account_states(&mut self.net, now, out);
         out.extend(self.step.out.facts.drain(..).map(Output::Fact));
         out.extend(self.step.out.media.drain(..).map(Output::Media));
-        self.calls.finish_transmits(&mut self.net, &mut self.step);
+        self.finish_transmits();
         out.extend(self.step.out.transmits.drain(..).map(Output::Send));
         out.append(&mut self.step.out.others);
     }
@@ -112,7 +115,7 @@ impl Parts {
         let machines = earliest(self.net.wire.transactions.poll_timeout(), self.net.phones.registrar.poll_timeout());
         earliest(
             earliest(machines, self.net.admission.guard.poll_timeout()),
-            earliest(self.calls.acd.poll_timeout(), self.step.alarms.next()),
+            earliest(self.calls.acd.poll_timeout(), self.step.timers.next()),
         )
     }
 
@@ -120,7 +123,7 @@ impl Parts {
     pub(in crate::switchboard) fn gauges(&self) -> Gauges {
         let (waiting, operators) = self.calls.acd.counts();
         Gauges {
-            calls: self.calls.live,
+            calls: self.calls.live_calls,
             waiting,
             operators,
             transactions: self.net.wire.transactions_open(),
@@ -134,10 +137,11 @@ impl Parts {
         }
     }
 
-    /// True if no call, transaction, binding or subscription is left.
+    /// True if nothing is left: no call, service call, transaction, binding, connection, subscription, text or look-up
+    /// of a host name.
     pub(in crate::switchboard) fn is_idle(&self) -> bool {
         self.calls.calls.is_empty()
-            && self.calls.services.is_empty()
+            && self.calls.service_calls.is_empty()
             && self.net.wire.transactions.is_empty()
             && self.net.phones.registrar.is_empty()
             && self.net.wire.streams.is_empty()
@@ -151,9 +155,9 @@ impl Parts {
         let now = self.step.now;
         self.calls.acd.configure(now, settings.acd.clone());
         self.net.trunks.leave_old_trunks(&mut self.net.wire, &mut self.step, &settings.trunks);
-        let settings = Arc::new(settings);
-        self.calls.settings = Arc::clone(&settings);
+        self.calls.reconfigure(&settings);
         self.net.wire.configure(&settings);
+        let pings_change = self.settings.phones.keep_alive != settings.phones.keep_alive;
         self.net.phones.configure(&settings);
         self.net.trunks.configure(&settings);
         self.net.admission.configure(&settings);
@@ -165,14 +169,18 @@ impl Parts {
         self.calls.align_trunks(&mut self.net, &mut self.step, &old);
         self.net.trunks.prune_targets(&old);
         self.calls.prune_call_backs();
-        self.net.phones.ping_trunks_from(&mut self.step);
+        self.net.trunks.begin_keep_alives(&mut self.step);
+        if pings_change {
+            self.net.phones.restart_pings(&mut self.step);
+        }
     }
 
-    /// Gives all parts these settings, without any other change: for a state that was written with them.
-    pub(in crate::switchboard) fn use_settings(&mut self, settings: &Arc<Settings>) {
+    /// Adds these settings to all parts of a state that was read. They must be those with which it was written.
+    pub(in crate::switchboard) fn use_settings(&mut self, settings: &Settings) {
         self.calls.acd.use_settings(settings.acd.clone());
-        self.calls.settings = Arc::clone(settings);
+        self.calls.use_settings(settings);
         self.net.wire.configure(settings);
+        self.net.wire.restore_passwords();
         self.net.phones.configure(settings);
         self.net.trunks.configure(settings);
         self.net.admission.configure(settings);
@@ -180,17 +188,17 @@ impl Parts {
         self.subscriptions.configure(settings);
         self.messages.configure(settings);
         self.mode.configure(settings);
-        self.settings = Arc::clone(settings);
+        self.settings = settings.clone();
     }
 
     /// Ends the step: assigns operators to waiting calls, plays announcements, and emits facts for changed states.
     pub(in crate::switchboard) fn settle(&mut self) {
-        self.calls.look_at_freed(&mut self.net, &mut self.step);
+        self.calls.handle_freed_operators(&mut self.net, &mut self.step);
         self.calls.watch_bindings(&mut self.net, &mut self.step);
         while let Some(decision) = self.calls.next_decision(&mut self.net, &mut self.step) {
             match decision {
                 Decision::Offer { call, operator, why } => {
-                    self.calls.offer(&mut self.net, &mut self.step, call, operator, why)
+                    self.calls.ring_operator(&mut self.net, &mut self.step, call, operator, why)
                 }
                 Decision::Fallback { call, operators } => {
                     self.calls.fall_back(&mut self.net, &mut self.step, call, operators)
@@ -199,14 +207,14 @@ impl Parts {
                     self.calls.withdraw(&mut self.net, &mut self.step, call, &operator)
                 }
             }
-            self.calls.look_at_freed(&mut self.net, &mut self.step);
+            self.calls.handle_freed_operators(&mut self.net, &mut self.step);
         }
         self.calls.lend_beyond_reserve(&mut self.net, &mut self.step);
         self.calls.acd.set_free_pairs(self.net.media.ports.free());
         for (operator, text) in std::mem::take(&mut self.step.out.notices) {
             self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
         }
-        while let Some(call) = self.calls.touched.pop() {
+        while let Some(call) = self.calls.announcements_due.pop() {
             self.calls.announce(&mut self.net, &mut self.step, call);
         }
         for change in self.calls.acd.take_changes() {
@@ -231,13 +239,13 @@ impl Parts {
         }
         self.report_staffing();
         self.report_ports();
-        if self.calls.service.draining
-            && !self.calls.service.drained
+        if self.calls.service_state.draining
+            && !self.calls.service_state.drained
             && self.calls.calls.is_empty()
-            && self.calls.services.is_empty()
+            && self.calls.service_calls.is_empty()
             && self.is_teardown_complete()
         {
-            self.calls.service.drained = true;
+            self.calls.service_state.drained = true;
             self.subscriptions.leave_watches(&mut self.calls, &mut self.net, &mut self.step);
             self.calls.end_wrap_ups(&mut self.net, &mut self.step);
             self.net.facts.service_fact(&mut self.step, FactKind::Stopped);

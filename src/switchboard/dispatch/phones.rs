@@ -6,25 +6,25 @@ use bytes::Bytes;
 
 use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::option_tag;
 use crate::sip::registrar::{Binding, Registered};
 use crate::sip::replaces::Replaces;
 use crate::sip::transaction::ClientId;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
-use crate::switchboard::calls::state::service_call::Feature;
 use crate::switchboard::dispatch::parts::Parts;
+use crate::switchboard::feature_codes::Wanted;
 use crate::switchboard::ids::{LegRef, TextId};
 use crate::switchboard::input::Account;
-use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
+use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, InCall, Letter, NOT_TAKEN, PendingTexts, fits};
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
-use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::phones::second_address::PhoneAddresses;
 use crate::switchboard::session::Session;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Parts {
     /// Assigns a number on the list of call-backs, or the next one, to an operator, and notifies the operator's phone.
@@ -37,13 +37,13 @@ impl Parts {
         if !self.net.phones.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
-        self.calls.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
+        self.calls.numbers.call_backs.expire(now.wall, self.settings.callers.call_back);
         let number = match number {
             Some(number) => Some(self.calls.number_as_known(number)),
             None => self.calls.next_call_back(&operator).map(|(number, _)| number),
         };
         match number {
-            Some(number) if self.calls.numbers.abandoned.mean(&number, &operator) => {
+            Some(number) if self.calls.numbers.call_backs.assign(&number, &operator) => {
                 let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
                 // If the phone accepts no texts, the operator sees the number on the console.
                 let told = self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
@@ -53,14 +53,12 @@ impl Parts {
             Some(_) | None => ConsoleReply::UnknownNumber,
         }
     }
-}
 
-impl Parts {
     /// Handles an INVITE that is not from a trunk. All phones may dial the emergency number. Operators may also dial feature codes,
     /// colleagues and agencies, and pick up calls of others (RFC 3891).
-    pub(in crate::switchboard) fn phone_invited(&mut self, taken: &Taken<'_, '_>) {
+    pub(in crate::switchboard) fn phone_invited(&mut self, taken: &IncomingRequest<'_, '_>) {
         let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
-        if let Some(called) = self.settings.emergency_dialled(taken.message) {
+        if let Some(called) = self.net.phones.emergency_dialled(taken.message) {
             return self.calls.receive_call(
                 &mut self.net,
                 &mut self.step,
@@ -71,8 +69,8 @@ impl Parts {
         }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
-        if let Some(number) = self.settings.number_dialled(&dialled) {
-            return self.calls.asks_pin(&mut self.net, &mut self.step, taken, account, number);
+        if let Some(number) = self.settings.feature_codes.operator_at_station(&dialled) {
+            return self.calls.ask_for_pin(&mut self.net, &mut self.step, taken, account, number);
         }
         let Some(operator) = self.net.phones.speaker(account.clone()) else {
             return self.net.wire.reply(&mut self.step, taken, 403, &[]);
@@ -84,40 +82,32 @@ impl Parts {
             }
             Err(fault) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
         }
-        if let Some(classed) = self.calls.classed_by_code(&mut self.net, &mut self.step, &operator, &dialled) {
-            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, classed);
-        }
-        if dialled == self.settings.feature_codes.call_back.as_bytes() {
-            return self.calls.calls_back(&mut self.net, &mut self.step, taken, account, operator);
-        }
-        if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
-            let asked = self.calls.asked_by_code(&mut self.net, &mut self.step, &operator);
-            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, asked);
-        }
-        if let Some(posture) = self.settings.posture_dialled(&dialled) {
-            if !self.settings.supervisors.contains(&operator) {
-                return self.net.wire.reply(&mut self.step, taken, 403, &[]);
-            }
-            let done = self
-                .mode
-                .set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, None, operator.to_string())
-                .is_done();
-            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
-        }
-        if let Some((errand, whose)) = self.settings.supervision(&dialled) {
-            return self.calls.supervises(&mut self.net, &mut self.step, taken, operator, errand, &whose);
-        }
-        let Some(feature) = Feature::dialled(&self.settings.feature_codes, &dialled) else {
+        let Some(wanted) = self.settings.feature_codes.wanted(&dialled) else {
             return self.calls.place(&mut self.net, &mut self.step, taken, operator);
         };
-        let done = self.calls.carry_out(&mut self.net, &mut self.step, &operator, feature);
+        let done = match wanted {
+            Wanted::CallBack => return self.calls.calls_back(&mut self.net, &mut self.step, taken, account, operator),
+            Wanted::Supervise(errand, whose) => {
+                return self.calls.supervises(&mut self.net, &mut self.step, taken, operator, errand, whose);
+            }
+            Wanted::Mode(_) if !self.settings.operators.supervisors.contains(&operator) => {
+                return self.net.wire.reply(&mut self.step, taken, 403, &[]);
+            }
+            Wanted::Mode(mode) => self
+                .mode
+                .set_mode(&mut self.calls, &mut self.net, &mut self.step, mode, None, operator.to_string())
+                .is_done(),
+            Wanted::Class(class, category) => {
+                self.calls.classed_by_code(&mut self.net, &mut self.step, &operator, (class, category))
+            }
+            Wanted::SilentPrompt => self.calls.asked_by_code(&mut self.net, &mut self.step, &operator),
+            Wanted::Change(feature) => self.calls.carry_out(&mut self.net, &mut self.step, &operator, feature),
+        };
         self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
     }
-}
 
-impl Parts {
     /// Handles REGISTER (RFC 3261 §10.3). An account may only register phones under its own name.
-    pub(in crate::switchboard) fn register(&mut self, taken: &Taken<'_, '_>) {
+    pub(in crate::switchboard) fn register(&mut self, taken: &IncomingRequest<'_, '_>) {
         let now = self.step.now;
         let Some(operator) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
         if !names(taken.message, &operator) {
@@ -126,9 +116,9 @@ impl Parts {
         let mut in_use = self.calls.lines_of(&self.net.phones.user_of(&operator));
         in_use.extend(self.calls.internal_lines(&operator));
         let before = self.net.phones.registrar.bindings(operator.as_str()).to_vec();
-        let ways = |one: &Binding| (one.uri.clone(), self.settings.ways(one));
-        let ways: Vec<(Bytes, Ways)> = before.iter().map(ways).collect();
-        let need = |binding: &Binding| need(binding, &ways, &in_use);
+        let addresses = |one: &Binding| (one.uri.clone(), self.settings.site.addresses(one));
+        let addresses: Vec<(Bytes, PhoneAddresses)> = before.iter().map(addresses).collect();
+        let need = |binding: &Binding| need(binding, &addresses, &in_use);
         match self.net.phones.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
             Registered::Done { contacts, was, is, moved } => {
                 let mut headers: Vec<(Name, &[u8])> =
@@ -139,8 +129,8 @@ impl Parts {
                 self.net.wire.reply(&mut self.step, taken, 200, &headers);
                 if is {
                     let user = self.net.phones.user_of(&operator);
-                    self.calls.align_phones(&mut self.net, now, &operator);
-                    self.calls.acd.hear(&user);
+                    self.calls.report_phones_to_acd(&mut self.net, now, &operator);
+                    self.calls.acd.phone_responded(&user);
                     self.calls.registered_anew(&mut self.net, now, &operator, taken.flow);
                     self.net.phones.ping_phone_from(&mut self.step, &operator);
                     let phone = (taken.message.call_id().unwrap_or_default(), taken.flow.remote.ip());
@@ -160,20 +150,19 @@ impl Parts {
             }
             Registered::Refused(fault) => {
                 let tag = self.step.rng.token();
-                let response = Stencil::of(taken.message, taken.flow).response(fault.status, Some(tag.as_str()));
+                let response =
+                    ResponseTemplate::of(taken.message, taken.flow).response(fault.status, Some(tag.as_str()));
                 let bytes = response.reason(fault.why).encode();
                 self.net.wire.respond(&mut self.step, taken.server, fault.status, bytes);
             }
         }
     }
-}
 
-impl Parts {
     /// Handles the end of a user's last binding.
     pub(in crate::switchboard) fn unregistered(&mut self, user: &str) {
         let now = self.step.now;
         if let Ok(operator) = OperatorId::parse(user) {
-            self.calls.align_phones(&mut self.net, now, &operator);
+            self.calls.report_phones_to_acd(&mut self.net, now, &operator);
             self.net.phones.stop_phone_pings(&mut self.step, &operator);
             self.subscriptions.stop_watching(&mut self.calls, &mut self.net, &mut self.step, &operator);
         }
@@ -185,15 +174,15 @@ impl Parts {
         let kinds: BTreeMap<&OperatorId, bool> = accounts.iter().map(|one| (&one.operator, one.station)).collect();
         let gone = self.net.phones.accounts.values().filter(|old| kinds.get(&old.operator) != Some(&old.station));
         let gone: Vec<OperatorId> = gone.map(|old| old.operator.clone()).collect();
-        self.calls.forget_stations(&mut self.net, &mut self.step, &gone);
+        self.calls.remove_station_logins(&mut self.net, &mut self.step, &gone);
         for operator in gone {
             self.net.phones.registrar.remove(operator.as_str());
-            self.subscriptions.forget_watches(&mut self.calls, &mut self.net, &mut self.step, &operator);
-            self.net.phones.forget_recovered(&operator);
+            self.subscriptions.drop_watches(&mut self.calls, &mut self.net, &mut self.step, &operator);
+            self.net.phones.drop_recovered(&operator);
             self.unregistered(operator.as_str());
         }
         self.net.phones.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
-        self.calls.forget_worked(&mut self.net);
+        self.calls.trim_last_calls(&mut self.net);
         let operators: Vec<OperatorId> = self.net.phones.accounts.keys().cloned().collect();
         let stations = self.net.phones.accounts.values().filter(|account| account.station);
         let stations: BTreeSet<OperatorId> = stations.map(|account| account.operator.clone()).collect();
@@ -203,26 +192,24 @@ impl Parts {
         let exists = |name: &str| OperatorId::parse(name).is_ok_and(|operator| accounts.contains_key(&operator));
         self.net.admission.guard.guesses().keep_accounts(exists);
         self.net.phones.accounts_known = true;
-        self.calls.restore_presences(&mut self.net, &mut self.step);
+        self.calls.restore_account_states(&mut self.net, &mut self.step);
     }
-}
 
-impl Parts {
     /// Moves the legs of a phone that has registered again from its former flow to the new one (RFC 5626 §5.3). A leg of this phone on a
     /// closed connection moves too (RFC 5626 §3.1). The legs of the operator's other phones stay.
     pub(in crate::switchboard) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
         let operator = self.net.phones.user_of(account);
         let bindings = self.net.phones.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
         let contacts: Vec<Bytes> = bindings.map(|binding| binding.uri.clone()).collect();
-        let mut ways = Vec::new();
+        let mut addresses = Vec::new();
         for (old, new) in moved {
-            ways.push((old.flow, new.flow));
-            ways.push((self.settings.ways(old).first, self.settings.ways(new).first));
+            addresses.push((old.flow, new.flow));
+            addresses.push((self.settings.site.addresses(old).first, self.settings.site.addresses(new).first));
         }
         let mut lines = self.calls.lines_of(&operator);
         lines.extend(self.calls.internal_lines(account));
         for (who, old) in lines {
-            let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
+            let new = addresses.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
             let closed = old.is_connection() && self.net.wire.closed.holds(old.connection);
             let lost = || closed && self.calls.leads_to(who, &contacts);
             if let Some(new) = new.or_else(|| lost().then_some(to)) {
@@ -231,13 +218,11 @@ impl Parts {
                 session.reroute(&mut self.net, who, new);
             }
         }
-        self.subscriptions.watches_moved(&operator, &ways);
+        self.subscriptions.watches_moved(&operator, &addresses);
     }
-}
 
-impl Parts {
     /// Forwards a MESSAGE in the dialog of a leg to the other side of the conversation.
-    pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: LegRef) {
+    pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &IncomingRequest<'_, '_>, who: LegRef) {
         let now = self.step.now;
         let Some(other) = self.calls.other_side(who) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
@@ -249,7 +234,7 @@ impl Parts {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let branch = format!("z9hG4bK{}", self.step.rng.token());
-        let sent_by = self.settings.advertised(flow).to_owned();
+        let sent_by = self.settings.site.advertised(flow).to_owned();
         let Some(dialog) = self.calls.session_mut(other).and_then(Session::own_dialog_mut) else {
             return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
@@ -265,18 +250,16 @@ impl Parts {
                 let id = self.messages.await_answers(
                     &mut self.net,
                     taken,
-                    Asked::from([(client, None)]),
+                    PendingTexts::from([(client, None)]),
                     Some(InCall { to: other, until }),
                 );
                 self.messages.texts.came_by(id, taken.message);
-                self.step.alarms.insert(until, Alarm::Text(id));
+                self.step.timers.insert(until, TimerKind::Text(id));
             }
             None => self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]),
         }
     }
-}
 
-impl Parts {
     /// Handles a phone's final response to a text. The first 2xx counts, otherwise the best of all responses (RFC 3261 §16.7 item 6).
     pub(in crate::switchboard) fn text_answered(
         &mut self,
@@ -297,7 +280,8 @@ impl Parts {
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
-            self.calls.session_mut(to).into_iter().for_each(|session| session.responded(&mut self.step, status));
+            let Self { net, step, calls, .. } = self;
+            calls.in_session(net, step, to, |session, net, step| session.responded(net, step, to, status));
         }
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {

@@ -6,14 +6,14 @@ use crate::sip::guard::{Pass, Reason, Resident};
 use crate::sip::message::ALLOW;
 use crate::sip::transaction::{Answered, ClientId, Received};
 use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
-use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
+use crate::switchboard::admission::request_checks::{ABILITIES, general_fault};
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::output::rejection::Rejected;
 use crate::switchboard::session::reason::q850;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Parts {
     /// Parses one message and dispatches it.
@@ -38,9 +38,7 @@ impl Parts {
             },
         }
     }
-}
 
-impl Parts {
     pub(in crate::switchboard) fn request(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let now = self.step.now;
         if method != Method::Ack && method != Method::Cancel {
@@ -58,13 +56,11 @@ impl Parts {
             self.acknowledged(flow, message);
         }
     }
-}
 
-impl Parts {
     fn out_of_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let trunk = self.net.trunks.trunk_of(flow);
         let is_call = method == Method::Invite && trunk.is_some();
-        let is_emergency = is_call || method == Method::Invite && self.settings.emergency_dialled(message).is_some();
+        let is_emergency = is_call || method == Method::Invite && self.net.phones.emergency_dialled(message).is_some();
         if let Some(fault) = general_fault(message, method, is_emergency) {
             self.net.trunks.report_fault(&mut self.step, flow, message, fault);
             return self.net.admission.refuse_fault(&mut self.net.phones, &mut self.step, flow, message, fault);
@@ -111,7 +107,7 @@ impl Parts {
                 let Self { net, step, .. } = self;
                 let server = net.admission.open_transaction(&mut net.wire, &mut net.trunks, step, flow, message);
                 if let Some(server) = server {
-                    self.serve(&Taken { flow, message, server }, method, trunk);
+                    self.serve(&IncomingRequest { flow, message, server }, method, trunk);
                 }
             }
             Method::Bye
@@ -128,7 +124,7 @@ impl Parts {
     }
 
     /// Dispatches a request outside a dialog.
-    fn serve(&mut self, taken: &Taken<'_, '_>, method: Method, trunk: Option<usize>) {
+    fn serve(&mut self, taken: &IncomingRequest<'_, '_>, method: Method, trunk: Option<usize>) {
         let Self { net, step, calls, .. } = self;
         match (method, trunk) {
             (Method::Register, _) => self.register(taken),
@@ -184,17 +180,20 @@ impl Parts {
                 let tag = invite
                     .and_then(|invite| self.calls.tag_of(&self.net, invite))
                     .unwrap_or_else(|| self.step.rng.token().to_string());
-                self.net.wire.reply_with_tag(&mut self.step, &Taken { flow, message, server: cancel }, status, &tag);
+                self.net.wire.reply_with_tag(
+                    &mut self.step,
+                    &IncomingRequest { flow, message, server: cancel },
+                    status,
+                    &tag,
+                );
                 if let Some(who) = invite.and_then(|invite| self.net.wire.leg_of_invite(&invite)) {
-                    self.calls.caller_gave_up(&mut self.net, &mut self.step, who, q850(message));
+                    self.calls.caller_cancels(&mut self.net, &mut self.step, who, q850(message));
                 }
             }
             Received::New(_) | Received::Ack | Received::Absorbed | Received::Full => {}
         }
     }
-}
 
-impl Parts {
     pub(in crate::switchboard) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         let now = self.step.now;
         let answered = self.net.wire.transactions.receive_response(now.mono, message, &mut self.step.out.transmits);
@@ -207,7 +206,7 @@ impl Parts {
             return self.late_answer(flow, message, status);
         };
         if let Purpose::Invite(who) = purpose
-            && !self.calls.way_responds(&mut self.net, &mut self.step, who, client, message, status)
+            && !self.calls.invite_responds(&mut self.net, &mut self.step, who, client, message, status)
         {
             return;
         }
@@ -237,8 +236,10 @@ impl Parts {
         match purpose {
             // Any final response shows that the server is up. A 503 asks clients not to use it (RFC 3263 §4.3).
             Purpose::TrunkPing(index, target) => match status {
-                503 => self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target),
-                _ => self.net.trunks.trunk_answers(&mut self.step, index),
+                503 => self.net.trunks.trunk_silent(&mut self.step, index, target),
+                // A former server says nothing about the present one.
+                _ if self.net.trunks.uses(index, target) => self.net.trunks.trunk_answers(&mut self.step, index),
+                _ => {}
             },
             Purpose::PhonePing(phone, _) => self.calls.phone_responds(&mut self.net, &mut self.step, &phone),
             Purpose::TrunkRegister(index, target) => {
@@ -283,20 +284,18 @@ impl Parts {
             self.calls.no_way_back(&mut self.net, &mut self.step, flow);
         }
     }
-}
 
-impl Parts {
     /// True if a request may be processed. Otherwise it is dropped without a response, so that scanners learn nothing and forged sources
     /// get no traffic.
     ///
-    /// Trunks are never limited, because the source of a datagram can be forged: an attacker who could have a trunk banned could block 112.
-    /// A request in a dialog passes, because only its two ends know the Call-ID and the tags; a ban therefore never cuts a call. A CANCEL
-    /// passes if its INVITE has arrived. The right response to a challenge passes from any source, even with an expired nonce: it gets 401
-    /// with `stale=true` (RFC 7616 §3.3).
+    /// Trunks are never limited, because the source of a datagram can be forged: an attacker who could cause the ban of
+    /// a trunk could block 112. A request in a dialog passes, because only its two ends know the Call-ID and the tags;
+    /// a ban therefore never cuts a call. A CANCEL passes if its INVITE has arrived. The right response to a challenge
+    /// passes from any source, even with an expired nonce: it gets 401 with `stale=true` (RFC 7616 §3.3).
     pub(in crate::switchboard) fn lets_in(&mut self, flow: Flow, message: &Message<'_>) -> bool {
         let now = self.step.now;
         let source = flow.remote.ip();
-        if self.settings.is_vouched(source) || message.method() == Some(Method::Ack) {
+        if self.net.admission.is_vouched(source) || message.method() == Some(Method::Ack) {
             return true;
         }
         let ours = |key| self.net.wire.has_dialog(&key) || self.subscriptions.table.at(&key).is_some();
@@ -316,7 +315,7 @@ impl Parts {
         let (registrar, recovered) = (&self.net.phones.registrar, &self.net.phones.recovered);
         let resident = || match () {
             () if registrar.has_binding_from(flow.remote) => Resident::Phone,
-            () if registrar.has_binding_at(source) || recovered.sleeps_at(source) => Resident::Host,
+            () if registrar.has_binding_at(source) || recovered.has_pending_bindings_at(source) => Resident::Host,
             () => Resident::No,
         };
         let is_datagram = !flow.transport.is_reliable();
@@ -343,9 +342,7 @@ impl Parts {
         }
         passes
     }
-}
 
-impl Parts {
     /// Values of the guard for the metrics.
     pub(in crate::switchboard) fn guard_figures(&self) -> GuardFigures {
         GuardFigures {

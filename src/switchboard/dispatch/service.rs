@@ -3,25 +3,23 @@
 use crate::cdr::fact::{Fact, FactKind};
 use crate::cdr::past::Past;
 use crate::limits::OPERATORS_MAX;
-use crate::switchboard::calls::memory::{STEP_MIN_MS, known, rebased, unanswered};
+use crate::switchboard::calls::history::{STEP_MIN_MS, known, rebased, unanswered};
 use crate::switchboard::dispatch::parts::Parts;
-use crate::switchboard::kept::Restored;
 use crate::switchboard::output::{Output, PortShortage};
+use crate::switchboard::saved_state::Restored;
 
 impl Parts {
-    /// Reports changes of two conditions: calls wait while no operator is staffed, or while no operator is ready.
+    /// Reports changes of two conditions: calls wait while no operator is at work, or while no operator is ready.
     pub(in crate::switchboard) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
-        if std::mem::replace(&mut self.calls.service.unstaffed, unstaffed) != unstaffed {
+        if std::mem::replace(&mut self.calls.service_state.unstaffed, unstaffed) != unstaffed {
             self.step.out.others.push(Output::Unstaffed(unstaffed));
         }
-        if std::mem::replace(&mut self.calls.service.none_ready, none_ready) != none_ready {
+        if std::mem::replace(&mut self.calls.service_state.none_ready, none_ready) != none_ready {
             self.step.out.others.push(Output::NoneReady(none_ready));
         }
     }
-}
 
-impl Parts {
     /// Shifts all times after the wall clock was set, so that no period becomes longer or shorter.
     pub(in crate::switchboard) fn follow_calendar(&mut self) {
         let now = self.step.now;
@@ -32,45 +30,39 @@ impl Parts {
             return;
         }
         self.calls.numbers.callers.shift(step);
-        self.calls.numbers.abandoned.shift(step);
-        self.mode.stance.shift(step);
-        for worked in self.calls.numbers.worked.values_mut() {
+        self.calls.numbers.call_backs.shift(step);
+        self.mode.state.shift(step);
+        for worked in self.calls.numbers.last_calls.values_mut() {
             worked.over_at = worked.over_at.map(|at| at.shifted(step));
         }
         self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
     }
-}
 
-impl Parts {
     /// Merges the records of earlier runs.
-    pub(in crate::switchboard) fn remember(&mut self, past: Past) {
+    pub(in crate::switchboard) fn merge_history(&mut self, past: Past) {
         let now = self.step.now;
-        let Some(meanwhile) = self.calls.numbers.meanwhile.take() else { return };
+        let Some(meanwhile) = self.calls.numbers.changes_since_start.take() else { return };
         let terms = self.settings.callers.clone();
-        for lost in self.calls.numbers.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
+        for lost in self.calls.numbers.call_backs.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
             self.net.facts.late_fact(&mut self.step, lost, FactKind::CallBackLost);
         }
         self.calls.prune_call_backs();
-        self.calls.numbers.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
+        self.calls.numbers.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.unflagged);
         self.calls.remember_worked(&mut self.net, now, &past);
-        self.mode.remember_posture(&mut self.calls, &mut self.step, &past);
-        self.calls.remember_stations(&mut self.net, now, &past, &meanwhile.stations);
+        self.mode.restore_mode(&mut self.calls, &mut self.step, &past);
+        self.calls.restore_stations(&mut self.net, now, &past, &meanwhile.stations);
     }
-}
 
-impl Parts {
     /// Restores the state of an earlier run: at once, or as soon as the accounts are known.
     pub(in crate::switchboard) fn restore(&mut self, restored: Restored) {
-        let presences = restored.presences.into_iter().take(OPERATORS_MAX);
-        self.net.phones.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
+        let account_states = restored.account_states.into_iter().take(OPERATORS_MAX);
+        self.net.phones.recovered.waiting = account_states.map(|one| (one.account.clone(), one)).collect();
         self.restore_terms(restored.terms);
         if self.net.phones.accounts_known {
-            self.calls.restore_presences(&mut self.net, &mut self.step);
+            self.calls.restore_account_states(&mut self.net, &mut self.step);
         }
     }
-}
 
-impl Parts {
     /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones from the database do not replace
     /// them.
     fn restore_terms(&mut self, terms: Vec<Fact>) {
@@ -89,17 +81,15 @@ impl Parts {
                 }
             }
         }
-        if terms.iter().any(|fact| matches!(fact.kind, FactKind::PostureSet { .. })) {
-            self.mode.remember_posture(&mut self.calls, &mut self.step, &Past { calls: Vec::new(), facts: terms });
-            self.mode.stance.is_set();
+        if terms.iter().any(|fact| matches!(fact.kind, FactKind::ModeSet { .. })) {
+            self.mode.restore_mode(&mut self.calls, &mut self.step, &Past { calls: Vec::new(), facts: terms });
+            self.mode.state.mark_set();
         }
         if ahead {
             self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
         }
     }
-}
 
-impl Parts {
     /// Reports when callers begin or cease to wait without a port, and when operators begin or cease to be idle because no port is free.
     pub(in crate::switchboard) fn report_ports(&mut self) {
         let shortage = match (self.calls.acd.is_out_of_ports(), self.calls.without_port.is_empty()) {
@@ -107,7 +97,7 @@ impl Parts {
             (false, false) => PortShortage::Reserve,
             (false, true) => PortShortage::None,
         };
-        if std::mem::replace(&mut self.calls.service.ports, shortage) != shortage {
+        if std::mem::replace(&mut self.calls.service_state.ports, shortage) != shortage {
             self.step.say(Output::Ports(shortage));
         }
     }

@@ -1,10 +1,10 @@
 //! Handles the deadlines that are due.
 
 use crate::sip::transaction::Event;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::inputs::SessionDeadline;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 
 impl Parts {
@@ -23,50 +23,50 @@ impl Parts {
         self.net.admission.guard.expire(now.mono);
         self.net.admission.end_guessing_alarms(&mut self.step);
         self.calls.acd.expire(now);
-        while let Some((_, alarm)) = self.step.alarms.pop_due(now.mono) {
-            self.ring_alarm(alarm);
+        while let Some((_, timer)) = self.step.timers.pop_due(now.mono) {
+            self.handle_timer(timer);
         }
     }
 
-    fn ring_alarm(&mut self, alarm: Alarm) {
-        match alarm {
-            Alarm::Unacked(who) => self.session_due(who, SessionDeadline::Unacked),
-            Alarm::Unpracked(who) => self.session_due(who, SessionDeadline::Unpracked),
-            Alarm::Session(who) => self.session_due(who, SessionDeadline::Timer),
-            Alarm::Inquiry(who) => self.session_due(who, SessionDeadline::Inquiry),
-            Alarm::HeldBye(who) => self.session_due(who, SessionDeadline::HeldBye),
-            Alarm::OfferAudio(who) => self.session_due(who, SessionDeadline::OfferAudio),
-            Alarm::SecondWay(who) => self.calls.ring_second_way(&mut self.net, &mut self.step, who),
-            Alarm::Unheard(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
-            Alarm::BindingGone(who) => self.calls.binding_gone(&mut self.net, &mut self.step, who),
-            Alarm::RingOver(who) => self.calls.ring_over(&mut self.net, &mut self.step, who),
-            Alarm::PhonesOver(call) => self.calls.all_phones_over(&mut self.net, &mut self.step, call),
-            Alarm::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
-            Alarm::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
-            Alarm::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
-            Alarm::TellAgain(LegRef::Caller(call)) => {
+    fn handle_timer(&mut self, timer: TimerKind) {
+        match timer {
+            TimerKind::Unacked(who) => self.session_due(who, SessionDeadline::Unacked),
+            TimerKind::Unpracked(who) => self.session_due(who, SessionDeadline::Unpracked),
+            TimerKind::Session(who) => self.session_due(who, SessionDeadline::Timer),
+            TimerKind::Inquiry(who) => self.session_due(who, SessionDeadline::Inquiry),
+            TimerKind::HeldBye(who) => self.session_due(who, SessionDeadline::HeldBye),
+            TimerKind::OfferAudio(who) => self.session_due(who, SessionDeadline::OfferAudio),
+            TimerKind::SecondInvite(who) => self.calls.send_second_invite(&mut self.net, &mut self.step, who),
+            TimerKind::NoResponse(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
+            TimerKind::BindingGone(who) => self.calls.binding_gone(&mut self.net, &mut self.step, who),
+            TimerKind::RingOver(who) => self.calls.ring_over(&mut self.net, &mut self.step, who),
+            TimerKind::AllPhonesOver(call) => self.calls.all_phones_over(&mut self.net, &mut self.step, call),
+            TimerKind::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
+            TimerKind::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
+            TimerKind::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
+            TimerKind::RepeatProvisional(LegRef::Caller(call)) => {
                 self.calls.resend_provisional(&mut self.net, &mut self.step, call)
             }
             // Only callers get provisional responses.
-            Alarm::TellAgain(LegRef::Outgoing(..) | LegRef::Service(_)) => {}
-            Alarm::AnnouncePosition(call) => self.calls.announce_position(&mut self.step, call),
-            Alarm::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
-            Alarm::PhoneOver(phone) => self.calls.end_phone(&mut self.net, &mut self.step, phone, true),
-            Alarm::PingTrunk(index) => {
-                self.net.trunks.ping_trunk(&mut self.net.wire, &mut self.net.phones, &mut self.step, index)
+            TimerKind::RepeatProvisional(LegRef::Outgoing(..) | LegRef::Service(_)) => {}
+            TimerKind::AnnouncePosition(call) => self.calls.announce_position(&mut self.step, call),
+            TimerKind::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
+            TimerKind::ServiceCallOver(service_call) => {
+                self.calls.end_service_call(&mut self.net, &mut self.step, service_call, true)
             }
-            Alarm::RegisterTrunk(index) => self.net.trunks.register_at_trunk(&mut self.net.wire, &mut self.step, index),
-            Alarm::DeregistrationsOver => self.net.wire.goodbyes_over(),
-            Alarm::PingPhone(operator) => self.net.phones.ping_phone(&mut self.net.wire, &mut self.step, operator),
-            Alarm::Posture => self.mode.posture_due(&mut self.calls, &mut self.net, &mut self.step),
-            Alarm::Text(id) => self.messages.text_due(&mut self.calls, &mut self.net, &mut self.step, id),
-            Alarm::TextAgain(id) => self.messages.text_again(&mut self.net, &mut self.step, id),
-            Alarm::Watch(id) => self.subscriptions.watch_due(&mut self.calls, &mut self.net, &mut self.step, id),
+            TimerKind::PingTrunk(index) => self.net.trunks.ping_trunk(&mut self.net.wire, &mut self.step, index),
+            TimerKind::RegisterTrunk(index) => {
+                self.net.trunks.register_at_trunk(&mut self.net.wire, &mut self.step, index)
+            }
+            TimerKind::DeregistrationsOver => self.net.wire.goodbyes_over(),
+            TimerKind::PingPhone(operator) => self.net.phones.ping_phone(&mut self.net.wire, &mut self.step, operator),
+            TimerKind::Mode => self.mode.mode_due(&mut self.calls, &mut self.net, &mut self.step),
+            TimerKind::Text(id) => self.messages.text_due(&mut self.calls, &mut self.net, &mut self.step, id),
+            TimerKind::TextAgain(id) => self.messages.text_again(&mut self.net, &mut self.step, id),
+            TimerKind::Watch(id) => self.subscriptions.watch_due(&mut self.calls, &mut self.net, &mut self.step, id),
         }
     }
-}
 
-impl Parts {
     fn session_due(&mut self, who: LegRef, deadline: SessionDeadline) {
         let Self { net, step, calls, .. } = self;
         calls.in_session(net, step, who, |session, net, step| session.due(net, step, who, deadline));
@@ -87,7 +87,7 @@ impl Parts {
         self.net.wire.take_retry(&client);
         match purpose {
             Purpose::Invite(who @ LegRef::Outgoing(call, leg)) => {
-                if self.calls.way_fails(&mut self.net, &mut self.step, who, client) {
+                if self.calls.invite_fails(&mut self.net, &mut self.step, who, client) {
                     self.calls.invite_unanswered(&mut self.net, &mut self.step, call, leg, status);
                 }
             }
@@ -103,13 +103,13 @@ impl Parts {
             }
             Purpose::TrunkPing(index, target) => {
                 // A trunk that has never responded to OPTIONS does not support them.
-                if self.net.trunks.is_up(index) {
+                if self.net.trunks.is_up(index) && self.net.trunks.uses(index, target) {
                     self.calls.suspect_trunk(&self.net, &mut self.step, index);
                 }
-                self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target)
+                self.net.trunks.trunk_silent(&mut self.step, index, target)
             }
             Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),
-            Purpose::PhonePing(phone, way) => self.calls.way_is_silent(&mut self.net, &mut self.step, &phone, way),
+            Purpose::PhonePing(phone, way) => self.calls.address_is_silent(&mut self.net, &mut self.step, &phone, way),
             Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
             Purpose::Message(text) => self.text_answered(text, client, None),
         }

@@ -19,17 +19,13 @@ impl Facts {
     pub(in crate::switchboard) fn new(began: Now, run: CallId) -> Self {
         Self { run, began, seq: 0 }
     }
-}
 
-impl Facts {
     /// The run and its uptime.
     pub(in crate::switchboard) fn uptime(&self, now: Now) -> Option<Uptime> {
         let ms = now.mono.since(self.began.mono).as_millis();
         Some(Uptime(self.began.wall, u64::try_from(ms).unwrap_or(u64::MAX)))
     }
-}
 
-impl Facts {
     /// Emits a fact of a call that may have ended: its number is random, with the top bit set.
     pub(in crate::switchboard) fn late_fact(&mut self, step: &mut Step, call: CallId, kind: FactKind) {
         let now = step.now;

@@ -16,26 +16,22 @@ impl MediaPorts {
     /// True for an RTP or RTCP port of this service: media that is sent there would loop.
     pub(in crate::switchboard) fn is_own_port(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
-        let listeners = self.settings.listeners.iter().map(|listener| listener.local.ip());
-        let advertised = self.settings.media_addresses.iter().copied();
+        let listeners = self.settings.site.listeners.iter().map(|listener| listener.local.ip());
+        let advertised = self.settings.media.addresses.iter().copied();
         // A wildcard address covers each address of the host.
         let bound = self.ports.addresses().any(|bound| bound == ip || (bound.is_unspecified() && ip.is_loopback()));
         self.ports.number(address.port()) && (bound || listeners.chain(advertised).any(|ours| ours == ip))
     }
-}
 
-impl MediaPorts {
     /// The local side of a media session whose port is bound at this address.
     pub(in crate::switchboard) fn local_at(&mut self, step: &mut Step, bound: SocketAddr) -> Local {
         let session = step.rng.next_u64() >> 2;
         let terms = Terms::new(step.master_key());
-        let mut advertised = self.settings.media_addresses.iter().copied();
+        let mut advertised = self.settings.media.addresses.iter().copied();
         let address = advertised.find(|ip| ip.is_ipv4() == bound.is_ipv4()).unwrap_or(bound.ip());
         Local { address, port: bound.port(), session, version: 1, terms, formats: Formats::ANY }
     }
-}
 
-impl MediaPorts {
     /// Lends a port of the address family of `towards` to a leg, and opens it. Returns the address to which it is bound.
     pub(in crate::switchboard) fn lend(
         &mut self,
@@ -85,18 +81,14 @@ impl MediaPorts {
             FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
         );
     }
-}
 
-impl MediaPorts {
     /// Returns the port of an anchor that no leg has taken over.
     pub(in crate::switchboard) fn return_anchor(&mut self, step: &mut Step, anchor: AnchorId) {
         self.anchors.remove(&anchor);
         self.ports.give_back(anchor);
         step.out.media.push(Command::Close { anchor });
     }
-}
 
-impl MediaPorts {
     /// Separates or bridges two anchors after the hold state of one side has changed.
     pub(in crate::switchboard) fn hold_apart(
         &mut self,
@@ -127,7 +119,7 @@ impl MediaPorts {
         match holding {
             (false, false) => step.out.media.push(Command::Bridge { a, b }),
             (true, false) => step.out.media.push(tone(b, Prompt::HoldTone)),
-            (false, true) => step.out.media.push(tone(a, self.settings.waiting)),
+            (false, true) => step.out.media.push(tone(a, self.settings.media.waiting)),
             (true, true) => {}
         }
     }

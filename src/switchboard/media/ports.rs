@@ -22,7 +22,7 @@ pub(in crate::switchboard) struct Ports {
 }
 
 impl Ports {
-    /// Creates the pool with all pairs free. Slot i is `ports[i]`.
+    /// Creates the pool with all pairs free. The slot of an `AnchorId` is an index into `ports`.
     pub(in crate::switchboard) fn new(ports: Vec<SocketAddr>) -> Self {
         let (free_v4, free_v6) = (0..).zip(&ports).map(|(slot, port)| (slot, port.is_ipv4())).fold(
             (VecDeque::new(), VecDeque::new()),
@@ -62,6 +62,29 @@ impl Ports {
         }
         self.free_towards(port.ip()).push_back(anchor.slot);
         true
+    }
+
+    /// Checks that each free pair is in the list of its family, once, and that no lent one is.
+    pub(in crate::switchboard) fn verify<'a>(&self, lent: impl Iterator<Item = &'a AnchorId>) -> Result<(), String> {
+        let of_family = |slot: &u32, is_ipv4: bool| {
+            let port = usize::try_from(*slot).ok().and_then(|slot| self.ports.get(slot));
+            port.is_some_and(|port| port.is_ipv4() == is_ipv4)
+        };
+        let fits = self.free_v4.iter().all(|slot| of_family(slot, true))
+            && self.free_v6.iter().all(|slot| of_family(slot, false));
+        let mut slots: BTreeSet<u32> = self.free_v4.iter().chain(&self.free_v6).copied().collect();
+        let free = self.free_v4.len() + self.free_v6.len();
+        if !fits || slots.len() != free {
+            return Err("a pair of ports is free twice, or in the wrong family".to_owned());
+        }
+        for anchor in lent {
+            let generation = usize::try_from(anchor.slot).ok().and_then(|slot| self.generations.get(slot));
+            if generation != Some(&anchor.generation) || !slots.insert(anchor.slot) {
+                return Err(format!("{anchor:?} is lent, and is not"));
+            }
+        }
+        let known = self.ports.len() == self.generations.len() && slots.len() == self.ports.len();
+        if known { Ok(()) } else { Err("a pair of ports is neither free nor lent".to_owned()) }
     }
 
     /// The number of all pairs, lent or free.

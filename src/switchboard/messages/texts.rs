@@ -15,22 +15,22 @@ use crate::limits::TEXTS_MAX;
 use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message;
-use crate::sip::message::{Builder, Stencil};
+use crate::sip::message::{Builder, ResponseTemplate};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::{BoundPhone, LegRef, TextId};
 use crate::switchboard::messages::Messages;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::ConsoleReply;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest};
+use crate::switchboard::phones::second_address::{SECOND_INVITE_AFTER, SecondRequest};
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use crate::switchboard::wire::replies::of_request_only;
-use crate::switchboard::wire::taken::Taken;
 
 /// Header fields that are forwarded unchanged with a text (RFC 3428 §4, §5).
 const CARRIED: [Name; 8] = [
@@ -58,7 +58,7 @@ const REPEATS_MAX: usize = 4;
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Asker {
     server: ServerId,
-    stencil: Stencil,
+    stencil: ResponseTemplate,
 }
 
 /// A response to the sender of a text.
@@ -79,7 +79,7 @@ pub(in crate::switchboard) struct Text {
     /// The sender's dialog, and the CSeq of the request.
     sender: Option<(DialogKey, u32)>,
     /// Pending client transactions, each with its phone; None for a text in a call.
-    pub(in crate::switchboard) asked: Asked,
+    pub(in crate::switchboard) asked: PendingTexts,
     /// Requests to second addresses, by the transaction with the first address. They are sent at `seconds_at` if a
     /// phone has not responded at its first address.
     pub(in crate::switchboard) seconds: Seconds,
@@ -88,7 +88,7 @@ pub(in crate::switchboard) struct Text {
     pub(in crate::switchboard) in_call: Option<InCall>,
 }
 
-pub(in crate::switchboard) type Asked = BTreeMap<ClientId, Option<BoundPhone>>;
+pub(in crate::switchboard) type PendingTexts = BTreeMap<ClientId, Option<BoundPhone>>;
 
 type Seconds = BTreeMap<ClientId, SecondRequest>;
 
@@ -143,7 +143,7 @@ impl Texts {
         Some(text)
     }
 
-    fn add(&mut self, asker: Option<Asker>, asked: Asked, in_call: Option<InCall>) -> TextId {
+    fn add(&mut self, asker: Option<Asker>, asked: PendingTexts, in_call: Option<InCall>) -> TextId {
         self.last_id += 1;
         let id = TextId(self.last_id);
         let (repeats, sender) = (Vec::new(), None);
@@ -188,7 +188,7 @@ impl Messages {
         calls: &mut Calls,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
     ) {
         let Some(account) = calls.authenticate(net, step, taken) else { return };
         let Some(sender) = net.phones.speaker(account) else { return net.wire.reply(step, taken, 403, &[]) };
@@ -205,7 +205,7 @@ impl Messages {
         // The sender is the authenticated operator, whatever From contains.
         let tag = step.rng.token();
         let shown = net.phones.accounts.get(&sender).map_or(sender.as_str(), |account| account.name.as_str());
-        let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
+        let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.site.domain);
         let letter = Letter::of(taken.message, &from, hops);
         match self.send_text(net, step, &to, &letter) {
             Ok((asked, seconds)) => {
@@ -215,9 +215,7 @@ impl Messages {
             Err(status) => net.wire.refuse_text(step, taken, status),
         }
     }
-}
 
-impl Messages {
     /// Responds to the sender of a text in a call if the other side has not responded in time.
     pub(in crate::switchboard) fn text_due(
         &mut self,
@@ -228,9 +226,7 @@ impl Messages {
     ) {
         self.conclude(calls, net, step, id);
     }
-}
 
-impl Messages {
     /// Sends a text of the centre to one operator or to all, without waiting for responses. Returns the operators to
     /// whose phones it was sent, and the others.
     pub(in crate::switchboard) fn announce_text(
@@ -246,7 +242,8 @@ impl Messages {
             None => net.phones.accounts.keys().cloned().collect(),
         };
         let tag = step.rng.token();
-        let from = format!("{}<sip:siaga@{}>;tag={tag}", display(&self.settings.number), self.settings.domain);
+        let from =
+            format!("{}<sip:siaga@{}>;tag={tag}", display(&self.settings.numbers.emergency), self.settings.site.domain);
         let headers = vec![(Name::ContentType, b"text/plain;charset=UTF-8".as_slice())];
         let letter = Letter { from: &from, hops: 70, headers, body: text.as_bytes() };
         let (mut sent, mut unsent) = (Vec::new(), Vec::new());
@@ -262,9 +259,7 @@ impl Messages {
         }
         ConsoleReply::Messages { sent, unsent }
     }
-}
 
-impl Messages {
     /// Sends the best response of the phones to the sender of a text.
     pub(in crate::switchboard) fn conclude(
         &mut self,
@@ -273,16 +268,15 @@ impl Messages {
         step: &mut Step,
         id: TextId,
     ) {
-        let _now = step.now;
         let Some(text) = self.texts.remove(id) else { return };
         if let Some(at) = text.seconds_at {
-            step.alarms.remove(at, Alarm::TextAgain(id));
+            step.timers.remove(at, TimerKind::TextAgain(id));
         }
         for client in text.asked.into_keys() {
             net.wire.forget(client);
         }
         if let Some(InCall { until, .. }) = text.in_call {
-            step.alarms.remove(until, Alarm::Text(id));
+            step.timers.remove(until, TimerKind::Text(id));
         }
         let Some(asker) = text.asker else { return };
         let none = if text.in_call.is_some() { NOT_TAKEN } else { 480 };
@@ -311,9 +305,9 @@ impl Messages {
     fn await_seconds(&mut self, step: &mut Step, id: TextId, seconds: Seconds) {
         let now = step.now;
         let Some(text) = self.texts.all.get_mut(&id).filter(|_| !seconds.is_empty()) else { return };
-        let at = now.mono + SECOND_WAY_AFTER;
+        let at = now.mono + SECOND_INVITE_AFTER;
         (text.seconds, text.seconds_at) = (seconds, Some(at));
-        step.alarms.insert(at, Alarm::TextAgain(id));
+        step.timers.insert(at, TimerKind::TextAgain(id));
     }
 
     pub(in crate::switchboard) fn text_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: TextId) {
@@ -347,8 +341,7 @@ impl Messages {
         step: &mut Step,
         to: &OperatorId,
         letter: &Letter<'_>,
-    ) -> Result<(Asked, Seconds), u16> {
-        let _now = step.now;
+    ) -> Result<(PendingTexts, Seconds), u16> {
         let crowded = net.wire.transactions_open() >= self.settings.guard.crowded_at;
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
@@ -358,14 +351,14 @@ impl Messages {
         if phones.is_empty() {
             return Err(480);
         }
-        let (mut asked, mut seconds, mut refusal) = (Asked::new(), Seconds::new(), 413);
-        let address = format!("<sip:{to}@{}>", self.settings.domain);
-        for Reached { phone, ways } in phones {
+        let (mut asked, mut seconds, mut refusal) = (PendingTexts::new(), Seconds::new(), 413);
+        let address = format!("<sip:{to}@{}>", self.settings.site.domain);
+        for Reached { phone, addresses } in phones {
             let (branch, call_id) = (format!("z9hG4bK{}", step.rng.token()), step.rng.token());
-            let second = ways.second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
+            let second = addresses.second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
             let build = |flow: Flow, branch: &str| {
                 let request = message::request(Method::Message, &crate::sip::uri::for_request_line(&phone.uri))
-                    .via(flow.transport, self.settings.advertised(flow), branch)
+                    .via(flow.transport, self.settings.site.advertised(flow), branch)
                     .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
                     .header(Name::From, letter.from.as_bytes())
                     .header(Name::To, address.as_bytes())
@@ -373,10 +366,10 @@ impl Messages {
                     .header(Name::CSeq, b"1 MESSAGE");
                 Some(letter.write(request).encode()).filter(|bytes| fits(flow, bytes))
             };
-            let Some(bytes) = build(ways.first, &branch) else { continue };
+            let Some(bytes) = build(addresses.first, &branch) else { continue };
             let second =
                 second.and_then(|(flow, branch)| Some(SecondRequest { bytes: build(flow, &branch)?, flow, branch }));
-            let (flow, method) = (ways.first, Method::Message);
+            let (flow, method) = (addresses.first, Method::Message);
             match net.wire.request(step, flow, method, &branch, bytes) {
                 Some(first) => {
                     asked.insert(first, Some(phone));
@@ -391,11 +384,11 @@ impl Messages {
     pub(in crate::switchboard) fn await_answers(
         &mut self,
         net: &mut NetworkParts,
-        taken: &Taken<'_, '_>,
-        asked: Asked,
+        taken: &IncomingRequest<'_, '_>,
+        asked: PendingTexts,
         in_call: Option<InCall>,
     ) -> TextId {
-        let stencil = Stencil::of(taken.message, taken.flow);
+        let stencil = ResponseTemplate::of(taken.message, taken.flow);
         self.expect_answers(net, Some(Asker { server: taken.server, stencil }), asked, in_call)
     }
 
@@ -403,7 +396,7 @@ impl Messages {
         &mut self,
         net: &mut NetworkParts,
         asker: Option<Asker>,
-        asked: Asked,
+        asked: PendingTexts,
         in_call: Option<InCall>,
     ) -> TextId {
         let clients: Vec<ClientId> = asked.keys().copied().collect();

@@ -1,4 +1,4 @@
-//! Keep-alive OPTIONS to phones and trunks.
+//! Keep-alive OPTIONS to phones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,36 +6,31 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::uri::for_request_line;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::clients::Purpose;
 
 /// Maximum interval between OPTIONS to an unreachable phone.
 const UNREACHABLE_EACH: Duration = Duration::from_secs(30);
 
-/// The times of the next keep-alive to each trunk and to the phones of each account.
+/// The time of the next keep-alive to the phones of each account.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Pings {
-    pub(in crate::switchboard) trunks: BTreeMap<usize, Instant>,
     phones: BTreeMap<OperatorId, Instant>,
 }
 
-impl Phones {
-    /// Starts the keep-alives to trunks, at once.
-    pub(in crate::switchboard) fn ping_trunks_from(&mut self, step: &mut Step) {
-        let now = step.now.mono;
-        for (index, at) in std::mem::take(&mut self.pings.trunks) {
-            step.alarms.remove(at, Alarm::PingTrunk(index));
-        }
-        for (index, trunk) in self.settings.trunks.iter().enumerate() {
-            if trunk.keep_alive.is_some() && (trunk.target.is_some() || trunk.host.is_some()) {
-                step.alarms.insert(now, Alarm::PingTrunk(index));
-                self.pings.trunks.insert(index, now);
-            }
-        }
+impl Pings {
+    /// The time of the next keep-alive to the phones of an account.
+    pub(in crate::switchboard) fn phone(&self, account: &OperatorId) -> Option<Instant> {
+        self.phones.get(account).copied()
+    }
+
+    /// The times of the next keep-alives to phones.
+    pub(in crate::switchboard) fn phones(&self) -> impl Iterator<Item = (&OperatorId, Instant)> {
+        self.phones.iter().map(|(account, at)| (account, *at))
     }
 }
 
@@ -48,17 +43,28 @@ impl Phones {
         let is_unreachable = bindings.iter().any(|binding| binding.reach.unreachable);
         let due = self.pings.phones.get(account).copied().filter(|_| is_unreachable);
         self.stop_phone_pings(step, account);
-        let all = self.settings.binding_keep_alive;
+        let all = self.settings.phones.keep_alive;
         let unreachable = is_unreachable.then_some(UNREACHABLE_EACH);
         let Some(every) = [all, unreachable].into_iter().flatten().min() else { return };
         let at = due.into_iter().chain([now + every]).min().unwrap_or(now + every);
-        step.alarms.insert(at, Alarm::PingPhone(account.clone()));
+        step.timers.insert(at, TimerKind::PingPhone(account.clone()));
         self.pings.phones.insert(account.clone(), at);
+    }
+
+    /// Starts the keep-alives to all phones anew, at a new interval.
+    pub(in crate::switchboard) fn restart_pings(&mut self, step: &mut Step) {
+        let accounts: Vec<OperatorId> = self.accounts.keys().cloned().collect();
+        for account in accounts {
+            if self.registrar.bindings(account.as_str()).is_empty() {
+                continue;
+            }
+            self.ping_phone_from(step, &account);
+        }
     }
 
     pub(in crate::switchboard) fn stop_phone_pings(&mut self, step: &mut Step, operator: &OperatorId) {
         if let Some(at) = self.pings.phones.remove(operator) {
-            step.alarms.remove(at, Alarm::PingPhone(operator.clone()));
+            step.timers.remove(at, TimerKind::PingPhone(operator.clone()));
         }
     }
 
@@ -71,33 +77,22 @@ impl Phones {
         self.ping_phone_from(step, &operator);
         for reached in phones {
             let is_unreachable = self.binding_of(&reached.phone).is_some_and(|binding| binding.reach.unreachable);
-            if is_unreachable || self.settings.binding_keep_alive.is_some() {
-                wire.ping_ways(step, &reached);
+            if is_unreachable || self.settings.phones.keep_alive.is_some() {
+                wire.ping_addresses(step, &reached);
             }
-        }
-    }
-}
-
-impl Phones {
-    pub(in crate::switchboard) fn ping_trunk_at_once(&mut self, step: &mut Step, index: usize) {
-        if let Some(at) = self.pings.trunks.remove(&index) {
-            step.alarms.remove(at, Alarm::PingTrunk(index));
-            let now = step.now.mono;
-            step.alarms.insert(now, Alarm::PingTrunk(index));
-            self.pings.trunks.insert(index, now);
         }
     }
 }
 
 impl Wire {
     /// Sends OPTIONS to each address of a phone. The phone is present if it responds at any of them.
-    pub(in crate::switchboard) fn ping_ways(&mut self, step: &mut Step, reached: &Reached) {
-        for (way, flow) in reached.ways.iter().enumerate() {
+    pub(in crate::switchboard) fn ping_addresses(&mut self, step: &mut Step, reached: &Reached) {
+        for (address, flow) in reached.addresses.iter().enumerate() {
             self.ping(
                 step,
                 flow,
                 &for_request_line(&reached.phone.uri),
-                Purpose::PhonePing(reached.phone.clone(), way),
+                Purpose::PhonePing(reached.phone.clone(), address),
             );
         }
     }

@@ -20,8 +20,8 @@ impl Phones {
         &'a self,
         operator: &'a OperatorId,
     ) -> impl Iterator<Item = &'a OperatorId> + Clone + use<'a> {
-        let own = Some(operator).filter(|own| !self.stations.at.contains_key(*own));
-        self.stations.of.get(operator).into_iter().chain(own)
+        let own = Some(operator).filter(|own| !self.stations.operator_at.contains_key(*own));
+        self.stations.station_of.get(operator).into_iter().chain(own)
     }
 
     /// The user of an account's phones: the operator at the station, otherwise the account itself.
@@ -40,30 +40,26 @@ impl Phones {
 
     /// The operator who uses an account's phone; None for a station at which no operator is logged in.
     pub(in crate::switchboard) fn speaker(&self, account: OperatorId) -> Option<OperatorId> {
-        match self.stations.at.get(&account) {
+        match self.stations.operator_at.get(&account) {
             Some(operator) => Some(operator.clone()),
             None => (!self.is_station(&account)).then_some(account),
         }
     }
-}
 
-impl Phones {
     /// Whether an operator has a phone, and whether one of them is reachable. The second value is true if there is no
     /// phone.
     pub(in crate::switchboard) fn phones_known(&self, operator: &OperatorId) -> (bool, bool) {
         let has = self.phones_of(operator).next().is_some();
         (has, !has || self.phones_of(operator).any(|binding| !binding.reach.unreachable))
     }
-}
 
-impl Phones {
     /// All stations with their operators, for the console.
     pub(in crate::switchboard) fn station_views(&self) -> Vec<StationView> {
         let stations = self.accounts.values().filter(|account| account.station).map(|account| &account.operator);
         stations
             .map(|station| StationView {
                 station: station.clone(),
-                operator: self.stations.at.get(station).cloned(),
+                operator: self.stations.operator_at.get(station).cloned(),
                 registered: !self.registrar.bindings(station.as_str()).is_empty(),
             })
             .collect()

@@ -13,15 +13,15 @@ use crate::sip::wire::Message;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::phones::Phones;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::phones::second_address::PhoneAddresses;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Phones {
     /// Stores a log-in or log-out for an operator whose phones have not registered since the restart.
-    pub(in crate::switchboard) fn logged(&mut self, operator: &OperatorId, logged_in: bool) {
-        let known = self.recovered.asleep.get_mut(operator).and_then(|one| one.logged_in.as_mut());
+    pub(in crate::switchboard) fn set_logged_in(&mut self, operator: &OperatorId, logged_in: bool) {
+        let known = self.recovered.pending.get_mut(operator).and_then(|one| one.logged_in.as_mut());
         if let Some(known) = known.filter(|known| **known != logged_in) {
             *known = logged_in;
             self.stations.changed.insert(operator.clone());
@@ -30,16 +30,16 @@ impl Phones {
 
     /// Sends OPTIONS to a phone that is rung and from which no message has arrived since the restart, to find out
     /// whether it is reachable.
-    pub(in crate::switchboard) fn probe_doubtful(&mut self, wire: &mut Wire, step: &mut Step, reached: &Reached) {
-        if self.recovered.doubtful.remove(&reached.phone.flow).is_some() {
-            wire.ping_ways(step, reached);
+    pub(in crate::switchboard) fn probe_unconfirmed(&mut self, wire: &mut Wire, step: &mut Step, reached: &Reached) {
+        if self.recovered.unconfirmed.remove(&reached.phone) {
+            wire.ping_addresses(step, reached);
         }
     }
 
     /// Removes the sleeping and unconfirmed bindings of a removed account.
-    pub(in crate::switchboard) fn forget_recovered(&mut self, account: &OperatorId) {
-        self.recovered.asleep.remove(account);
-        self.recovered.doubtful.retain(|_, owner| owner != account);
+    pub(in crate::switchboard) fn drop_recovered(&mut self, account: &OperatorId) {
+        self.recovered.pending.remove(account);
+        self.recovered.unconfirmed.retain(|phone| phone.account != *account);
     }
 }
 
@@ -52,7 +52,7 @@ pub(in crate::switchboard) const ACCOUNTS_PATIENCE: Duration = Duration::from_se
 impl Phones {
     /// True if a phone has registered this flow for connection keep-alives, which siaga answers (RFC 5626 §4.4.1, §6).
     /// UDP would need STUN.
-    pub(in crate::switchboard) fn keeps_flow(&self, operator: &OperatorId, taken: &Taken<'_, '_>) -> bool {
+    pub(in crate::switchboard) fn keeps_flow(&self, operator: &OperatorId, taken: &IncomingRequest<'_, '_>) -> bool {
         let is_flow =
             |binding: &Binding| binding.flow == taken.flow && binding.reg_id.is_some() && binding.instance.is_some();
         taken.flow.is_connection()
@@ -69,11 +69,17 @@ impl Phones {
     }
 }
 
-/// How a binding is needed, given the flows of ringing and talking legs (`in_use`). `ways` maps the URI of each binding
+/// How a binding is needed, given the flows of ringing and talking legs (`in_use`). `addresses` maps the URI of each binding
 /// to its flows.
-pub(in crate::switchboard) fn need(binding: &Binding, ways: &[(Bytes, Ways)], in_use: &[(LegRef, Flow)]) -> Need {
-    let ways = ways.iter().find(|(uri, _)| *uri == binding.uri).map(|(_, ways)| *ways);
-    let is_there = |flow: Flow| flow == binding.flow || ways.is_some_and(|ways| ways.iter().any(|way| way == flow));
+pub(in crate::switchboard) fn need(
+    binding: &Binding,
+    addresses: &[(Bytes, PhoneAddresses)],
+    in_use: &[(LegRef, Flow)],
+) -> Need {
+    let addresses = addresses.iter().find(|(uri, _)| *uri == binding.uri).map(|(_, addresses)| *addresses);
+    let is_there = |flow: Flow| {
+        flow == binding.flow || addresses.is_some_and(|addresses| addresses.iter().any(|address| address == flow))
+    };
     match binding.reach.unreachable {
         _ if in_use.iter().any(|(_, flow)| is_there(*flow)) => Need::InUse,
         true => Need::Unreachable,

@@ -6,28 +6,29 @@ use crate::cdr::fact::Destination;
 use crate::ids::OperatorId;
 use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Name};
 use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::Phones;
-use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::phones::second_address::PhoneAddresses;
+use crate::switchboard::wire::text::clean;
+
+/// Maximum number of characters of a dialled emergency number that are stored.
+const CALLED_CHARS_MAX: usize = 512;
 
 impl Phones {
     /// The target of a Refer-To with the conference code; None if the code is missing.
     pub(in crate::switchboard) fn asked_in(&self, uri: &Uri<'_>) -> Option<Result<Destination, u16>> {
-        let user = uri.user().filter(|_| self.settings.is_ours(uri))?;
+        let user = uri.user().filter(|_| self.settings.site.is_ours(uri))?;
         let name = std::str::from_utf8(&user).ok()?.strip_prefix(self.settings.feature_codes.conference.as_str())?;
         Some(self.named(name))
     }
-}
 
-impl Phones {
     /// True if a phone of another account is registered from this address, or with a Contact at it.
     pub(in crate::switchboard) fn is_shared(&self, source: IpAddr, parties: &[OperatorId]) -> bool {
         let accounts = || parties.iter().flat_map(|party| self.accounts_at(party));
         self.registrar.others_at(source, |user| accounts().any(|account| account.as_str() == user))
     }
-}
 
-impl Phones {
     /// The phones of an operator or an account.
     pub(in crate::switchboard) fn phones_at<'a>(
         &'a self,
@@ -40,19 +41,32 @@ impl Phones {
     fn accounts_at<'a>(&'a self, party: &'a OperatorId) -> impl Iterator<Item = &'a OperatorId> + use<'a> {
         self.phone_accounts(party).chain(std::iter::once(party))
     }
-}
 
-impl Phones {
     pub(in crate::switchboard) fn account_named(&self, user: &str) -> Option<String> {
         let operator = OperatorId::parse(user).ok().filter(|operator| self.accounts.contains_key(operator))?;
         Some(operator.as_str().to_owned())
     }
-}
 
-impl Phones {
     /// True for trunks, addresses of registered phones and `allow`. Responses to other sources, which may be forged, are short.
     pub(in crate::switchboard) fn is_known(&self, source: IpAddr) -> bool {
-        self.settings.is_vouched(source) || self.registrar.has_binding_at(source)
+        self.settings.vouched.contains(source) || self.registrar.has_binding_at(source)
+    }
+
+    /// The emergency number or service that a phone has dialled; None for any other number.
+    pub(in crate::switchboard) fn emergency_dialled(&self, message: &Message<'_>) -> Option<String> {
+        if message.first(Name::Replaces).is_some() {
+            // An INVITE with Replaces is for an existing call, whatever its URI is.
+            return None;
+        }
+        let uri = Uri::parse(message.request_uri().unwrap_or_default()).ok()?;
+        if let Uri::Service(service) = uri {
+            return (service == "sos" || service.starts_with("sos.")).then(|| format!("urn:service:{service}"));
+        }
+        let user = uri.user()?;
+        let is_agency = self.settings.numbers.agencies.iter().any(|agency| agency.number.as_bytes() == user.as_ref());
+        let is_emergency =
+            user.as_ref() == self.settings.numbers.emergency.as_bytes() || self.settings.numbers.is_desk_number(&user);
+        (is_emergency && !is_agency).then(|| clean(&user, CALLED_CHARS_MAX))
     }
 }
 
@@ -60,7 +74,7 @@ impl Phones {
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Reached {
     pub(in crate::switchboard) phone: BoundPhone,
-    pub(in crate::switchboard) ways: Ways,
+    pub(in crate::switchboard) addresses: PhoneAddresses,
 }
 
 impl Phones {
@@ -72,17 +86,15 @@ impl Phones {
         };
         let any = all().any(|(_, binding)| !binding.reach.unreachable);
         let wanted = all().filter(|(_, binding)| !any || !binding.reach.unreachable);
-        wanted.map(|(account, binding)| self.settings.to_reach(account, binding)).collect()
+        wanted.map(|(account, binding)| self.settings.site.to_reach(account, binding)).collect()
     }
-}
 
-impl Phones {
     /// All phones of an account, reachable or not.
     pub(in crate::switchboard) fn phones_of_account(&self, account: &OperatorId) -> Vec<Reached> {
         self.registrar
             .bindings(account.as_str())
             .iter()
-            .map(|binding| self.settings.to_reach(account, binding))
+            .map(|binding| self.settings.site.to_reach(account, binding))
             .collect()
     }
 
@@ -90,16 +102,14 @@ impl Phones {
         let bindings = self.registrar.bindings(phone.account.as_str());
         bindings.iter().find(|binding| binding.uri == phone.uri && binding.flow == phone.flow)
     }
-}
 
-impl Phones {
     /// The target of a URI: an operator, an agency or the queue. Errors: 404 for an unknown name, 403 for a number that
     /// is no agency's.
-    pub(in crate::switchboard) fn whom(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
+    pub(in crate::switchboard) fn destination_of(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
         if let Uri::Service(service) = uri {
             return if service == "sos" || service.starts_with("sos.") { Ok(Destination::Queue) } else { Err(404) };
         }
-        if !self.settings.is_ours(uri) {
+        if !self.settings.site.is_ours(uri) {
             return Err(404);
         }
         let user = uri.user().ok_or(404_u16)?;
@@ -108,7 +118,7 @@ impl Phones {
 
     /// The target of the user part of a URI.
     pub(in crate::switchboard) fn named(&self, user: &str) -> Result<Destination, u16> {
-        if user == self.settings.number {
+        if user == self.settings.numbers.emergency {
             return Ok(Destination::Queue);
         }
         if let Ok(operator) = OperatorId::parse(user)
@@ -116,7 +126,7 @@ impl Phones {
         {
             return Ok(Destination::Operator(self.user_of(&operator)));
         }
-        let mut agencies = self.settings.agencies.iter();
+        let mut agencies = self.settings.numbers.agencies.iter();
         match agencies.find(|agency| agency.number == user || agency.name.eq_ignore_ascii_case(user)) {
             Some(agency) => Ok(Destination::Number(agency.number.clone())),
             None if user.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'*' | b'#')) => Err(403),

@@ -1,5 +1,6 @@
-//! Stations: shared phones with their own accounts. An operator who logs in at a station with a number and a PIN is
-//! reached at this phone and acts as themselves from it, until they log out or another operator logs in there.
+//! Stations: shared phones with their own accounts. An operator who logs in at a station with a number and a PIN
+//! receives calls at this phone, and codes that are dialled at it act for this operator, until the operator logs out or
+//! another one logs in there.
 //!
 //! A station itself is not an operator. While no operator is logged in at it, it rings only in the fallback, as every
 //! phone does.
@@ -16,7 +17,8 @@ pub(in crate::switchboard) const WRONG_MAX: u8 = 5;
 pub(in crate::switchboard) const LOCKED: Duration = Duration::from_secs(15 * 60);
 /// Maximum time to enter the PIN.
 pub(in crate::switchboard) const ENTRY_MAX: Duration = Duration::from_secs(30);
-/// Maximum age of a log-in at a station that is restored after a restart: no shift is as long.
+/// After a restart without the local copy, a station's last fact `stationed` is used if it is less than this old: no
+/// shift is as long.
 pub(in crate::switchboard) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
 /// A PIN that is being entered. It is never logged.
@@ -35,7 +37,7 @@ impl std::fmt::Debug for PinEntry {
 
 /// Wrong PINs in a row for one operator at one station.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Wrong {
+pub(in crate::switchboard) struct WrongPins {
     pub(in crate::switchboard) times: u8,
     pub(in crate::switchboard) locked_until: Option<Instant>,
 }
@@ -44,25 +46,25 @@ pub(in crate::switchboard) struct Wrong {
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Stations {
     /// Operators by station.
-    pub(in crate::switchboard) at: BTreeMap<OperatorId, OperatorId>,
+    pub(in crate::switchboard) operator_at: BTreeMap<OperatorId, OperatorId>,
     /// Stations by operator.
-    pub(in crate::switchboard) of: BTreeMap<OperatorId, OperatorId>,
+    pub(in crate::switchboard) station_of: BTreeMap<OperatorId, OperatorId>,
     /// Stations whose operator has logged out and leaves when the current call ends.
-    pub(in crate::switchboard) leaving: BTreeSet<OperatorId>,
+    pub(in crate::switchboard) free_after_call: BTreeSet<OperatorId>,
     /// Wrong PINs by operator and station, at most `limits::WRONG_PINS_MAX`.
-    pub(in crate::switchboard) wrong: BTreeMap<(OperatorId, OperatorId), Wrong>,
+    pub(in crate::switchboard) wrong_pins: BTreeMap<(OperatorId, OperatorId), WrongPins>,
     /// Stations whose operator has changed in this step.
     pub(in crate::switchboard) changed: BTreeSet<OperatorId>,
 }
 
 impl Stations {
     /// The operator who is logged in at a station.
-    pub(in crate::switchboard) fn seated(&self, station: &OperatorId) -> Option<&OperatorId> {
-        self.at.get(station)
+    pub(in crate::switchboard) fn logged_in_at(&self, station: &OperatorId) -> Option<&OperatorId> {
+        self.operator_at.get(station)
     }
 
     /// The user of an account's phones: the operator at the station, otherwise the account itself.
     pub(in crate::switchboard) fn user<'a>(&'a self, account: &'a OperatorId) -> &'a OperatorId {
-        self.at.get(account).unwrap_or(account)
+        self.operator_at.get(account).unwrap_or(account)
     }
 }

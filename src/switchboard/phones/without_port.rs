@@ -11,7 +11,8 @@ impl Phones {
     /// The address families of the port pairs for an operator's phones.
     pub(in crate::switchboard) fn families_of_phones(&self, operator: &OperatorId) -> Vec<Family> {
         let phones = self.phones_to_ring(operator);
-        let families = phones.iter().map(|reached| self.settings.family_towards(reached.ways.first.remote.ip()));
+        let families =
+            phones.iter().map(|reached| self.settings.media.family_towards(reached.addresses.first.remote.ip()));
         families.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

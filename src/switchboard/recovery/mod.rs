@@ -1,1 +1,1 @@
-pub(in crate::switchboard) mod presence;
+pub(in crate::switchboard) mod account_states;

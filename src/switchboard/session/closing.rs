@@ -67,7 +67,7 @@ impl Session {
         self.close(net, step, leg);
         self.drop_early(net);
         self.stop_waiting_for_ack(step, leg);
-        self.forget_held_bye(step, leg);
+        self.drop_held_bye(step, leg);
     }
 
     /// Sends the BYE of the dialog. Its response is not awaited.
@@ -78,7 +78,7 @@ impl Session {
         let (builder, cseq) = dialog.request(Method::Bye);
         let reason = self.closing.reason.iter();
         let builder = reason.fold(builder, |builder, reason| builder.header(Name::Reason, reason));
-        let bytes = builder.via(flow.transport, net.wire.settings.advertised(flow), &branch).encode();
+        let bytes = builder.via(flow.transport, net.wire.settings.site.advertised(flow), &branch).encode();
         let wire = &mut net.wire;
         net.trunks.send_and_forget(wire, step, leg, Purpose::Bye, Method::Bye, flow, &branch, (bytes, cseq));
     }
@@ -94,7 +94,7 @@ impl Session {
         let flow = self.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
         let ack = self.ack_in(self.dialog.as_ref()?, cseq);
-        let sent_by = net.wire.settings.advertised(flow);
+        let sent_by = net.wire.settings.site.advertised(flow);
         Some(Transmit { flow, bytes: ack.via(flow.transport, sent_by, &branch).encode() })
     }
 
@@ -147,8 +147,8 @@ impl Session {
         net.wire.clients.move_leg(was, is);
         net.wire.lookups.follow(was, is);
         for ((at, old), (_, new)) in self.deadlines(was).into_iter().zip(self.deadlines(is)) {
-            if step.alarms.remove(at, old) {
-                step.alarms.insert(at, new);
+            if step.timers.remove(at, old) {
+                step.timers.insert(at, new);
             }
         }
     }

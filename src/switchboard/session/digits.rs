@@ -70,12 +70,12 @@ impl Session {
         let Some(digit) = self.digits.waiting.pop_front() else { return };
         let (builder, cseq) = dialog.request(Method::Info);
         let body = format!("Signal={digit}\r\nDuration={DURATION_MS}\r\n");
-        let via = builder.via(flow.transport, net.wire.settings.advertised(flow), &branch);
+        let via = builder.via(flow.transport, net.wire.settings.site.advertised(flow), &branch);
         let bytes = via.body("application/dtmf-relay", body.as_bytes()).encode();
         let sent = net.wire.request(step, flow, Method::Info, &branch, bytes.clone());
         let Some(client) = sent else { return };
         net.wire.expect(client, Purpose::Digit(leg));
-        net.wire.keep_for_retry(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
+        net.wire.keep_with_account(client, net.trunks.account_of_leg(leg), flow, bytes, cseq);
         self.digits.pending = Some(client);
     }
 }

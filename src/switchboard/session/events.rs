@@ -11,7 +11,7 @@ pub(in crate::switchboard) enum SessionEvent {
     Lost,
     /// A silent peer has not responded to OPTIONS, or has lost its dialog.
     PeerGone,
-    /// A silent peer that should send media has responded to OPTIONS with this status.
+    /// A silent peer that should send media has responded to OPTIONS with this status, or has sent another message before (200).
     SilentPeerPresent { status: u16 },
     /// The result of the OPTIONS to a party of an unusually long call is known.
     PresenceKnown,

@@ -3,7 +3,6 @@
 //! the call. The BYE therefore gets 200 at once, and takes effect when the missing requests have arrived, or after a
 //! short time.
 
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
@@ -11,7 +10,8 @@ use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::session::reason::q850;
 use crate::switchboard::session::state::held_bye::HeldBye;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use std::time::Duration;
 
 use crate::sip::dialog::{CSEQ_END, DialogKey};
@@ -41,7 +41,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        (taken, method): (&Taken<'_, '_>, Method),
+        (taken, method): (&IncomingRequest<'_, '_>, Method),
         (leg, key): (LegRef, &DialogKey),
         ends_call: bool,
     ) -> Hold {
@@ -72,7 +72,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         cseq: u32,
         (leg, key): (LegRef, &DialogKey),
     ) -> bool {
@@ -87,21 +87,21 @@ impl Session {
         };
         let due = step.now.mono + span;
         self.closing.held_bye = Some(HeldBye { due, cseq, q850: q850(taken.message), missing });
-        step.alarms.insert(due, Alarm::HeldBye(leg));
+        step.timers.insert(due, TimerKind::HeldBye(leg));
         net.wire.reply(step, taken, 200, &[]);
         true
     }
 
     /// Lets a held BYE take effect.
     pub(in crate::switchboard) fn release_bye(&mut self, step: &mut Step, leg: LegRef) -> Option<SessionEvent> {
-        let held = self.forget_held_bye(step, leg)?;
+        let held = self.drop_held_bye(step, leg)?;
         Some(SessionEvent::HungUp { q850: held.q850 })
     }
 
     /// Removes the held BYE of a leg that has ended.
-    pub(super) fn forget_held_bye(&mut self, step: &mut Step, leg: LegRef) -> Option<HeldBye> {
+    pub(super) fn drop_held_bye(&mut self, step: &mut Step, leg: LegRef) -> Option<HeldBye> {
         let held = self.closing.held_bye.take()?;
-        step.alarms.remove(held.due, Alarm::HeldBye(leg));
+        step.timers.remove(held.due, TimerKind::HeldBye(leg));
         Some(held)
     }
 }

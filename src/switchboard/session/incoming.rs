@@ -1,18 +1,19 @@
 //! The INVITE of a caller, from its arrival to its final response: provisional responses, the 200, and the rejection.
 
-use crate::switchboard::admission::door::SUPPORTED;
-use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
+use crate::switchboard::admission::request_checks::SUPPORTED;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::state::incoming::{Description, IncomingInvite, InviteState};
 use crate::switchboard::session::state::reliable::Reliable;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::{REPEAT_PROVISIONAL_EVERY, TimerKind};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::sip::flow::Flow;
+use crate::sip::message::Builder;
 use crate::sip::wire::Name;
 
 impl Session {
@@ -77,15 +78,12 @@ impl Session {
             return;
         }
         let Some(server) = invite.server() else { return };
-        let mut response = invite.response(net, flow, status);
-        if let Some(identity) = identity {
-            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
-        }
+        let response = identified(invite.response(net, flow, status), identity);
         let bytes = invite.encode_provisional(step, leg, status, response, description);
         net.wire.respond(step, server, status, bytes);
-        let again = step.now.mono + TELL_AGAIN;
+        let again = step.now.mono + REPEAT_PROVISIONAL_EVERY;
         (invite.last_provisional, invite.repeat_at) = (status, Some(again));
-        step.alarms.insert(again, Alarm::TellAgain(leg));
+        step.timers.insert(again, TimerKind::RepeatProvisional(leg));
     }
 
     /// Sends the 200 and retransmits it until the ACK arrives. Returns false if it must wait for a PRACK; the session
@@ -111,28 +109,24 @@ impl Session {
         for (name, value) in headers.as_headers() {
             response = response.header(name, value);
         }
-        if let Some(identity) = identity {
-            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
-        }
+        response = identified(response, identity);
         // The 2xx has SDP if no reliable response has had it, or if an offer of siaga has no answer yet (RFC 3262 §5,
         // RFC 6337 §2.2).
         if offered || !invite.reliable.as_ref().is_some_and(Reliable::is_described) {
             response = response.body("application/sdp", &invite.sdp);
         }
         let (bytes, cseq) = (response.encode(), invite.cseq);
-        invite.state = InviteState::Answered;
-        net.wire.respond(step, server, 200, bytes.clone());
-        net.wire.invite_over(&server);
+        invite.finish(net, step, (server, InviteState::Answered), 200, bytes.clone());
         self.await_ack(step, leg, (server, cseq), bytes);
         self.begin_timer(step, leg, timer);
         // Silence is counted from the answer: many trunks send no media before it.
-        self.aim(net, step, leg);
+        self.send_peer_address(net, step, leg);
         true
     }
 
     /// Stops provisional responses, and offers of audio, because the caller's leg ends.
     pub(super) fn stop_responses(&mut self, step: &mut Step, leg: LegRef) {
-        self.forget_audio(step, leg);
+        self.drop_audio(step, leg);
         if let Some(invite) = &mut self.invite {
             invite.stop_repeating(step, leg);
             invite.stop_provisional(step, leg);
@@ -150,15 +144,21 @@ impl Session {
         else {
             return false;
         };
-        invite.state = InviteState::Rejected;
         let response = invite.stencil.response(status, Some(invite.tag.as_str()));
         let bytes = match (status, warning) {
             (503, _) => response.header(Name::RetryAfter, b"5").encode(),
             (_, Some(warning)) => response.header(Name::Warning, warning).encode(),
             (_, None) => response.encode(),
         };
-        net.wire.respond(step, server, status, bytes);
-        net.wire.invite_over(&server);
+        invite.finish(net, step, (server, InviteState::Rejected), status, bytes);
         true
+    }
+}
+
+/// A response with the identity of the called party, if it is shown.
+fn identified(response: Builder, identity: Option<&str>) -> Builder {
+    match identity {
+        Some(identity) => response.header(Name::PAssertedIdentity, identity.as_bytes()),
+        None => response,
     }
 }

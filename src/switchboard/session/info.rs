@@ -5,13 +5,17 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Session {
     /// Handles an INFO. A digit (`application/dtmf-relay`, `application/dtmf`) is treated like a digit by RFC 4733. An
     /// info package is rejected with 469, since siaga offers to receive none (RFC 6086 §4.2.2). An INFO without a body
     /// is a keep-alive.
-    pub(super) fn informed(net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) -> Option<SessionEvent> {
+    pub(super) fn informed(
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &IncomingRequest<'_, '_>,
+    ) -> Option<SessionEvent> {
         if taken.message.first(Name::InfoPackage).is_some() {
             net.wire.reply(step, taken, 469, &[(Name::RecvInfo, b"")]);
             return None;
@@ -32,7 +36,7 @@ impl Session {
     }
 }
 
-fn kind(taken: &Taken<'_, '_>) -> Vec<u8> {
+fn kind(taken: &IncomingRequest<'_, '_>) -> Vec<u8> {
     let kind = taken.message.first(Name::ContentType).unwrap_or_default();
     kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
 }

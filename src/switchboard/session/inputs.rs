@@ -3,7 +3,7 @@
 use crate::sip::dialog::DialogKey;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Message;
-use crate::switchboard::admission::door::ABILITIES;
+use crate::switchboard::admission::request_checks::ABILITIES;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
@@ -11,7 +11,7 @@ use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::session::reason::q850;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// A request in a dialog that the session answers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        (taken, request): (&Taken<'_, '_>, SessionRequest),
+        (taken, request): (&IncomingRequest<'_, '_>, SessionRequest),
         leg: LegRef,
         key: &DialogKey,
     ) -> SessionEvents {
@@ -77,25 +77,26 @@ impl Session {
         leg: LegRef,
         (message, status): (&Message<'_>, u16),
     ) -> SessionEvents {
-        match purpose {
+        let event = match purpose {
             Purpose::Refresh(_) => return self.refresh_response(net, step, (leg, client), message, status),
             Purpose::ReferNotify(_) => {
                 // 481 may concern the subscription only (RFC 5057 §5.1).
-                if !matches!(status, 408 | 481) {
-                    self.trust(step);
-                }
+                let shows_presence = !matches!(status, 408 | 481);
+                let event = if shows_presence { self.confirm_presence(net, step, leg) } else { None };
                 self.notify_answered(step.now.mono, client, status);
+                event
             }
             Purpose::Digit(_) => {
-                self.responded(step, status);
+                let event = self.responded(net, step, leg, status);
                 self.digit_answered(net, step, leg, client, true);
+                event
             }
-            Purpose::Inquiry(_) => return self.inquiry_answered(net, step, leg, status).into_iter().collect(),
-            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::Bye | Purpose::Deregister { .. } => {}
-            Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => {}
-            Purpose::Notify(_) | Purpose::Message(_) => {}
-        }
-        SessionEvents::new()
+            Purpose::Inquiry(_) => self.inquiry_answered(net, step, leg, status),
+            Purpose::Invite(_) | Purpose::Prack(..) | Purpose::Bye | Purpose::Deregister { .. } => None,
+            Purpose::TrunkPing(..) | Purpose::TrunkRegister(..) | Purpose::PhonePing(..) => None,
+            Purpose::Notify(_) | Purpose::Message(_) => None,
+        };
+        event.into_iter().collect()
     }
 
     /// Handles the end of a request of the session without a response: `status` is 408 after a timeout, and 503 if it
@@ -141,9 +142,7 @@ impl Session {
         };
         event.into_iter().collect()
     }
-}
 
-impl Session {
     /// The CSeq of a request in the dialog that is sent again: the next one of its dialog.
     pub(in crate::switchboard) fn next_number(&mut self, purpose: &Purpose) -> Option<u32> {
         match purpose {

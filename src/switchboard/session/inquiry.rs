@@ -1,14 +1,14 @@
 //! Sends OPTIONS to a silent peer, to find out whether it is still present before its call or leg ends. If the configuration says that
 //! silence ends no call, only the parties of an unusually long call get OPTIONS.
 
-use crate::switchboard::admission::door::ALLOW;
-use crate::switchboard::alarm::Alarm;
+use crate::switchboard::admission::request_checks::ALLOW;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
-use crate::switchboard::session::state::presence::{Found, Inquiry};
+use crate::switchboard::session::state::presence::{Found, Inquiry, Patience};
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 use std::time::Duration;
 
@@ -33,21 +33,27 @@ impl Session {
         self.dialog.is_none() || self.presence.found == Found::Gone
     }
 
-    /// Handles the silence of the peer, which media reports. A peer that may have lost its dialog is lost, even if it
-    /// need not send media.
+    /// Handles the silence of the peer, which media reports with the limit that was set then. A peer that may have lost its dialog is lost,
+    /// even if it need not send media.
     pub(in crate::switchboard) fn fell_silent(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
         leg: LegRef,
+        limit: Option<Duration>,
     ) -> Option<SessionEvent> {
+        if self.is_outdated(limit) {
+            // Media has reported this silence: it measures the silence anew.
+            self.send_peer_address(net, step, leg);
+            return None;
+        }
         if let Some(media) = &mut self.media {
             media.set_silent(true);
         }
         if self.is_doubted() {
             return Some(SessionEvent::Lost);
         }
-        match (self.probe_suspect(net, step, leg), net.wire.settings.silence_ends_call) {
+        match (self.probe_suspect(net, step, leg), net.wire.settings.session.silence_ends_call) {
             (true, _) => None,
             (false, true) => self.ask_silent_peer(net, step, leg),
             (false, false) => {
@@ -55,6 +61,11 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// True if media has measured the silence with a shorter limit than is set now.
+    fn is_outdated(&self, limit: Option<Duration>) -> bool {
+        limit.is_some_and(|limit| self.silence_limit().is_none_or(|now| limit < now))
     }
 
     /// Handles the silence of a peer. An outgoing leg that should send and never did is lost at once; any other peer gets OPTIONS first,
@@ -112,15 +123,15 @@ impl Session {
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(dialog) = self.dialog.as_mut() else { return };
         let (builder, _) = dialog.request(Method::Options);
-        let contact = net.wire.settings.contact(flow);
+        let contact = net.wire.settings.site.contact(flow);
         let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
-        let bytes = request.via(flow.transport, net.wire.settings.advertised(flow), &branch).encode();
+        let bytes = request.via(flow.transport, net.wire.settings.site.advertised(flow), &branch).encode();
         let sent = net.wire.request(step, flow, Method::Options, &branch, bytes);
         // If no transaction is free, OPTIONS is sent when media reports the silence again.
-        let Some(client) = sent else { return self.aim(net, step, leg) };
+        let Some(client) = sent else { return self.send_peer_address(net, step, leg) };
         net.wire.expect(client, Purpose::Inquiry(leg));
         if let Some(until) = until {
-            step.alarms.insert(until, Alarm::Inquiry(leg));
+            step.timers.insert(until, TimerKind::Inquiry(leg));
         }
         self.presence.inquiry = Some(Inquiry { client, until });
     }
@@ -129,10 +140,10 @@ impl Session {
     pub(super) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let Some(inquiry) = self.presence.inquiry.take() else { return };
         if let Some(until) = inquiry.until {
-            step.alarms.remove(until, Alarm::Inquiry(leg));
+            step.timers.remove(until, TimerKind::Inquiry(leg));
         }
         if net.wire.take_purpose(&inquiry.client).is_some() {
-            net.wire.forget_transaction(inquiry.client);
+            net.wire.drop_transaction(inquiry.client);
         }
     }
 
@@ -147,14 +158,14 @@ impl Session {
         status: u16,
     ) -> Option<SessionEvent> {
         self.stop_inquiry(net, step, leg);
+        self.reset_unsent(step);
         if let Some(event) = self.suspect_answered(net, step, leg, status) {
             return event;
         }
         if !self.media.as_ref().is_some_and(|media| media.is_silent()) {
-            self.responded(step, status);
-            return None;
+            return self.responded(net, step, leg, status);
         }
-        match (net.wire.settings.silence_ends_call, status) {
+        match (net.wire.settings.session.silence_ends_call, status) {
             (true, 408 | 481) => Some(SessionEvent::PeerGone),
             (true, _) => self.stays_silent(net, step, leg, status),
             (false, 408 | 481) => self.found_in_long_call(step, Found::Gone),
@@ -170,13 +181,45 @@ impl Session {
         leg: LegRef,
         status: u16,
     ) -> Option<SessionEvent> {
-        if status == 503 && self.may_probe_again() {
+        if status == 503 && self.may_inquire_again(leg) {
             self.stop_inquiry(net, step, leg);
-            // Media reports the silence again, and the next OPTIONS follows.
-            self.aim(net, step, leg);
+            // Media reports the silence again after 2 s, and the next OPTIONS follows.
+            self.limit_unless_doubted(step);
+            self.send_peer_address(net, step, leg);
             return None;
         }
         self.inquiry_answered(net, step, leg, 408)
+    }
+
+    /// Counts an OPTIONS that could not be sent. Returns true if another one may follow: a closed connection or an ICMP error does not show
+    /// that the peer is lost.
+    fn may_inquire_again(&mut self, leg: LegRef) -> bool {
+        let patience = self.presence.suspected.unwrap_or(match leg {
+            LegRef::Caller(_) => Patience::TimerF,
+            LegRef::Outgoing(..) | LegRef::Service(_) => Patience::Short,
+        });
+        self.presence.unsent += 1;
+        self.presence.unsent < patience.attempts()
+    }
+
+    /// Begins to count OPTIONS that cannot be sent anew.
+    fn reset_unsent(&mut self, step: &mut Step) {
+        if std::mem::take(&mut self.presence.unsent) > 0 {
+            self.limit_unless_doubted(step);
+        }
+    }
+
+    /// Stores that RTP of the peer arrives.
+    pub(in crate::switchboard) fn rtp_arrives(&mut self, step: &mut Step) {
+        if let Some(media) = &mut self.media {
+            media.set_heard();
+        }
+        // A peer that was found gone, and sends again, is asked again when it falls silent.
+        if self.presence.found == Found::Gone {
+            self.presence.found = Found::Awaited;
+            self.limit_unless_doubted(step);
+        }
+        self.reset_unsent(step);
     }
 
     /// Stores the result of the OPTIONS in an unusually long call.
@@ -190,7 +233,7 @@ impl Session {
     }
 
     /// Handles a peer that is present and sends no audio: media measures its silence again.
-    fn stays_silent(
+    pub(super) fn stays_silent(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
@@ -198,9 +241,19 @@ impl Session {
         status: u16,
     ) -> Option<SessionEvent> {
         self.trust(step);
-        self.aim(net, step, leg);
+        self.send_peer_address(net, step, leg);
         self.presence.found = Found::Present;
         let owed = self.media.as_ref().is_some_and(|media| media.peer_sends());
         owed.then_some(SessionEvent::SilentPeerPresent { status })
+    }
+}
+
+impl Patience {
+    /// Number of OPTIONS that may fail to be sent until the peer is lost.
+    const fn attempts(self) -> u8 {
+        match self {
+            Self::Short => 3,
+            Self::TimerF => 16,
+        }
     }
 }

@@ -6,8 +6,8 @@ use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::source::Sources;
 use crate::media::srtp;
 use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::sdes::{self, Crypto, Secrecy};
-use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
+use crate::sip::sdes::{self, Crypto, SrtpPolicy};
+use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, SdpError, StreamPositions};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::media::MediaPorts;
 use crate::switchboard::step::Step;
@@ -18,7 +18,7 @@ pub(in crate::switchboard) struct MediaSession {
     anchor: AnchorId,
     local: Local,
     /// The position of siaga's media stream in the peer's last offer.
-    places: Places,
+    places: StreamPositions,
     agreed: Option<Agreed>,
     /// True if RTP of the peer has arrived.
     heard: bool,
@@ -38,7 +38,7 @@ impl MediaSession {
     ) -> Option<Self> {
         let (anchor, bound) = media.lend(step, leg, towards)?;
         let local = media.local_at(step, bound);
-        let places = Places::default();
+        let places = StreamPositions::default();
         Some(Self { anchor, local, places, agreed: None, heard: false, silent: false, offered: false })
     }
 
@@ -50,7 +50,7 @@ impl MediaSession {
         offer: Option<&AudioDescription>,
         sender: IpAddr,
     ) -> Option<Self> {
-        let towards = media.settings.media_towards(offer, sender);
+        let towards = media.settings.media.media_towards(offer, sender);
         Self::lend(media, step, leg, towards)
     }
 
@@ -60,12 +60,12 @@ impl MediaSession {
     }
 
     /// Sets whether siaga offers or requires SRTP.
-    pub(in crate::switchboard) fn set_secrecy(&mut self, secrecy: Secrecy) {
-        self.local.terms.secrecy = secrecy;
+    pub(in crate::switchboard) fn set_srtp_policy(&mut self, srtp_policy: SrtpPolicy) {
+        self.local.terms.srtp_policy = srtp_policy;
     }
 
     /// Stores the first description of the session. `offered`: it is an offer of siaga.
-    pub(in crate::switchboard) fn describe(&mut self, places: Places, agreed: Option<Agreed>, offered: bool) {
+    pub(in crate::switchboard) fn describe(&mut self, places: StreamPositions, agreed: Option<Agreed>, offered: bool) {
         (self.places, self.offered) = (places, offered);
         agreed.into_iter().for_each(|agreed| self.agree(agreed));
     }
@@ -75,9 +75,9 @@ impl MediaSession {
         if let Some(crypto) = agreed.crypto {
             let terms = &mut self.local.terms;
             terms.suite = crypto.theirs.suite;
-            terms.secrecy = match terms.secrecy {
-                Secrecy::AsOffered | Secrecy::Wanted => Secrecy::Wanted,
-                Secrecy::Required => Secrecy::Required,
+            terms.srtp_policy = match terms.srtp_policy {
+                SrtpPolicy::AsOffered | SrtpPolicy::Wanted => SrtpPolicy::Wanted,
+                SrtpPolicy::Required => SrtpPolicy::Required,
             };
         }
         self.agreed = Some(agreed);
@@ -86,7 +86,7 @@ impl MediaSession {
     /// Answers the offer with which the peer begins the session. Returns the SDP.
     pub(in crate::switchboard) fn answer_first(&mut self, offer: &AudioDescription) -> Result<Vec<u8>, SdpError> {
         let (body, agreed) = offer_answer::answer(offer, self.local, None)?;
-        self.places = Places::of(offer);
+        self.places = StreamPositions::of(offer);
         self.agree(agreed);
         Ok(body)
     }
@@ -98,7 +98,7 @@ impl MediaSession {
         let offer = sdp::read_for(offer, |address| address.is_ipv4() == family.is_ipv4())?;
         let local = self.renewed(&offer, fresh);
         let (body, agreed) = offer_answer::answer(&offer, local, None)?;
-        (self.local, self.places) = (local, Places::of(&offer));
+        (self.local, self.places) = (local, StreamPositions::of(&offer));
         Ok((body, agreed))
     }
 
@@ -142,7 +142,7 @@ impl MediaSession {
     }
 
     /// Records that RTP of the peer arrives.
-    pub(in crate::switchboard) fn set_heard(&mut self) {
+    pub(super) fn set_heard(&mut self) {
         (self.heard, self.silent) = (true, false);
     }
 
@@ -150,9 +150,7 @@ impl MediaSession {
     pub(super) fn set_silent(&mut self, silent: bool) {
         self.silent = silent;
     }
-}
 
-impl MediaSession {
     pub(in crate::switchboard) fn anchor(&self) -> AnchorId {
         self.anchor
     }
@@ -213,8 +211,9 @@ impl MediaSession {
     }
 
     /// True if the session must use SRTP and does not.
-    pub(in crate::switchboard) fn breaks_secrecy(&self) -> bool {
-        self.local.terms.secrecy == Secrecy::Required && self.agreed.is_some_and(|agreed| agreed.crypto.is_none())
+    pub(in crate::switchboard) fn breaks_srtp_policy(&self) -> bool {
+        self.local.terms.srtp_policy == SrtpPolicy::Required
+            && self.agreed.is_some_and(|agreed| agreed.crypto.is_none())
     }
 
     /// The peer's side of the session as media uses it.

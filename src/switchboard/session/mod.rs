@@ -3,7 +3,6 @@
 
 pub(in crate::switchboard) mod closing;
 mod digits;
-mod doubt;
 mod early;
 pub(in crate::switchboard) mod events;
 pub(in crate::switchboard) mod held_bye;
@@ -11,15 +10,16 @@ pub(in crate::switchboard) mod incoming;
 mod info;
 pub(in crate::switchboard) mod inputs;
 mod inquiry;
+mod lost_dialog;
 pub(in crate::switchboard) mod media;
 mod negotiate;
+mod peer_probe;
 pub(in crate::switchboard) mod reason;
 mod referral;
 mod refresh;
 mod reliable;
 mod route;
 pub(in crate::switchboard) mod state;
-mod suspect;
 #[cfg(test)]
 mod tests;
 pub(in crate::switchboard) mod timer;
@@ -29,7 +29,6 @@ use crate::clock::Instant;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::session::media::MediaSession;
 use crate::switchboard::session::state::closing::Closing;
@@ -43,13 +42,15 @@ use crate::switchboard::session::state::requests::Requests;
 use crate::switchboard::session::state::route::Route;
 use crate::switchboard::session::state::timer::SessionTimer;
 use crate::switchboard::session::state::unacked::Unacked;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 
 /// The session of one leg.
 ///
 /// The table shows the session of a caller. `SessionState` has the first word of a state. The marks are: `requesting`, a
 /// re-INVITE or UPDATE of siaga has no response; `offering`, an offer of siaga has no answer; `doubted`, the peer may have
-/// lost its dialog; `asking`, an OPTIONS to the silent peer has no response. The effects are the messages that are sent and
+/// lost its dialog; `suspected`, the peer may be gone, and media reports its silence after 2 s; `asking`, an OPTIONS to the silent peer has
+/// no response. The effects are the messages that are sent and
 /// the events that are returned, in their order. A test carries out each row.
 ///
 /// | state | event | next state | effects |
@@ -104,6 +105,16 @@ use crate::switchboard::wire::clients::Purpose;
 /// | confirmed, asking | 2xx | confirmed | SilentPeerPresent |
 /// | confirmed, asking | 481 | confirmed | PeerGone |
 /// | confirmed, asking | no response | confirmed | PeerGone |
+/// | confirmed, asking | it cannot be sent | confirmed | - |
+/// | confirmed, asking | OPTIONS | confirmed | 200, SilentPeerPresent |
+/// | confirmed, suspected | media stops | confirmed, suspected, asking | OPTIONS |
+/// | confirmed, suspected | OPTIONS | confirmed | 200 |
+/// | confirmed, suspected, asking | 2xx | confirmed | - |
+/// | confirmed, suspected, asking | 481 | confirmed | Lost |
+/// | confirmed, suspected, asking | no response | confirmed | Lost |
+/// | confirmed, suspected, asking | it cannot be sent | confirmed, suspected | - |
+/// | confirmed, suspected, asking | it cannot be sent, media stops | confirmed, suspected, asking | OPTIONS |
+/// | confirmed, suspected, asking | OPTIONS | confirmed | 200 |
 /// | ended | OPTIONS | ended | 200 |
 /// | ended | BYE | ended | 200, HungUp |
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -147,7 +158,7 @@ impl Session {
         Self {
             route: Route::new(flow, follow_target),
             invite: None,
-            early: EarlyDialogs::new(),
+            early: EarlyDialogs::default(),
             dialog: None,
             media: None,
             unacked: None,
@@ -192,9 +203,7 @@ impl Session {
     pub(in crate::switchboard) fn own_dialog_mut(&mut self) -> Option<&mut Dialog> {
         self.dialog.as_mut()
     }
-}
 
-impl Session {
     /// The state of the session.
     pub(in crate::switchboard) fn state(&self) -> SessionState {
         match (self.closing.is_closed(), self.closing.is_bye_due(), self.unacked.is_some(), self.is_answered()) {
@@ -215,10 +224,6 @@ impl Session {
         self.media.as_ref()
     }
 
-    pub(in crate::switchboard) fn media_mut(&mut self) -> Option<&mut MediaSession> {
-        self.media.as_mut()
-    }
-
     /// The dialog of the leg.
     pub(in crate::switchboard) fn dialog(&self) -> Option<&Dialog> {
         self.dialog.as_ref()
@@ -227,6 +232,11 @@ impl Session {
     /// True if this is the dialog of the leg, and not an early one of a called party.
     pub(in crate::switchboard) fn is_confirmed(&self, key: &DialogKey) -> bool {
         self.dialog.as_ref().is_some_and(|dialog| dialog.key() == key)
+    }
+
+    /// True if this is a dialog of the leg: its own, or an early one of a called party.
+    pub(in crate::switchboard) fn has_dialog(&self, key: &DialogKey) -> bool {
+        self.is_confirmed(key) || self.early.contains_key(key)
     }
 
     /// True if the session waits for the response to this request.
@@ -243,18 +253,18 @@ impl Session {
     }
 
     /// The deadlines of the session.
-    pub(in crate::switchboard) fn deadlines(&self, leg: LegRef) -> Vec<(Instant, Alarm)> {
+    pub(in crate::switchboard) fn deadlines(&self, leg: LegRef) -> Vec<(Instant, TimerKind)> {
         let invite = self.invite.as_ref();
         let reliable = invite.and_then(|invite| invite.reliable.as_ref());
         let all = [
-            (self.unacked.as_ref().map(Unacked::due), Alarm::Unacked(leg)),
-            (reliable.and_then(Reliable::due), Alarm::Unpracked(leg)),
-            (self.timer.map(|timer| timer.due()), Alarm::Session(leg)),
-            (self.presence.due(), Alarm::Inquiry(leg)),
-            (self.closing.held_bye.as_ref().map(|held| held.due), Alarm::HeldBye(leg)),
-            (invite.and_then(IncomingInvite::repeat_at), Alarm::TellAgain(leg)),
-            (self.requests.audio_again_at(), Alarm::OfferAudio(leg)),
+            (self.unacked.as_ref().map(Unacked::due), TimerKind::Unacked(leg)),
+            (reliable.and_then(Reliable::due), TimerKind::Unpracked(leg)),
+            (self.timer.map(|timer| timer.due()), TimerKind::Session(leg)),
+            (self.presence.due(), TimerKind::Inquiry(leg)),
+            (self.closing.held_bye.as_ref().map(|held| held.due), TimerKind::HeldBye(leg)),
+            (invite.and_then(IncomingInvite::repeat_at), TimerKind::RepeatProvisional(leg)),
+            (self.requests.audio_again_at(), TimerKind::OfferAudio(leg)),
         ];
-        all.into_iter().filter_map(|(at, alarm)| Some((at?, alarm))).collect()
+        all.into_iter().filter_map(|(at, timer)| Some((at?, timer))).collect()
     }
 }

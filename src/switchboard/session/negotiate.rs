@@ -11,7 +11,7 @@ use crate::switchboard::session::Session;
 use crate::switchboard::session::events::SessionEvent;
 use crate::switchboard::session::state::timer::Agreement;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// Why an offer cannot be accepted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Session {
         let media = self.media.as_mut()?;
         media.agree(agreed);
         media.set_silent(false);
-        self.aim(net, step, leg);
+        self.send_peer_address(net, step, leg);
         Some(SessionEvent::Negotiated)
     }
 
@@ -78,12 +78,25 @@ impl Session {
         Ok((body, self.agree(net, step, leg, agreed)))
     }
 
+    /// Answers the offer of a request. Returns None if the request was rejected with 488, because its offer cannot be accepted.
+    pub(super) fn take_offer_of(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &IncomingRequest<'_, '_>,
+        leg: LegRef,
+        offer: &[u8],
+    ) -> Option<(Vec<u8>, Option<SessionEvent>)> {
+        let answered = self.take_offer(net, step, leg, offer);
+        answered.map_err(|why| net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())])).ok()
+    }
+
     /// Handles a re-INVITE: hold, resume, a new address or codec, or a session refresh (RFC 3261 §14.2).
     pub(super) fn renegotiate(
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
         key: &DialogKey,
     ) -> Option<SessionEvent> {
@@ -97,13 +110,7 @@ impl Session {
         }
         let terms = Agreement::of_request(net, step, taken, leg)?;
         let (body, negotiated) = match session_description(taken.message) {
-            Some(offer) => match self.take_offer(net, step, leg, offer) {
-                Ok(answered) => answered,
-                Err(why) => {
-                    net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
-                    return None;
-                }
-            },
+            Some(offer) => self.take_offer_of(net, step, taken, leg, offer)?,
             None => {
                 let Some(media) = &mut self.media else {
                     net.wire.reply(step, taken, 481, &[]);
@@ -114,7 +121,7 @@ impl Session {
         };
         self.follow(net, step, taken, leg, key);
         let session = terms.headers();
-        let bytes = net.wire.settings.describe_response(taken, Some(&body), &session.as_headers());
+        let bytes = net.wire.settings.site.describe_response(taken, Some(&body), &session.as_headers());
         net.wire.respond(step, taken.server, 200, bytes.clone());
         self.await_ack(step, leg, taken.invite(), bytes);
         self.begin_timer(step, leg, terms);
@@ -126,7 +133,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
         key: &DialogKey,
     ) -> Option<SessionEvent> {
@@ -147,12 +154,11 @@ impl Session {
             return None;
         }
         let terms = Agreement::of_request(net, step, taken, leg)?;
-        let (body, negotiated) = match offer.map(|offer| self.take_offer(net, step, leg, offer)) {
-            Some(Err(why)) => {
-                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
-                return None;
+        let (body, negotiated) = match offer {
+            Some(offer) => {
+                let (body, negotiated) = self.take_offer_of(net, step, taken, leg, offer)?;
+                (Some(body), negotiated)
             }
-            Some(Ok((body, negotiated))) => (Some(body), negotiated),
             None => (None, None),
         };
         self.follow(net, step, taken, leg, key);
@@ -169,7 +175,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
         key: &DialogKey,
     ) {

@@ -6,7 +6,7 @@ use crate::switchboard::session::Session;
 use crate::switchboard::session::state::refers::Subscription;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use std::time::Duration;
 
 use crate::clock::Instant;
@@ -28,7 +28,7 @@ impl Session {
     }
 
     /// True if the operator may not have noticed yet that the transfer has failed.
-    pub(in crate::switchboard) fn has_unheard_failure(&self, now: Instant) -> bool {
+    pub(in crate::switchboard) fn failed_recently(&self, now: Instant) -> bool {
         let unheard = self.refers.open.as_ref().is_some_and(|open| open.failed && open.pending.is_some());
         unheard || self.refers.failed_at.is_some_and(|at| now.since(at) < OF_ITSELF)
     }
@@ -39,11 +39,11 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
         wants_notify: bool,
     ) {
-        let contact = net.wire.settings.contact(taken.flow);
+        let contact = net.wire.settings.site.contact(taken.flow);
         let mut headers = vec![(Name::Contact, contact.as_bytes())];
         if !wants_notify {
             headers.push((Name::ReferSub, b"false"));
@@ -60,7 +60,7 @@ impl Session {
         if wants_notify {
             self.refers.open = Some(Subscription { event, pending: None, failed: false, over: false });
         }
-        net.wire.forget_referral(last);
+        net.wire.drop_referral(last);
         self.notify_referrer(net, step, leg, 100);
     }
 
@@ -86,16 +86,16 @@ impl Session {
             false => format!("active;expires={EXPIRES_SECONDS}"),
         };
         let (builder, _) = dialog.request(Method::Notify);
-        let contact = net.wire.settings.contact(flow);
+        let contact = net.wire.settings.site.contact(flow);
         let bytes = builder
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Event, open.event.as_bytes())
             .header(Name::SubscriptionState, state.as_bytes())
-            .via(flow.transport, net.wire.settings.advertised(flow), &branch)
+            .via(flow.transport, net.wire.settings.site.advertised(flow), &branch)
             .body("message/sipfrag;version=2.0", refer::fragment(status).as_bytes())
             .encode();
         let last = open.pending.take();
-        net.wire.forget_referral(last);
+        net.wire.drop_referral(last);
         let sent = net.wire.request(step, flow, Method::Notify, &branch, bytes);
         let Some(client) = sent else { return };
         net.wire.expect(client, Purpose::ReferNotify(leg));

@@ -1,8 +1,7 @@
 //! Requests of siaga in the dialog: re-INVITE and UPDATE, which refresh the session (RFC 4028), report a new peer, or
 //! offer audio.
 
-use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
-use crate::switchboard::alarm::Alarm;
+use crate::switchboard::admission::request_checks::{ALLOW, SUPPORTED};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
@@ -11,6 +10,7 @@ use crate::switchboard::session::state::closing::Credentials;
 use crate::switchboard::session::state::requests::{PendingRequest, Unanswered};
 use crate::switchboard::session::state::timer::{Agreement, TRY_AGAIN};
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::clients::Purpose;
 use std::time::Duration;
 
@@ -75,12 +75,12 @@ impl Session {
         let body = self.media.as_mut().filter(|_| method == Method::Invite).map(|media| media.offer_unchanged());
         let branch = format!("z9hG4bK{}", step.rng.token());
         let settings = &net.wire.settings;
-        let contact = settings.contact(flow);
+        let contact = settings.site.contact(flow);
         let mut request = builder
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED)
-            .via(flow.transport, settings.advertised(flow), &branch);
+            .via(flow.transport, settings.site.advertised(flow), &branch);
         if let Some(terms) = terms {
             request = request.header(Name::SessionExpires, terms.header(true).as_bytes());
         }
@@ -94,7 +94,7 @@ impl Session {
         let sent = net.wire.request(step, flow, method, &branch, bytes.clone());
         let Some(client) = sent else { return false };
         net.wire.expect(client, Purpose::Refresh(leg));
-        net.wire.keep_for_retry(client, net.trunks.trunk_with(leg), flow, bytes, cseq);
+        net.wire.keep_with_account(client, net.trunks.account_of_leg(leg), flow, bytes, cseq);
         self.requests.pending = Some(PendingRequest { client, method, cseq });
         self.outdate();
         true
@@ -143,14 +143,12 @@ impl Session {
             net.wire.take_purpose(&client);
             net.wire.take_retry(&client);
             match self.ack_of(net, step, cseq).filter(|_| method == Method::Invite) {
-                Some(ack) => net.wire.forget_with(client, ack),
-                None => net.wire.forget_transaction(client),
+                Some(ack) => net.wire.drop_with(client, ack),
+                None => net.wire.drop_transaction(client),
             }
         }
     }
-}
 
-impl Session {
     /// Handles a response to a re-INVITE or UPDATE of siaga.
     pub(super) fn refresh_response(
         &mut self,
@@ -173,23 +171,25 @@ impl Session {
         let Some(pending) = self.requests.pending.take_if(|pending| pending.client == client) else {
             return SessionEvents::new();
         };
-        self.refresh_responded(step, status);
+        let present = self.refresh_responded(net, step, leg, status);
         if status >= 300 {
             net.wire.take_purpose(&client);
-            return self.refresh_rejected(step, leg, pending.method, message, status).into_iter().collect();
+            let rejected = self.refresh_rejected(step, leg, pending.method, message, status);
+            return present.into_iter().chain(rejected).collect();
         }
         if pending.method == Method::Invite {
             if let Some((last, cseq)) = self.requests.reinvited.replace((client, pending.cseq)) {
                 net.wire.take_purpose(&last);
                 match self.ack_of(net, step, cseq) {
-                    Some(ack) => net.wire.forget_with(last, ack),
-                    None => net.wire.forget_transaction(last),
+                    Some(ack) => net.wire.drop_with(last, ack),
+                    None => net.wire.drop_transaction(last),
                 }
             }
         } else {
             net.wire.take_purpose(&client);
         }
-        self.refreshed(net, step, leg, (pending.method, pending.cseq), message).into_iter().collect()
+        let negotiated = self.refreshed(net, step, leg, (pending.method, pending.cseq), message);
+        present.into_iter().chain(negotiated).collect()
     }
 
     /// Handles the 2xx to a re-INVITE or UPDATE of siaga, in time or late.
@@ -274,9 +274,7 @@ impl Session {
         }
         self.refreshed(net, step, leg, (Method::Invite, cseq), message)
     }
-}
 
-impl Session {
     /// Offers audio by re-INVITE to an answered caller whose own offer had none (RFC 3264 §5).
     pub(super) fn offer_audio(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
         let LegRef::Caller(_) = leg else { return };
@@ -301,24 +299,24 @@ impl Session {
     }
 
     fn plan_audio(&mut self, step: &mut Step, leg: LegRef, after: Duration) {
-        self.forget_audio(step, leg);
+        self.drop_audio(step, leg);
         if self.lacks_audio() {
             let at = step.now.mono + after;
             self.requests.audio_again_at = Some(at);
-            step.alarms.insert(at, Alarm::OfferAudio(leg));
+            step.timers.insert(at, TimerKind::OfferAudio(leg));
         }
     }
 
     /// Cancels the next offer of audio.
-    pub(super) fn forget_audio(&mut self, step: &mut Step, leg: LegRef) {
+    pub(super) fn drop_audio(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(at) = self.requests.audio_again_at.take() {
-            step.alarms.remove(at, Alarm::OfferAudio(leg));
+            step.timers.remove(at, TimerKind::OfferAudio(leg));
         }
     }
 
     /// Offers audio again when it is due. A pending INVITE comes first (RFC 3261 §14.1).
     pub(super) fn offer_audio_again(&mut self, net: &mut NetworkParts, step: &mut Step, leg: LegRef) {
-        self.forget_audio(step, leg);
+        self.drop_audio(step, leg);
         if self.is_busy() {
             return self.plan_audio(step, leg, TRY_AGAIN);
         }

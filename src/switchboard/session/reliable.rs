@@ -1,14 +1,16 @@
 //! Reliable provisional responses of siaga to a caller (RFC 3262 §3).
 
-use crate::switchboard::alarm::{Alarm, T1};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
 use crate::switchboard::session::state::reliable::Unpracked;
+use crate::switchboard::session::state::repeats::Repeats;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -79,10 +81,8 @@ impl IncomingInvite {
             .header(Name::Require, option_tag::RELIABLE)
             .header(Name::RSeq, rseq.to_string().as_bytes())
             .encode();
-        let (repeat_at, give_up_at) = (now + T1, now + T1 * 64);
-        let unpracked =
-            Unpracked { rseq, status, bytes: bytes.clone(), described, repeat_at, interval: T1, give_up_at };
-        step.alarms.insert(unpracked.due(), Alarm::Unpracked(leg));
+        let unpracked = Unpracked { rseq, status, bytes: bytes.clone(), described, repeats: Repeats::from(now) };
+        step.timers.insert(unpracked.due(), TimerKind::Unpracked(leg));
         reliable.unpracked = Some(unpracked);
         bytes
     }
@@ -93,7 +93,7 @@ impl IncomingInvite {
         (reliable.waiting, reliable.answer_due) = (None, false);
         if let Some(unpracked) = reliable.unpracked.take() {
             reliable.late = Some(unpracked.rseq);
-            step.alarms.remove(unpracked.due(), Alarm::Unpracked(leg));
+            step.timers.remove(unpracked.due(), TimerKind::Unpracked(leg));
         }
     }
 }
@@ -113,14 +113,13 @@ impl Session {
         let invite = self.invite.as_mut()?;
         let server = invite.server()?;
         let unpracked = invite.reliable.as_mut()?.unpracked.as_mut()?;
-        if now >= unpracked.give_up_at {
+        if unpracked.repeats.is_over(now) {
             let given_up = invite.reliable.take()?;
             return after_prack(given_up.answer_due, given_up.waiting);
         }
-        unpracked.interval *= 2;
-        unpracked.repeat_at = now + unpracked.interval;
-        let (status, bytes, due) = (unpracked.status, unpracked.bytes.clone(), unpracked.due());
-        step.alarms.insert(due, Alarm::Unpracked(leg));
+        let due = unpracked.repeats.repeat(now, Duration::MAX);
+        let (status, bytes) = (unpracked.status, unpracked.bytes.clone());
+        step.timers.insert(due, TimerKind::Unpracked(leg));
         net.wire.respond(step, server, status, bytes);
         None
     }
@@ -131,7 +130,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
     ) -> SessionEvents {
         let Some(rack) = RAck::read(taken.message) else {
@@ -148,7 +147,7 @@ impl Session {
         let (answer_due, waiting) = (reliable.answer_due, reliable.waiting.take_if(|_| current.is_some()));
         match &current {
             Some(unpracked) => {
-                step.alarms.remove(unpracked.due(), Alarm::Unpracked(leg));
+                step.timers.remove(unpracked.due(), TimerKind::Unpracked(leg));
             }
             None if late.is_none() => {
                 net.wire.reply(step, taken, 481, &[]);
@@ -165,7 +164,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
     ) -> Option<SessionEvent> {
         if self.media.as_ref().is_some_and(|media| media.is_offered()) {
@@ -173,19 +172,12 @@ impl Session {
             net.wire.reply(step, taken, 200, &[]);
             return negotiated;
         }
-        match session_description(taken.message).map(|body| self.take_offer(net, step, leg, body)) {
-            None => {
-                net.wire.reply(step, taken, 200, &[]);
-                None
-            }
-            Some(Ok((body, negotiated))) => {
-                net.wire.reply_described(step, taken, Some(&body), &[]);
-                negotiated
-            }
-            Some(Err(why)) => {
-                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
-                None
-            }
-        }
+        let Some(offer) = session_description(taken.message) else {
+            net.wire.reply(step, taken, 200, &[]);
+            return None;
+        };
+        let (body, negotiated) = self.take_offer_of(net, step, taken, leg, offer)?;
+        net.wire.reply_described(step, taken, Some(&body), &[]);
+        negotiated
     }
 }

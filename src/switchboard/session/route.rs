@@ -18,8 +18,8 @@ use crate::switchboard::network::NetworkParts;
 use crate::switchboard::output::Output;
 use crate::switchboard::session::Session;
 use crate::switchboard::step::Step;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use crate::switchboard::wire::lookups::named;
-use crate::switchboard::wire::taken::Taken;
 
 impl Session {
     /// The transport, connection and address of the peer.
@@ -87,7 +87,7 @@ impl Session {
         &mut self,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
         key: &DialogKey,
     ) {
@@ -130,13 +130,13 @@ impl Session {
         let known = self.route.host.unwrap_or(self.route.flow.remote.ip());
         self.route.host = Some(host);
         if known != host {
-            self.aim(net, step, leg);
+            self.send_peer_address(net, step, leg);
         }
     }
 
-    /// Sends media the address of the peer, and the sources from which the peer's packets are accepted, if offer and
-    /// answer have led to an agreement.
-    pub(in crate::switchboard) fn aim(&self, net: &NetworkParts, step: &mut Step, leg: LegRef) {
+    /// If offer and answer have led to an agreement, sends to media the address of the peer, and the sources from which
+    /// the peer's packets are accepted.
+    pub(in crate::switchboard) fn send_peer_address(&self, net: &NetworkParts, step: &mut Step, leg: LegRef) {
         let networks = net.trunks.media_networks(leg);
         let host = Some(self.route.host.unwrap_or(self.route.flow.remote.ip()));
         let Some((anchor, remote)) = self.media.as_ref().map(|media| (media.anchor(), media.remote())) else { return };

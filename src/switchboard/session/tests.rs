@@ -3,7 +3,6 @@
 mod table;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +10,10 @@ use bytes::Bytes;
 use crate::clock::{Instant, Now, Timestamp};
 use crate::ids::{CallId, LegNo, Rng};
 use crate::sip::dialog::{Dialog, DialogKey};
-use crate::sip::digest::Authenticator;
-use crate::sip::flow::Flow;
+use crate::sip::digest::{Algorithm, Authenticator};
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::location::session_description;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::sdp;
 use crate::sip::stateless::StatelessTags;
 use crate::sip::transaction::{Answered, Received};
@@ -32,12 +31,12 @@ use crate::switchboard::session::state::closing::Bye;
 use crate::switchboard::session::state::incoming::{Description, IncomingInvite};
 use crate::switchboard::session::tests::table::in_state;
 use crate::switchboard::session::{Session, SessionState};
-use crate::switchboard::settings::Settings;
+use crate::switchboard::settings::{Listener, SessionSettings, Settings};
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 const TAG: &str = "siaga";
 
@@ -92,24 +91,39 @@ struct World {
     sent: Vec<Bytes>,
 }
 
+fn settings() -> Settings {
+    let local = SocketAddr::from(([192, 0, 2, 1], 5060));
+    let mut settings = Settings::default();
+    settings.site.domain = "192.0.2.1".to_owned();
+    settings.site.listeners = vec![Listener { transport: Transport::Udp, local, advertised: local.to_string() }];
+    settings.media.addresses = vec![local.ip()];
+    settings.numbers.emergency = "112".to_owned();
+    settings.phones.digest = vec![Algorithm::Sha256];
+    settings.phones.nonce_life = Duration::from_secs(300);
+    settings.session = SessionSettings { silence_ends_call: true, reliable_when_supported: true, seconds: Some(1800) };
+    settings
+}
+
 impl World {
     fn new(fields: &str, offer: &str) -> Self {
-        let mut settings = Settings::placeholder();
-        settings.session_seconds = Some(1800);
-        let settings = Arc::new(settings);
+        let settings = settings();
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
         let mut rng = Rng::from_number(112);
-        let authenticator =
-            Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
+        let authenticator = Authenticator::new(
+            &settings.site.domain,
+            settings.phones.digest.clone(),
+            settings.phones.nonce_life,
+            &mut rng,
+        );
         let tags = StatelessTags::new(&mut rng);
         let mut net = NetworkParts {
             facts: Facts::new(now, call_id()),
-            wire: Wire::new(Arc::clone(&settings)),
-            phones: Phones::new(now.mono, Arc::clone(&settings)),
-            trunks: Trunks::new(Arc::clone(&settings)),
-            admission: Admission::new(Arc::clone(&settings), authenticator, tags),
+            wire: Wire::new(&settings),
+            phones: Phones::new(now.mono, &settings),
+            trunks: Trunks::new(&settings),
+            admission: Admission::new(&settings, authenticator, tags),
             media: MediaPorts::new(
-                Arc::clone(&settings),
+                &settings,
                 [20_000, 20_002].map(|port| SocketAddr::from(([192, 0, 2, 1], port))).to_vec(),
             ),
         };
@@ -118,10 +132,10 @@ impl World {
         let text = request("INVITE", 1, fields, offer);
         let session = with_message(text.as_bytes(), |message| {
             let server = server_of(&mut net, &mut step, flow, message);
-            let taken = Taken { flow, message, server };
+            let taken = IncomingRequest { flow, message, server };
             let dialog = Dialog::as_callee(message, TAG).unwrap();
             let token = step.rng.token();
-            let invite = IncomingInvite::new(&net, &mut step, &taken, Stencil::of(message, flow), token);
+            let invite = IncomingInvite::new(&net, &mut step, &taken, ResponseTemplate::of(message, flow), token);
             net.wire.bind(dialog.key().clone(), leg());
             let mut session = Session::of_caller(flow, dialog, invite);
             session.read_allow(message);
@@ -131,7 +145,7 @@ impl World {
                 Some(offer) => media.answer_first(&sdp::read(offer).unwrap()).unwrap(),
                 None => {
                     let body = media.first_offer(sdp::AudioCodec::Pcma);
-                    media.describe(sdp::Places::default(), None, true);
+                    media.describe(sdp::StreamPositions::default(), None, true);
                     body
                 }
             };
@@ -160,20 +174,21 @@ impl World {
         let text = request(method, self.cseq, fields, body);
         with_message(text.as_bytes(), |message| {
             let server = server_of(&mut self.net, &mut self.step, self.flow, message);
-            let taken = Taken { flow: self.flow, message, server };
+            let taken = IncomingRequest { flow: self.flow, message, server };
             let key = DialogKey::of_request(message).unwrap();
             self.session.dialog_mut(&key).unwrap().accept(message).unwrap();
-            self.session.trust(&mut self.step);
-            self.session.request(&mut self.net, &mut self.step, (&taken, kind), leg(), &key)
+            let present = self.session.confirm_presence(&mut self.net, &mut self.step, leg());
+            let events = self.session.request(&mut self.net, &mut self.step, (&taken, kind), leg(), &key);
+            present.into_iter().chain(events).collect()
         })
     }
 
     /// Lets the time pass until this deadline, or by `after`, and handles the deadline.
     fn wait(&mut self, deadline: SessionDeadline, after: Option<Duration>) -> SessionEvents {
-        let at = self.step.alarms.next().unwrap();
+        let at = self.step.timers.next().unwrap();
         let at = after.map_or(at, |after| self.step.now.mono + after);
         self.step.now = self.step.now.after(at.since(self.step.now.mono));
-        while self.step.alarms.pop_due(at).is_some() {}
+        while self.step.timers.pop_due(at).is_some() {}
         self.session.due(&mut self.net, &mut self.step, leg(), deadline)
     }
 
@@ -205,13 +220,13 @@ impl World {
         })
     }
 
-    /// The end of the only pending request without a response.
-    fn fail(&mut self) -> SessionEvents {
+    /// The end of the only pending request without a response: 408, or 503 if it cannot be sent.
+    fn fail(&mut self, status: u16) -> SessionEvents {
         let pending: Vec<_> =
             self.net.wire.clients.iter().map(|(client, purpose)| (*client, purpose.clone())).collect();
         let [(client, purpose)] = pending.as_slice() else { panic!("{pending:?}") };
         self.net.wire.take_purpose(client);
-        let event = self.session.request_failed(&mut self.net, &mut self.step, (purpose, *client), leg(), 408);
+        let event = self.session.request_failed(&mut self.net, &mut self.step, (purpose, *client), leg(), status);
         event.into_iter().collect()
     }
 
@@ -221,11 +236,11 @@ impl World {
     }
 
     fn silence(&mut self) -> SessionEvents {
-        self.session.fell_silent(&mut self.net, &mut self.step, leg()).into_iter().collect()
+        self.session.fell_silent(&mut self.net, &mut self.step, leg(), None).into_iter().collect()
     }
 
     fn hear(&mut self) -> SessionEvents {
-        self.session.media_mut().unwrap().set_heard();
+        self.session.rtp_arrives(&mut self.step);
         Vec::new()
     }
 
@@ -243,6 +258,7 @@ impl World {
             (self.session.has_pending_request(), "requesting"),
             (self.session.is_offering(), "offering"),
             (self.session.is_doubted(), "doubted"),
+            (self.session.presence.suspected.is_some(), "suspected"),
             (asks, "asking"),
         ];
         let marks = marks.into_iter().filter(|(is_set, _)| *is_set).map(|(_, mark)| mark);
@@ -267,7 +283,7 @@ impl World {
     fn verify(&self) {
         let mut wanted = self.session.deadlines(leg());
         wanted.sort();
-        let set: Vec<_> = self.step.alarms.iter().cloned().collect();
+        let set: Vec<_> = self.step.timers.iter().cloned().collect();
         assert_eq!(wanted, set);
     }
 }

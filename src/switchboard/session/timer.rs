@@ -1,13 +1,13 @@
 //! The session timer of a leg (RFC 4028): when siaga refreshes the session, and the end of a session that the peer does
 //! not refresh.
 
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::session::state::timer::{Agreement, SessionTimer, TRY_AGAIN};
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use std::time::Duration;
 
 impl Session {
@@ -31,13 +31,13 @@ impl Session {
 
     fn set_timer(&mut self, step: &mut Step, leg: LegRef, timer: SessionTimer) {
         self.timer = Some(timer);
-        step.alarms.insert(timer.at, Alarm::Session(leg));
+        step.timers.insert(timer.at, TimerKind::Session(leg));
     }
 
     /// Stops the session timer.
     pub(super) fn stop_timer(&mut self, step: &mut Step, leg: LegRef) -> Option<SessionTimer> {
         let timer = self.timer.take()?;
-        step.alarms.remove(timer.at, Alarm::Session(leg));
+        step.timers.remove(timer.at, TimerKind::Session(leg));
         Some(timer)
     }
 

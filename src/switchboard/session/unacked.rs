@@ -1,12 +1,13 @@
 //! The 2xx of siaga to an INVITE, which is retransmitted until its ACK arrives (RFC 3261 §13.3.1.4).
 
-use crate::switchboard::alarm::{Alarm, T1, T2};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::Session;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
+use crate::switchboard::session::state::repeats::Repeats;
 use crate::switchboard::session::state::unacked::Unacked;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::{T2, TimerKind};
 
 use bytes::Bytes;
 
@@ -29,16 +30,15 @@ impl Session {
     ) {
         let now = step.now.mono;
         self.stop_waiting_for_ack(step, leg);
-        let (repeat_at, give_up_at) = (now + T1, now + T1 * 64);
-        let unacked = Unacked { server, cseq, bytes, repeat_at, interval: T1, give_up_at };
-        step.alarms.insert(unacked.due(), Alarm::Unacked(leg));
+        let unacked = Unacked { server, cseq, bytes, repeats: Repeats::from(now) };
+        step.timers.insert(unacked.due(), TimerKind::Unacked(leg));
         self.unacked = Some(unacked);
     }
 
     /// Stops waiting for an ACK that has arrived or is no longer needed.
     pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(unacked) = self.unacked.take() {
-            step.alarms.remove(unacked.due(), Alarm::Unacked(leg));
+            step.timers.remove(unacked.due(), TimerKind::Unacked(leg));
         }
     }
 
@@ -52,15 +52,13 @@ impl Session {
     ) -> Option<SessionEvent> {
         let now = step.now.mono;
         let mut unacked = self.unacked.take()?;
-        if now >= unacked.give_up_at {
+        if unacked.repeats.is_over(now) {
             self.give_up_offer();
             let heard = self.media.as_ref().is_some_and(|media| media.was_heard());
             return Some(SessionEvent::NeverAcked { heard });
         }
         net.wire.respond(step, unacked.server, 200, unacked.bytes.clone());
-        unacked.interval = (unacked.interval * 2).min(T2);
-        unacked.repeat_at = now + unacked.interval;
-        step.alarms.insert(unacked.due(), Alarm::Unacked(leg));
+        step.timers.insert(unacked.repeats.repeat(now, T2), TimerKind::Unacked(leg));
         self.unacked = Some(unacked);
         None
     }

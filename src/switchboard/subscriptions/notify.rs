@@ -22,7 +22,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 const PUT_OFF_MAX: Duration = Duration::from_secs(600);
 
 impl Subscriptions {
-    /// Notifies subscribers of a changed operator. Without subscribers, this costs one look-up.
+    /// Notifies subscribers of a changed operator. Without subscribers, this is one look-up.
     pub(in crate::switchboard) fn notify_watchers(
         &mut self,
         calls: &mut Calls,
@@ -40,9 +40,7 @@ impl Subscriptions {
             }
         }
     }
-}
 
-impl Subscriptions {
     /// Sends a due NOTIFY if it may be sent now, and sets the next deadline.
     pub(in crate::switchboard) fn look_after_watch(
         &mut self,
@@ -62,7 +60,7 @@ impl Subscriptions {
         let picture = calls.picture(subscription.event.package, &subscription.watched);
         match (subscription.ending, subscription.due) {
             (Some(_), _) | (None, Some(Due::All)) => self.notify(calls, net, step, id, picture),
-            (None, Some(Due::Change)) if subscription.told == Some(picture) => {
+            (None, Some(Due::Change)) if subscription.notified == Some(picture) => {
                 let at = Some(subscription.expires_at);
                 if let Some(subscription) = self.table.get_mut(id) {
                     subscription.due = None;
@@ -89,7 +87,7 @@ impl Subscriptions {
         let now = step.now;
         let Some(subscription) = self.table.get(id) else { return };
         let (flow, ending, package) = (subscription.flow, subscription.ending, subscription.event.package);
-        let (event, contact) = (subscription.event.value(), self.settings.contact(flow));
+        let (event, contact) = (subscription.event.value(), self.settings.site.contact(flow));
         let left = subscription.expires_at.since(now.mono).as_secs();
         let state = ending.map_or_else(|| format!("active;expires={left}"), |why| why.value());
         let body = calls.document(net, subscription, picture);
@@ -101,13 +99,13 @@ impl Subscriptions {
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Event, &event)
             .header(Name::SubscriptionState, state.as_bytes())
-            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .via(flow.transport, self.settings.site.advertised(flow), &branch)
             .body(package.media_type(), body.as_bytes())
             .encode();
         let sent = net.wire.request(step, flow, Method::Notify, &branch, bytes);
         if ending.is_some() {
             if let Some(client) = sent {
-                net.wire.forget_transaction(client);
+                net.wire.drop_transaction(client);
             }
             return self.drop_watch(net, step, id);
         }
@@ -116,10 +114,10 @@ impl Subscriptions {
         subscription.asked = sent;
         match sent {
             Some(client) => {
-                (subscription.due, subscription.told) = (None, Some(picture));
+                (subscription.due, subscription.notified) = (None, Some(picture));
                 net.wire.expect(client, Purpose::Notify(id));
             }
-            None => (subscription.due, subscription.told) = (Some(Due::Change), None),
+            None => (subscription.due, subscription.notified) = (Some(Due::Change), None),
         }
         self.look_after_watch(calls, net, step, id);
     }
@@ -144,7 +142,7 @@ impl Subscriptions {
             (_, Some(seconds)) => {
                 let after = Duration::from_secs(seconds.max(1).into()).min(PUT_OFF_MAX);
                 subscription.quiet_until = now.mono + after;
-                (subscription.due, subscription.told) = (Some(Due::Change), None);
+                (subscription.due, subscription.notified) = (Some(Due::Change), None);
             }
             (_, None) => return self.drop_watch(net, step, id),
         }
@@ -155,9 +153,7 @@ impl Subscriptions {
     pub(in crate::switchboard) fn notify_failed(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
         self.drop_watch(net, step, id);
     }
-}
 
-impl Subscriptions {
     /// Checks that every subscription belongs to existing accounts, has a pending request or deadline, and has sent
     /// what is due.
     pub(in crate::switchboard) fn verify_watches(&self, calls: &Calls, net: &NetworkParts) -> Result<(), String> {
@@ -167,7 +163,7 @@ impl Subscriptions {
             if let Some(client) = one.asked
                 && net.wire.purpose(&client) != Some(&Purpose::Notify(id))
             {
-                return fault("waits for a NOTIFY that nobody has sent");
+                return fault("waits for a NOTIFY that was not sent");
             }
             if one.asked.is_none() && (one.ending.is_some() || one.armed.is_none()) {
                 return fault("waits for nothing");
@@ -176,9 +172,9 @@ impl Subscriptions {
                 continue;
             }
             if !net.phones.has_account(&one.watcher) || !net.phones.has_account(&one.watched) {
-                return fault("belongs to somebody who is gone");
+                return fault("belongs to a removed account");
             }
-            if one.due.is_none() && one.told != Some(calls.picture(one.event.package, &one.watched)) {
+            if one.due.is_none() && one.notified != Some(calls.picture(one.event.package, &one.watched)) {
                 return fault("has told something else than there is");
             }
         }

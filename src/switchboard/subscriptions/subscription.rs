@@ -39,7 +39,7 @@ pub(in crate::switchboard) struct Subscription {
     /// Changes are not sent before this time.
     pub(in crate::switchboard) quiet_until: Instant,
     /// The state in the last NOTIFY. None: the next one contains the full state.
-    pub(in crate::switchboard) told: Option<NotifiedState>,
+    pub(in crate::switchboard) notified: Option<NotifiedState>,
     /// The version of the next dialog-info document (RFC 4235 §4.3).
     pub(in crate::switchboard) version: u32,
     /// The subscription has ended; only its last NOTIFY, which waits for the pending one, is still to be sent.
@@ -165,7 +165,7 @@ impl Subscriptions {
             return Err(format!("{} subscriptions, indexes of {sizes:?}", self.all.len()));
         }
         if self.by_watcher.values().any(|his| his.is_empty() || his.len() > SUBSCRIPTIONS_PER_OPERATOR_MAX) {
-            return Err("an operator watches nobody, or too many".to_owned());
+            return Err("a watcher has no subscription, or too many".to_owned());
         }
         Ok(())
     }

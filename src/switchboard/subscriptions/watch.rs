@@ -8,18 +8,18 @@ use crate::ids::OperatorId;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::event::{ALLOW_EVENTS, Ended, Event, Package};
 use crate::sip::flow::Flow;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::option_tag;
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::Subscriptions;
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::Calls;
 use crate::switchboard::ids::WatchId;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::step::Step;
 use crate::switchboard::subscriptions::subscription::{Due, Subscription};
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// Duration of a subscription in seconds: minimum (shorter ones get 423), default and maximum (RFC 6665 §4.2.1.1).
 pub(in crate::switchboard) const SECONDS_MIN: u32 = 60;
@@ -39,7 +39,7 @@ impl Subscriptions {
         calls: &mut Calls,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
     ) {
         let now = step.now;
         let Some(watcher) = calls.authenticate(net, step, taken) else { return };
@@ -62,7 +62,7 @@ impl Subscriptions {
         if let Some(known) = known {
             self.drop_watch(net, step, known);
         }
-        if calls.service.drained || !self.table.has_room(&watcher) {
+        if calls.service_state.drained || !self.table.has_room(&watcher) {
             return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"60")]);
         }
         let tag = step.rng.token();
@@ -81,7 +81,7 @@ impl Subscriptions {
             asked: None,
             due: Some(Due::All),
             quiet_until: now.mono,
-            told: None,
+            notified: None,
             version: 0,
             ending: (seconds == 0).then_some(Ended::Timeout),
             armed: None,
@@ -95,7 +95,7 @@ impl Subscriptions {
         calls: &mut Calls,
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
     ) {
         let now = step.now;
         let Some(key) = DialogKey::of_request(taken.message) else { return net.wire.reply(step, taken, 481, &[]) };
@@ -168,7 +168,7 @@ impl Subscriptions {
     }
 
     /// Ends the subscriptions of and to a removed operator.
-    pub(in crate::switchboard) fn forget_watches(
+    pub(in crate::switchboard) fn drop_watches(
         &mut self,
         calls: &mut Calls,
         net: &mut NetworkParts,
@@ -218,7 +218,7 @@ impl Subscriptions {
     pub(in crate::switchboard) fn drop_watch(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
         let Some(gone) = self.table.remove(id) else { return };
         if let Some(at) = gone.armed {
-            step.alarms.remove(at, Alarm::Watch(id));
+            step.timers.remove(at, TimerKind::Watch(id));
         }
         if let Some(client) = gone.asked {
             net.wire.forget(client);
@@ -233,10 +233,10 @@ impl Subscriptions {
             return;
         }
         if let Some(old) = old {
-            step.alarms.remove(old, Alarm::Watch(id));
+            step.timers.remove(old, TimerKind::Watch(id));
         }
         if let Some(at) = at {
-            step.alarms.insert(at, Alarm::Watch(id));
+            step.timers.insert(at, TimerKind::Watch(id));
         }
     }
 
@@ -281,12 +281,12 @@ pub(in crate::switchboard) fn seconds(asked: Option<u32>) -> Result<u32, TooBrie
 
 impl Wire {
     /// Sends 489 with the supported event packages (RFC 6665 §4.2.1.1, §7.2).
-    pub(in crate::switchboard) fn refuse_event(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
+    pub(in crate::switchboard) fn refuse_event(&mut self, step: &mut Step, taken: &IncomingRequest<'_, '_>) {
         self.reply(step, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
     }
 
     /// The granted interval of a SUBSCRIBE, zero to end the subscription. None if the request was rejected (423, 400).
-    pub(in crate::switchboard) fn granted(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> Option<u32> {
+    pub(in crate::switchboard) fn granted(&mut self, step: &mut Step, taken: &IncomingRequest<'_, '_>) -> Option<u32> {
         match taken.message.number(Name::Expires).map(seconds) {
             Ok(Ok(seconds)) => return Some(seconds),
             Ok(Err(TooBrief)) => {
@@ -302,13 +302,13 @@ impl Wire {
     pub(in crate::switchboard) fn agree_to_watch(
         &mut self,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         seconds: u32,
         tag: Option<&str>,
     ) {
         let now = step.now;
-        let contact = self.settings.contact(taken.flow);
-        let bytes = Stencil::of(taken.message, taken.flow)
+        let contact = self.settings.site.contact(taken.flow);
+        let bytes = ResponseTemplate::of(taken.message, taken.flow)
             .response(200, tag)
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Expires, seconds.to_string().as_bytes())

@@ -24,7 +24,7 @@ impl Trunks {
     }
 
     /// The trunk of a leg.
-    pub(in crate::switchboard) fn trunk_with(&self, who: LegRef) -> Option<usize> {
+    pub(in crate::switchboard) fn trunk_of_leg(&self, who: LegRef) -> Option<usize> {
         self.channels.of.get(&who).copied()
     }
 }

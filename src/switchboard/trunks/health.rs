@@ -37,9 +37,7 @@ impl Trunks {
             step.say(Output::TrunkHealth { trunk, up });
         }
     }
-}
 
-impl Trunks {
     /// The Request-URI and flow of a number over a trunk.
     pub(in crate::switchboard) fn outbound_route(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
         let trunk = self.settings.trunks.get(index)?;
@@ -47,9 +45,7 @@ impl Trunks {
         let number = dialled(number, trunk.terms.number_format, &trunk.terms.country);
         Some((uri_over(flow, Some(&number)), flow))
     }
-}
 
-impl Trunks {
     /// Checks that channels and pending requests belong to existing legs and trunks.
     pub(in crate::switchboard) fn verify_trunks(
         &self,

@@ -6,11 +6,11 @@ use crate::sip::header::NameAddr;
 use crate::sip::locate::Target;
 use crate::sip::message;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::output::Output;
 use crate::switchboard::settings::Trunk;
-use crate::switchboard::settings::terms::Registration;
+use crate::switchboard::settings::sections::Registration;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::trunks::Trunks;
 use crate::switchboard::trunks::trunk::same_place;
 use crate::switchboard::wire::Wire;
@@ -26,8 +26,8 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1_800);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 impl Trunks {
-    /// Deregisters trunks that the new settings remove or move, and ends pending requests to them. Their calls
-    /// continue. The old settings still apply.
+    /// Deregisters from trunks that the new settings remove or whose registration they change, and ends pending
+    /// requests to these trunks. Their calls continue. The old settings still apply.
     pub(in crate::switchboard) fn leave_old_trunks(&mut self, wire: &mut Wire, step: &mut Step, new: &[Trunk]) {
         for index in 0..self.states.len() {
             let Some(old) = self.settings.trunks.get(index) else { continue };
@@ -41,19 +41,18 @@ impl Trunks {
                 self.take_back(wire, step, index);
             }
             if let Some(trunk) = gone {
+                self.keep_terms(index);
                 step.say(Output::TrunkGone { trunk });
             }
         }
         // The indexes of the trunks may change.
         for (index, state) in self.states.iter().enumerate() {
             if let Some(at) = state.binding.as_ref().and_then(|binding| binding.next) {
-                step.alarms.remove(at, Alarm::RegisterTrunk(index));
+                step.timers.remove(at, TimerKind::RegisterTrunk(index));
             }
         }
     }
-}
 
-impl Trunks {
     /// Registers at once with the current server of a trunk.
     pub(in crate::switchboard) fn register_at_once(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
         if self.states.get(index).is_some_and(|state| state.binding.is_some()) {
@@ -93,8 +92,8 @@ impl Trunks {
         purpose: Purpose,
         leaving: bool,
     ) -> bool {
-        let _now = step.now;
-        let (number, sent_by) = (self.settings.number.clone(), self.settings.advertised(flow).to_owned());
+        let (number, sent_by) =
+            (self.settings.numbers.emergency.clone(), self.settings.site.advertised(flow).to_owned());
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(trunk) = self.settings.trunks.get(index) else { return false };
         let Some(Registration { registrar, aor, .. }) = &trunk.terms.register else { return false };
@@ -188,11 +187,9 @@ impl Trunks {
         for index in 0..self.states.len() {
             self.take_back(wire, step, index);
         }
-        step.alarms.insert(now.mono + GOODBYE, Alarm::DeregistrationsOver);
+        step.timers.insert(now.mono + GOODBYE, TimerKind::DeregistrationsOver);
     }
-}
 
-impl Trunks {
     /// Removes a binding by REGISTER with Expires 0. A pending REGISTER may still be granted, so its binding is removed
     /// too. If the trunk is down, the request is sent, but a drain does not wait for its response.
     fn take_back(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
@@ -201,7 +198,7 @@ impl Trunks {
         let Some(binding) = &state.binding else { return };
         let (may_stand, awaited) = (binding.may_stand(), !state.is_down());
         if let Some(at) = binding.next {
-            step.alarms.remove(at, Alarm::RegisterTrunk(index));
+            step.timers.remove(at, TimerKind::RegisterTrunk(index));
         }
         let flow = self.settings.trunks.get(index).and_then(|trunk| self.trunk_flow(trunk));
         if let Some(flow) = flow.filter(|_| may_stand) {
@@ -212,15 +209,13 @@ impl Trunks {
             state.binding = None;
         }
     }
-}
 
-impl Trunks {
     fn register_again_at(&mut self, step: &mut Step, next: Instant, index: usize) {
         let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
         if let Some(old) = binding.next.replace(next) {
-            step.alarms.remove(old, Alarm::RegisterTrunk(index));
+            step.timers.remove(old, TimerKind::RegisterTrunk(index));
         }
-        step.alarms.insert(next, Alarm::RegisterTrunk(index));
+        step.timers.insert(next, TimerKind::RegisterTrunk(index));
     }
 
     pub(in crate::switchboard) fn set_registered(&mut self, step: &mut Step, index: usize, registered: bool) {

@@ -6,7 +6,7 @@ use crate::switchboard::phones::Phones;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use crate::switchboard::wire::text::clean;
 
 use crate::acd::section::is_dialable;
@@ -25,7 +25,7 @@ impl Trunks {
         &mut self,
         wire: &mut Wire,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         trunk: Option<usize>,
         reason: Rejected,
         status: u16,
@@ -62,10 +62,10 @@ impl Trunks {
         message: &Message<'_>,
     ) {
         let called = called_user(message);
-        let ours = called == self.settings.number
+        let ours = called == self.settings.numbers.emergency
             || called.starts_with("urn:service:sos")
-            || self.settings.is_desk_number(called.as_bytes())
-            || self.settings.missing_prefix(&called).is_some();
+            || self.settings.numbers.is_desk_number(called.as_bytes())
+            || self.settings.numbers.missing_prefix(&called).is_some();
         if ours && !phones.registrar.has_binding_at(flow.remote.ip()) {
             self.report_rejection(step, flow, message, None, Rejected::UnknownPeer, (401, None));
         }
@@ -85,7 +85,7 @@ impl Trunks {
         let (source, called) = (flow.remote.ip().to_canonical(), called_user(message));
         let name = trunk.as_deref().unwrap_or_default();
         let setting = match reason {
-            Rejected::UnknownNumber => match self.settings.missing_prefix(&called) {
+            Rejected::UnknownNumber => match self.settings.numbers.missing_prefix(&called) {
                 Some(prefix) => Some(format!("called = [{prefix:?}] in the [[trunk]] with name = {name:?}")),
                 None => number_setting(&called),
             },

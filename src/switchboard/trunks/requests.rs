@@ -6,14 +6,11 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::Builder;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::LegRef;
-use crate::switchboard::phones::Phones;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::connections::uri_over;
 
 impl Trunks {
     /// Sends a request whose response is not needed, except for a challenge, which is answered.
@@ -29,20 +26,17 @@ impl Trunks {
         branch: &str,
         (bytes, cseq): (Bytes, u32),
     ) {
-        let _now = step.now;
         let sent = wire.request(step, flow, method, branch, bytes.clone());
         let Some(client) = sent else { return };
-        match self.trunk_with(who).filter(|trunk| self.settings.asks(*trunk)) {
-            Some(trunk) => {
+        match self.account_of_leg(who) {
+            Some(account) => {
                 wire.expect(client, purpose);
-                wire.keep_for_retry(client, Some(trunk), flow, bytes, cseq);
+                wire.keep_with_account(client, Some(account), flow, bytes, cseq);
             }
-            None => wire.forget_transaction(client),
+            None => wire.drop_transaction(client),
         }
     }
-}
 
-impl Trunks {
     /// Sends this ACK and, if `hangs_up`, the BYE of its dialog.
     pub(in crate::switchboard) fn decline_over(
         &mut self,
@@ -54,7 +48,7 @@ impl Trunks {
         mut dialog: Dialog,
     ) {
         let branch = format!("z9hG4bK{}", step.rng.token());
-        let sent_by = self.settings.advertised(flow).to_owned();
+        let sent_by = self.settings.site.advertised(flow).to_owned();
         let bytes = ack.via(flow.transport, &sent_by, &branch).encode();
         step.out.transmits.push(Transmit { flow, bytes });
         if !hangs_up {
@@ -65,30 +59,7 @@ impl Trunks {
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
         self.send_and_forget(wire, step, who, Purpose::Bye, Method::Bye, flow, &branch, (bytes, cseq));
     }
-}
 
-impl Trunks {
-    pub(in crate::switchboard) fn ping_trunk(
-        &mut self,
-        wire: &mut Wire,
-        phones: &mut Phones,
-        step: &mut Step,
-        index: usize,
-    ) {
-        let now = step.now;
-        let Some(trunk) = self.settings.trunks.get(index) else { return };
-        let way = self.trunk_target(trunk).zip(self.trunk_flow(trunk));
-        let Some(every) = trunk.keep_alive else { return };
-        let next = now.mono + every;
-        step.alarms.insert(next, Alarm::PingTrunk(index));
-        phones.pings.trunks.insert(index, next);
-        if let Some((target, flow)) = way {
-            wire.ping(step, flow, &uri_over(flow, None), Purpose::TrunkPing(index, target));
-        }
-    }
-}
-
-impl Trunks {
     pub(in crate::switchboard) fn send_prack(
         &mut self,
         wire: &mut Wire,
@@ -103,7 +74,7 @@ impl Trunks {
         let rack = format!("{rseq} {cseq} INVITE");
         let bytes = builder
             .header(Name::RAck, rack.as_bytes())
-            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .via(flow.transport, self.settings.site.advertised(flow), &branch)
             .encode();
         self.send_and_forget(wire, step, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
     }

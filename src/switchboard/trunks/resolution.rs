@@ -1,7 +1,6 @@
 //! Results of DNS look-ups for trunks.
 
 use crate::sip::locate::Target;
-use crate::switchboard::phones::Phones;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::step::Step;
 use crate::switchboard::trunks::Trunks;
@@ -15,12 +14,16 @@ impl Trunks {
         fixed.or_else(|| self.targets.get(&trunk.name).and_then(Targets::current))
     }
 
+    /// True if this is the current server of the trunk.
+    pub(in crate::switchboard) fn uses(&self, index: usize, server: Target) -> bool {
+        self.settings.trunks.get(index).and_then(|trunk| self.trunk_target(trunk)) == Some(server)
+    }
+
     /// Stores the resolved servers of a trunk. If the current server changes, siaga sends it a keep-alive and a
     /// REGISTER.
     pub(in crate::switchboard) fn set_targets(
         &mut self,
         wire: &mut Wire,
-        phones: &mut Phones,
         step: &mut Step,
         name: String,
         all: Vec<Target>,
@@ -30,7 +33,7 @@ impl Trunks {
         let before = targets.current();
         targets.renew(all);
         if targets.current() != before {
-            phones.ping_trunk_at_once(step, index);
+            self.ping_trunk_at_once(step, index);
             self.register_at_once(wire, step, index);
         }
     }
@@ -59,24 +62,15 @@ impl Trunks {
         let targets = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name));
         targets.is_some_and(|targets| targets.current().is_some_and(|used| used != failed) || targets.fail())
     }
-}
 
-impl Trunks {
     /// Handles a keep-alive without a response: sends one to the next server at once, or counts it against the trunk if
     /// no server is left. A keep-alive to a server that is no longer in use is ignored.
-    pub(in crate::switchboard) fn trunk_silent(
-        &mut self,
-        phones: &mut Phones,
-        step: &mut Step,
-        index: usize,
-        asked: Target,
-    ) {
-        let used = self.settings.trunks.get(index).and_then(|trunk| self.trunk_target(trunk));
-        if used != Some(asked) {
+    pub(in crate::switchboard) fn trunk_silent(&mut self, step: &mut Step, index: usize, asked: Target) {
+        if !self.uses(index, asked) {
             return;
         }
         if self.target_fails(index, asked) {
-            phones.ping_trunk_at_once(step, index);
+            self.ping_trunk_at_once(step, index);
         } else {
             self.trunk_pinged(step, index, false);
         }

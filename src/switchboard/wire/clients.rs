@@ -187,10 +187,12 @@ fn set_leg(purpose: &mut Purpose, is: LegRef) {
 
 /// A request that may be repeated after its final response.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Asked {
+pub(in crate::switchboard) struct RetryableRequest {
     /// Credentials for a trunk that may challenge. They stay valid for this request even if the trunk's settings
     /// change.
     pub(in crate::switchboard) identity: Option<Identity>,
+    /// The name of the trunk whose credentials these are.
+    pub(in crate::switchboard) trunk: Option<String>,
     pub(in crate::switchboard) flow: Flow,
     pub(in crate::switchboard) bytes: Bytes,
     pub(in crate::switchboard) cseq: u32,

@@ -1,15 +1,14 @@
 //! Closed connections, and the calls on each open connection.
 
-use crate::switchboard::alarm::Alarm;
 use crate::switchboard::step::Step;
+use crate::switchboard::timers::TimerKind;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::streams::Disconnected;
-use std::net::{IpAddr, SocketAddr};
+use crate::switchboard::wire::call_connections::Disconnected;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::acd::Family;
 use crate::ids::CallId;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::uri::{Host, Uri};
@@ -18,7 +17,7 @@ use crate::sip::uri::{Host, Uri};
 pub(in crate::switchboard) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Wire {
-    pub(in crate::switchboard) fn forget_disconnected(
+    pub(in crate::switchboard) fn drop_disconnected(
         &mut self,
         step: &mut Step,
         id: CallId,
@@ -32,7 +31,7 @@ impl Wire {
             }
         }
         if let Some(at) = decided_at {
-            step.alarms.remove(at, Alarm::Disconnected(id));
+            step.timers.remove(at, TimerKind::Disconnected(id));
         }
     }
 }
@@ -56,16 +55,6 @@ impl Wire {
             }
         }
     }
-}
-
-/// Number of leading bits that two addresses share; 0 if they share fewer than 16 bits (IPv6: 48).
-pub(in crate::switchboard) fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
-    let (shared, least) = match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 16),
-        (IpAddr::V6(a), IpAddr::V6(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 48),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => (0, 0),
-    };
-    if shared < least { 0 } else { shared }
 }
 
 pub(in crate::switchboard) fn host_of(uri: &[u8]) -> Option<Host<'_>> {
@@ -92,8 +81,4 @@ pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
     let same_connection = one.is_connection() && one.connection == other.connection;
     let protected = one.transport == Transport::Tls && other.transport != Transport::Tls;
     same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
-}
-
-pub(in crate::switchboard) fn family(address: IpAddr) -> Family {
-    if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }

@@ -1,7 +1,9 @@
 //! SIP transactions, dialogs and connections, with the leg of each.
 
+pub(in crate::switchboard) mod call_connections;
 pub(in crate::switchboard) mod clients;
 pub(in crate::switchboard) mod connections;
+pub(in crate::switchboard) mod incoming_request;
 pub(in crate::switchboard) mod lookups;
 pub(in crate::switchboard) mod outgoing;
 pub(in crate::switchboard) mod past_dialogs;
@@ -9,12 +11,9 @@ pub(in crate::switchboard) mod past_requests;
 pub(in crate::switchboard) mod read;
 pub(in crate::switchboard) mod replies;
 pub(in crate::switchboard) mod requests;
-pub(in crate::switchboard) mod streams;
-pub(in crate::switchboard) mod taken;
 pub(in crate::switchboard) mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -25,15 +24,29 @@ use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 use crate::sip::wire::{Message, Method};
 use crate::switchboard::ids::{LegRef, MergeKey};
-use crate::switchboard::settings::Settings;
+use crate::switchboard::settings::{SessionSettings, Settings, Site, Trunk};
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::clients::{Asked, Purpose};
+use crate::switchboard::wire::clients::{Purpose, RetryableRequest};
+
+/// The settings of this part and of sessions.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct WireConfig {
+    pub(in crate::switchboard) site: Site,
+    pub(in crate::switchboard) trunks: Vec<Trunk>,
+    pub(in crate::switchboard) session: SessionSettings,
+}
+
+impl WireConfig {
+    fn of(settings: &Settings) -> Self {
+        Self { site: settings.site.clone(), trunks: settings.trunks.clone(), session: settings.session }
+    }
+}
 
 /// SIP transactions, dialogs and connections, with the leg of each.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Wire {
-    #[serde(skip, default = "crate::switchboard::settings::placeholder")]
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    #[serde(skip)]
+    pub(in crate::switchboard) settings: WireConfig,
     pub(in crate::switchboard) transactions: Transactions,
     pub(in crate::switchboard) clients: clients::Clients,
     pub(in crate::switchboard) dialogs: Map<DialogKey, LegRef>,
@@ -44,24 +57,24 @@ pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
     /// Calls by the connection of the caller's leg.
     pub(in crate::switchboard) streams: Map<ConnectionId, BTreeSet<CallId>>,
-    pub(in crate::switchboard) ways_back: streams::WaysBack,
-    pub(in crate::switchboard) closed: streams::Closed,
+    pub(in crate::switchboard) ways_back: call_connections::WaysBack,
+    pub(in crate::switchboard) closed: call_connections::Closed,
     /// Requests that may be repeated after a challenge or a 422.
-    pub(in crate::switchboard) retries: Map<ClientId, Asked>,
+    pub(in crate::switchboard) retries: Map<ClientId, RetryableRequest>,
     pub(in crate::switchboard) lookups: lookups::Lookups,
     pub(in crate::switchboard) events: Vec<Event>,
 }
 
 impl Wire {
     /// Applies new settings.
-    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
-        self.settings = Arc::clone(settings);
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Settings) {
+        self.settings = WireConfig::of(settings);
     }
 
-    pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
+    pub(in crate::switchboard) fn new(settings: &Settings) -> Self {
         Self {
             transactions: Transactions::with_max(settings.guard.transactions_max),
-            settings,
+            settings: WireConfig::of(settings),
             clients: clients::Clients::default(),
             dialogs: Map::new(),
             past: past_dialogs::EndedDialogs::default(),
@@ -69,15 +82,13 @@ impl Wire {
             merged: Map::new(),
             streams: Map::new(),
             ways_back: BTreeMap::new(),
-            closed: streams::Closed::default(),
+            closed: call_connections::Closed::default(),
             retries: Map::new(),
             lookups: lookups::Lookups::default(),
             events: Vec::new(),
         }
     }
-}
 
-impl Wire {
     /// Sends a response. A final response ends the transaction.
     pub(in crate::switchboard) fn respond(&mut self, step: &mut Step, server: ServerId, status: u16, bytes: Bytes) {
         self.transactions.respond(step.now.mono, server, status, bytes, &mut step.out.transmits);
@@ -111,13 +122,13 @@ impl Wire {
     }
 
     /// Drops the transaction of an outgoing request; its purpose stays.
-    pub(in crate::switchboard) fn forget_transaction(&mut self, client: ClientId) {
+    pub(in crate::switchboard) fn drop_transaction(&mut self, client: ClientId) {
         self.transactions.forget(client);
     }
 
     /// Drops the transaction of an outgoing INVITE; further 2xx responses are acknowledged with `ack`.
-    pub(in crate::switchboard) fn forget_with(&mut self, client: ClientId, ack: Transmit) {
-        self.transactions.forget_with(client, ack);
+    pub(in crate::switchboard) fn drop_with(&mut self, client: ClientId, ack: Transmit) {
+        self.transactions.drop_with(client, ack);
     }
 
     /// The To tag of the responses to a request.
@@ -198,16 +209,16 @@ impl Wire {
         self.merged.insert(key, call);
     }
 
-    pub(in crate::switchboard) fn forget_call(&mut self, key: &MergeKey) {
+    pub(in crate::switchboard) fn drop_call(&mut self, key: &MergeKey) {
         self.merged.remove(key);
     }
 
     /// Stores an outgoing request that may be repeated with credentials or a longer session interval.
-    pub(in crate::switchboard) fn may_retry(&mut self, client: ClientId, asked: Asked) {
+    pub(in crate::switchboard) fn may_retry(&mut self, client: ClientId, asked: RetryableRequest) {
         self.retries.insert(client, asked);
     }
 
-    pub(in crate::switchboard) fn take_retry(&mut self, client: &ClientId) -> Option<Asked> {
+    pub(in crate::switchboard) fn take_retry(&mut self, client: &ClientId) -> Option<RetryableRequest> {
         self.retries.remove(client)
     }
 }

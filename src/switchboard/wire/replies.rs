@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use crate::limits::TEXT_BYTES_MAX;
 use crate::sip::header::Via;
-use crate::sip::message::{ALLOW, SUPPORTED, Stencil};
+use crate::sip::message::{ALLOW, ResponseTemplate, SUPPORTED};
 use crate::sip::sdp::SdpError;
 use crate::sip::wire;
 use crate::sip::wire::{Message, Name, Parsed};
-use crate::switchboard::settings::Settings;
+use crate::switchboard::settings::Site;
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// The header fields of the first response that are copied to a repeated response, besides those of every response.
 const SAID_AGAIN: [Name; 16] = [
@@ -38,13 +38,13 @@ impl Wire {
     pub(in crate::switchboard) fn reply(
         &mut self,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         status: u16,
         headers: &[(Name, &[u8])],
     ) {
         let now = step.now;
         let tag = step.rng.token();
-        let mut response = Stencil::of(taken.message, taken.flow).response(status, Some(tag.as_str()));
+        let mut response = ResponseTemplate::of(taken.message, taken.flow).response(status, Some(tag.as_str()));
         for (name, value) in headers {
             response = response.header(*name, value);
         }
@@ -53,23 +53,19 @@ impl Wire {
         }
         self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut step.out.transmits);
     }
-}
 
-impl Wire {
     pub(in crate::switchboard) fn reply_with_tag(
         &mut self,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         status: u16,
         tag: &str,
     ) {
         let now = step.now;
-        let response = Stencil::of(taken.message, taken.flow).response(status, Some(tag)).encode();
+        let response = ResponseTemplate::of(taken.message, taken.flow).response(status, Some(tag)).encode();
         self.transactions.respond(now.mono, taken.server, status, response, &mut step.out.transmits);
     }
-}
 
-impl Wire {
     /// The status for a request that has looped or whose Route leads elsewhere; None for other requests.
     ///
     /// 482: a Via carries the branch of an outgoing request that is in progress, so that request has come back
@@ -88,21 +84,22 @@ impl Wire {
         if returned {
             return Some(482);
         }
-        let elsewhere = !of_trunk && message.list(Name::Route).skip(1).any(|route| !self.settings.names_us(route));
+        let elsewhere = !of_trunk && message.list(Name::Route).skip(1).any(|route| !self.settings.site.names_us(route));
         elsewhere.then_some(403)
     }
-}
 
-impl Wire {
     /// Rejects a REFER without ending its dialog.
-    pub(in crate::switchboard) fn reject_refer(&mut self, step: &mut Step, taken: &Taken<'_, '_>, status: u16) {
+    pub(in crate::switchboard) fn reject_refer(
+        &mut self,
+        step: &mut Step,
+        taken: &IncomingRequest<'_, '_>,
+        status: u16,
+    ) {
         self.reply(step, taken, of_request_only(status, 403), &[]);
     }
-}
 
-impl Wire {
     /// 500 with a Retry-After between 0 and 10 s (RFC 3261 §14.2, RFC 3311 §5.2).
-    pub(in crate::switchboard) fn reply_later(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
+    pub(in crate::switchboard) fn reply_later(&mut self, step: &mut Step, taken: &IncomingRequest<'_, '_>) {
         let seconds = step.rng.below(11).to_string();
         self.reply(step, taken, 500, &[(Name::RetryAfter, seconds.as_bytes())]);
     }
@@ -111,18 +108,21 @@ impl Wire {
     pub(in crate::switchboard) fn reply_described(
         &mut self,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         body: Option<&[u8]>,
         headers: &[(Name, &[u8])],
     ) {
         let now = step.now;
-        let bytes = self.settings.describe_response(taken, body, headers);
+        let bytes = self.settings.site.describe_response(taken, body, headers);
         self.transactions.respond(now.mono, taken.server, 200, bytes, &mut step.out.transmits);
     }
-}
 
-impl Wire {
-    pub(in crate::switchboard) fn refuse_text(&mut self, step: &mut Step, taken: &Taken<'_, '_>, status: u16) {
+    pub(in crate::switchboard) fn refuse_text(
+        &mut self,
+        step: &mut Step,
+        taken: &IncomingRequest<'_, '_>,
+        status: u16,
+    ) {
         match status {
             503 => self.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
             _ => self.reply(step, taken, status, &[]),
@@ -131,7 +131,7 @@ impl Wire {
 
     /// Returns true if the text is acceptable. Otherwise it is rejected: 413 if it is too long, 415 if its body has no
     /// content type.
-    pub(in crate::switchboard) fn is_fit(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> bool {
+    pub(in crate::switchboard) fn is_fit(&mut self, step: &mut Step, taken: &IncomingRequest<'_, '_>) -> bool {
         let message = taken.message;
         let kind = message.first(Name::ContentType).unwrap_or_default();
         let has_kind = kind.iter().position(|byte| *byte == b'/').is_some_and(|at| at > 0);
@@ -146,16 +146,16 @@ impl Wire {
     }
 }
 
-impl Settings {
+impl Site {
     /// A 200 with siaga's Contact and, if `body` is given, an SDP body.
     pub(in crate::switchboard) fn describe_response(
         &self,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         body: Option<&[u8]>,
         headers: &[(Name, &[u8])],
     ) -> Bytes {
         let contact = self.contact(taken.flow);
-        let mut response = Stencil::of(taken.message, taken.flow)
+        let mut response = ResponseTemplate::of(taken.message, taken.flow)
             .response(200, None)
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
@@ -175,14 +175,14 @@ impl Wire {
     pub(in crate::switchboard) fn answer_again(
         &mut self,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         answer: Option<Bytes>,
     ) {
         let now = step.now;
         let Some(answer) = answer else { return self.reply_later(step, taken) };
         let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };
         let Some(status) = last.status() else { return };
-        let mut response = Stencil::of(taken.message, taken.flow).response(status, None);
+        let mut response = ResponseTemplate::of(taken.message, taken.flow).response(status, None);
         for name in SAID_AGAIN {
             response = last.lines(name).fold(response, |response, value| response.header(name, value));
         }

@@ -2,9 +2,10 @@
 
 use crate::switchboard::step::Step;
 use crate::switchboard::wire::Wire;
-use crate::switchboard::wire::clients::{Asked, Purpose};
+use crate::switchboard::wire::clients::{Purpose, RetryableRequest};
 use bytes::Bytes;
 
+use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::transaction::ClientId;
@@ -32,31 +33,56 @@ impl Wire {
         cseq: u32,
     ) {
         let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
-        let identity = trunk.and_then(|trunk| trunk.terms.identity.clone());
+        let account = trunk.and_then(|trunk| Some((trunk.name.clone(), trunk.terms.identity.clone()?)));
+        self.keep_with_account(client, account, flow, bytes, cseq);
+    }
+
+    /// Stores an INVITE, or a request with the name of a trunk and the credentials for it.
+    pub(in crate::switchboard) fn keep_with_account(
+        &mut self,
+        client: ClientId,
+        account: Option<(String, Identity)>,
+        flow: Flow,
+        bytes: Bytes,
+        cseq: u32,
+    ) {
+        let (trunk, identity) = account.unzip();
         if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Invite(_))) {
-            self.retries.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
+            self.retries.insert(
+                client,
+                RetryableRequest { identity, trunk, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 },
+            );
         }
     }
-}
 
-impl Wire {
-    pub(in crate::switchboard) fn forget_client(&mut self, client: ClientId) {
+    /// Takes the passwords of trunks from the settings, because a snapshot does not contain them. A request whose user name the settings no
+    /// longer have keeps it without a password, and answers no challenge.
+    pub(in crate::switchboard) fn restore_passwords(&mut self) {
+        for asked in self.retries.values_mut() {
+            let trunk = self.settings.trunks.iter().find(|trunk| Some(&trunk.name) == asked.trunk.as_ref());
+            let known = trunk.and_then(|trunk| trunk.terms.identity.clone());
+            if let Some(known) = known.filter(|known| asked.identity.as_ref().is_some_and(|old| old.user == known.user))
+            {
+                asked.identity = Some(known);
+            }
+        }
+    }
+
+    pub(in crate::switchboard) fn drop_client(&mut self, client: ClientId) {
         self.retries.remove(&client);
         if self.clients.remove(&client).is_some() {
             self.transactions.forget(client);
         }
     }
-}
 
-impl Wire {
     pub(in crate::switchboard) fn ping(&mut self, step: &mut Step, flow: Flow, uri: &[u8], purpose: Purpose) {
         let now = step.now;
         let branch = format!("z9hG4bK{}", step.rng.token());
         let (tag, sip_call_id) = (step.rng.token(), step.rng.token());
-        let from = format!("<sip:siaga@{}>;tag={tag}", self.settings.domain);
-        let contact = self.settings.contact(flow);
+        let from = format!("<sip:siaga@{}>;tag={tag}", self.settings.site.domain);
+        let contact = self.settings.site.contact(flow);
         let bytes = message::request(Method::Options, uri)
-            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .via(flow.transport, self.settings.site.advertised(flow), &branch)
             .header(Name::MaxForwards, b"70")
             .header(Name::From, from.as_bytes())
             .header(Name::To, &[b"<", uri, b">"].concat())
@@ -73,31 +99,23 @@ impl Wire {
             self.clients.insert(client, purpose);
         }
     }
-}
 
-impl Wire {
-    pub(in crate::switchboard) fn forget_referral(&mut self, client: Option<ClientId>) {
+    pub(in crate::switchboard) fn drop_referral(&mut self, client: Option<ClientId>) {
         if let Some(client) = client {
             self.clients.remove(&client);
             self.transactions.forget(client);
         }
     }
-}
 
-impl Wire {
     /// Stops waiting for responses to deregistrations, after the time limit of the drain.
     pub(in crate::switchboard) fn goodbyes_over(&mut self) {
         self.clients.await_no_goodbyes();
     }
-}
 
-impl Wire {
     pub(in crate::switchboard) fn abandon_registering(&mut self, index: usize) {
         self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkRegister(..)));
     }
-}
 
-impl Wire {
     /// Ends the requests to a trunk itself whose purpose is `wanted`: its keep-alive or its REGISTER.
     pub(in crate::switchboard) fn abandon_trunk_requests(&mut self, index: usize, wanted: impl Fn(&Purpose) -> bool) {
         let gone: Vec<_> =

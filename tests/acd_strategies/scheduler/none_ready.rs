@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
 
@@ -11,7 +11,7 @@ use super::{Busy, Caller, Fate, Person, RING_MAX, Scheduler};
 impl Scheduler {
     /// True if the next ready operator may be rung for this call in the common order: it waits, or rings no operator who was ready.
     pub(super) fn is_open(&self, caller: &Caller) -> bool {
-        let operators_first = self.posture != Posture::Fallback;
+        let operators_first = self.mode != OperatingMode::Fallback;
         let none_was_ready = |names: &BTreeSet<OperatorId>| {
             names.len() < RING_MAX && names.iter().all(|name| self.people[name].recalled)
         };
@@ -28,13 +28,13 @@ impl Scheduler {
     pub(super) fn recall(&self, order: &[(&CallId, &Caller)], now: Instant) -> Option<(CallId, Vec<OperatorId>)> {
         let on_break = |one: &Person| Self::staffed(one) && one.paused && one.busy == Busy::Free && one.rests.is_none();
         let waits = |caller: &Caller| match caller.fate {
-            Fate::Waits => self.posture != Posture::Fallback,
+            Fate::Waits => self.mode != OperatingMode::Fallback,
             Fate::Held(_) => true,
             Fate::Rings(..) | Fate::FallsBack(..) | Fate::Talks(_) => false,
         };
         let rings = |caller: &Caller| match &caller.fate {
             Fate::Rings(names, from) => {
-                let all = from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident;
+                let all = from.is_some_and(|from| from <= now) || self.mode == OperatingMode::MajorIncident;
                 (all || self.is_open(caller)) && names.len() + 1 < RING_MAX
             }
             Fate::Waits | Fate::Held(_) | Fate::FallsBack(..) | Fate::Talks(_) => false,

@@ -129,7 +129,7 @@ impl Phone {
         if heard.method != "INVITE" {
             return;
         }
-        // Of an answer that comes again while he leaves.
+        // Of an answer that is repeated while the operator leaves.
         let leaving = self.consulted.as_ref().is_some_and(|(known, _)| *known == n);
         if !leaving {
             self.said.stop(Some(asked));
@@ -174,7 +174,7 @@ impl Phone {
     }
     // The rest.
 
-    /// Nobody has heard one of its messages for 64 T1.
+    /// One of its messages got no response for 64 T1.
     pub(super) fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
         self.colleagues.give_up(id);
         let id = Some(id);

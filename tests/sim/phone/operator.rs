@@ -1,4 +1,4 @@
-//! What an operator does about a call that rings at his phone, and later in it.
+//! What an operator does about a ringing call, and later in it.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Phone {
             (Deed::Consult, State::Talking) => self.consults(io),
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
-            // A phone that nobody answers stops by itself.
+            // A phone without an answer stops by itself.
             (Deed::Forget, State::Ringing) if leg.stale || !leg.heard_of => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
             (_, _) => {}

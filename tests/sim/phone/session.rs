@@ -95,7 +95,7 @@ impl Phone {
     pub(super) fn is_refreshed(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let contact = self.contact();
         let Some(at) = self.legs.iter().position(|leg| leg.call_id == heard.call_id) else {
-            // It has lost its power and its memory since; nobody repeats this, the service does.
+            // The phone has lost its power and its state since; it does not repeat this, the service does.
             return io.say(heard.answer("481 Call/Transaction Does Not Exist", heard.to, &contact, ""));
         };
         let mut leg = self.legs.remove(at);

@@ -1,11 +1,11 @@
-//! What an operator does about a call that he has: he talks so long, holds, hangs up, or passes his caller on.
+//! What an operator does in a call: talks for some time, holds, hangs up, or transfers the caller.
 
 use std::time::Duration;
 
 use super::super::endpoint::{Heard, Io, Pace};
 use super::{Alarm, Deed, Leg, Phone, State};
 
-/// Whom callers are passed on to: colleagues, the queue, the fire brigade, nobody; and who is asked in.
+/// The targets of transfers: colleagues, the queue, the fire brigade, an unknown name; and of invitations.
 const TARGETS: [&str; 16] = [
     "sip:op0@",
     "sip:op1@",
@@ -62,7 +62,7 @@ impl Phone {
         }
     }
 
-    /// He asks a colleague or the fire brigade, while the caller waits.
+    /// Consults a colleague or the fire brigade, while the caller waits.
     pub(super) fn consults(&mut self, io: &mut Io<'_, Alarm>) {
         if self.dialled.is_none() {
             let whom = ["op0", "op1", "op2", "op3", "op4", "op5", "damkar", "*30op1", "*30op3", "*30op4", "*30damkar"];
@@ -81,7 +81,7 @@ impl Phone {
         }
     }
 
-    /// He is let into another's call: he stays a while, if it does.
+    /// Joins another operator's call, and stays for some time.
     pub(super) fn is_let_in(&mut self, n: u32, to: &str, io: &mut Io<'_, Alarm>) {
         if self.consulted.as_ref().is_some_and(|(known, _)| *known == n) {
             return;
@@ -95,7 +95,7 @@ impl Phone {
         io.wake(stay, Alarm::Leave(n));
     }
 
-    /// He has heard enough.
+    /// Leaves the call.
     pub(super) fn leaves(&mut self, n: u32, io: &mut Io<'_, Alarm>) {
         let Some((_, _, code)) = self.dialled.filter(|(dialled, _, _)| *dialled == n) else { return };
         let Some((_, to)) = self.consulted.clone().filter(|(known, _)| *known == n) else { return };
@@ -134,7 +134,7 @@ impl Phone {
         self.said.stop(asked);
         let good = matches!(status, 202 | 403 | 404 | 481 | 486 | 491 | 500);
         assert!(good, "no answer to a REFER: {}", heard.text);
-        // Some leave as soon as the caller is on his way.
+        // Some leave as soon as the transfer has begun.
         if status == 202 && io.chance(30) {
             let leave = io.between(0, 2_000);
             io.wake(leave, Alarm::Leg(id, Deed::HangUp));

@@ -43,7 +43,7 @@ impl Colleagues {
         *self = Self { read: self.read, ..Self::default() };
     }
 
-    /// Nobody has heard one of these.
+    /// One of these got no response.
     pub(super) fn give_up(&mut self, id: RepeatId) {
         self.watches.retain(|watch| watch.asked != Some(id));
         self.letter.take_if(|letter| letter.asked == id);
@@ -216,13 +216,13 @@ impl Phone {
                 self.writes(letter.whom, &authorization, io);
             }
             200 => self.colleagues.read += 1,
-            // Refused by the phone, removed, nobody's name, not registered, crowded.
+            // Rejected by the phone, removed, unknown, not registered, too many.
             486 | 403 | 404 | 480 | 503 => {}
             _ => panic!("unexpected: {}", heard.text),
         }
     }
 
-    /// Somebody writes.
+    /// A text arrives.
     pub(super) fn is_written_to(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let status = match moods(heard) {
             0..=2 => return,

@@ -115,7 +115,7 @@ fn an_operator_calls_a_colleague_and_it_is_no_emergency_call() {
     placed.asks(&mut world, "BYE", 3, "");
     world.take(BUDI, "SIP/2.0 200");
     is_hung_up(&mut world, SARI);
-    // She has nothing to write down; he has, perhaps.
+    // The colleague has no wrap-up; the operator may have one.
     world.take(SARI, "INVITE");
     let facts: Vec<_> = world.facts.iter().filter(|fact| matches!(fact.kind, FactKind::Placed { .. })).collect();
     let of_it: Vec<_> = world.facts.iter().filter(|fact| fact.call == facts[0].call).cloned().collect();
@@ -124,7 +124,7 @@ fn an_operator_calls_a_colleague_and_it_is_no_emergency_call() {
 }
 
 #[test]
-fn who_cannot_be_called_is_told_why() {
+fn an_operator_gets_the_reason_why_a_number_cannot_be_called() {
     let mut world = floor();
     for (whom, status) in [("sari", 480), ("nobody", 404), ("08119999", 403), ("budi", 404)] {
         Placed::to(&mut world, "budi", BUDI, whom);
@@ -144,7 +144,7 @@ fn who_cannot_be_called_is_told_why() {
 }
 
 #[test]
-fn an_operator_who_gives_up_cancels_his_call() {
+fn an_operator_who_gives_up_cancels_the_placed_call() {
     let mut world = floor();
     world.register("sari", SARI);
     let placed = Placed::to(&mut world, "budi", BUDI, "sari");
@@ -197,7 +197,7 @@ fn answers_with_update(world: &mut World, offered: &str) {
 }
 
 #[test]
-fn a_colleague_whose_phone_takes_update_is_told_whom_she_talks_with_then() {
+fn a_phone_with_update_support_gets_the_identity_of_the_new_party() {
     for rings_still in [false, true] {
         let mut world = floor();
         let (caller, invite) = talking(&mut world);
@@ -288,14 +288,14 @@ fn a_dialog_that_is_none_of_ours_cannot_be_joined() {
     asks(&mut world, BUDI, &invite, "REFER", 1, &unknown, "");
     assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
     assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 481 "));
-    // The caller's own dialog is nobody's to give away, nor is a colleague's call.
+    // Neither the caller's own dialog nor a colleague's call can be transferred.
     let own = replaces(&invite, "phone").replace("Replaces: ", "").trim_end().replace(';', "%3B").replace("=", "%3D");
     asks(&mut world, BUDI, &invite, "REFER", 2, &format!("Refer-To: <sip:sari@127.0.0.1?Replaces={own}>\r\n"), "");
     world.take(BUDI, "SIP/2.0 403");
     placed.asks(&mut world, "REFER", 3, "Refer-To: <sip:damkar@127.0.0.1>\r\n");
     world.take(BUDI, "SIP/2.0 403");
     caller.hangs_up(&mut world);
-    // He is still with Sari: nobody is offered to him.
+    // Budi still talks with Sari, and gets no call.
     is_hung_up(&mut world, BUDI);
     world.pass(Duration::from_secs(20));
     Caller::dials(&mut world);
@@ -371,7 +371,7 @@ fn a_colleague_who_has_been_removed_meanwhile_gets_the_caller_and_leaves_no_trac
 #[test]
 fn a_full_centre_refuses_operators_calls_first_and_emergency_calls_last() {
     let mut terms = settings();
-    terms.calls_max = 4;
+    terms.calls.max = 4;
     let mut world = World::new(terms, &["budi", "sari"]);
     world.register("budi", BUDI);
     let mut callers = vec![Caller::dials(&mut world), Caller::dials(&mut world)];
@@ -379,7 +379,7 @@ fn a_full_centre_refuses_operators_calls_first_and_emergency_calls_last() {
     Placed::to(&mut world, "sari", SARI, "budi");
     assert_eq!(header(&world.take(SARI, "SIP/2.0 503"), "Retry-After"), "5");
     callers.extend([Caller::dials(&mut world), Caller::dials(&mut world)]);
-    assert_eq!(header(&Caller::dials_in_vain(&mut world), "Retry-After"), "5");
+    assert_eq!(header(&Caller::dials_and_is_rejected(&mut world), "Retry-After"), "5");
     assert_eq!(world.switchboard.guard_figures().counts[4], 1, "a call that is refused is counted");
     // A place that is free again is taken.
     callers.pop().unwrap().cancels(&mut world);

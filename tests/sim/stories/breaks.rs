@@ -30,7 +30,7 @@ fn a_caller_is_served_although_every_operator_is_on_a_break() {
 #[test]
 fn the_fallback_number_follows_when_operators_on_a_break_do_not_answer() {
     let mut settings = settings();
-    settings.fallback_number = Some("0725000000".to_owned());
+    settings.fallback.number = Some("0725000000".to_owned());
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
@@ -71,7 +71,7 @@ fn a_caller_on_an_empty_floor_keeps_the_alarm_up_until_a_phone_can_be_rung() {
 fn the_last_ready_operator_is_warned_before_a_pause() {
     for by_code in [false, true] {
         let mut settings = settings();
-        settings.last_ready_text = "Anda operator siap terakhir".to_owned();
+        settings.operators.last_ready_text = "Anda operator siap terakhir".to_owned();
         let mut world = World::new(settings, &["budi", "sari"]);
         world.register("budi", BUDI);
         world.register("sari", SARI);

@@ -2,15 +2,16 @@
 
 use super::*;
 use siaga::acd::desk::Desk;
-use siaga::switchboard::{DeskCalls, Rejected, TrunkTerms};
+use siaga::switchboard::{DeskCalls, Rejected, TrunkSettings};
 
 /// A site with the desks 112 and fire (113), whose trunk may write prefixes before their numbers.
 fn site(called: &[&str]) -> World {
     let mut settings = settings();
-    settings.desks = vec![DeskCalls::default(), DeskCalls { numbers: vec!["113".to_owned()], ..DeskCalls::default() }];
+    settings.numbers.desks =
+        vec![DeskCalls::default(), DeskCalls { numbers: vec!["113".to_owned()], ..DeskCalls::default() }];
     settings.acd.desks = vec![Desk::default(), Desk { name: "fire".to_owned(), ..Desk::default() }];
     settings.trunks[0].terms =
-        TrunkTerms { called: called.iter().map(|text| (*text).to_owned()).collect(), ..TrunkTerms::default() };
+        TrunkSettings { called: called.iter().map(|text| (*text).to_owned()).collect(), ..TrunkSettings::default() };
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
     world
@@ -110,7 +111,7 @@ fn a_prefix_of_the_trunk_is_no_number_of_an_operators_phone() {
 fn of_two_prefixes_that_fit_the_longer_one_counts() {
     let mut settings = settings();
     let numbers = |number: &str| DeskCalls { numbers: vec![number.to_owned()], ..DeskCalls::default() };
-    settings.desks = vec![DeskCalls::default(), numbers("113"), numbers("7113")];
+    settings.numbers.desks = vec![DeskCalls::default(), numbers("113"), numbers("7113")];
     let desk = |name: &str| Desk { name: name.to_owned(), ..Desk::default() };
     settings.acd.desks = vec![Desk::default(), desk("fire"), desk("port")];
     settings.trunks[0].terms.called = vec!["0".to_owned(), "07".to_owned()];
@@ -123,10 +124,11 @@ fn of_two_prefixes_that_fit_the_longer_one_counts() {
 #[test]
 fn the_service_is_not_shown_outside_the_centre() {
     let mut settings = settings();
-    settings.desks = vec![DeskCalls::default(), DeskCalls { numbers: vec!["113".to_owned()], ..DeskCalls::default() }];
+    settings.numbers.desks =
+        vec![DeskCalls::default(), DeskCalls { numbers: vec!["113".to_owned()], ..DeskCalls::default() }];
     settings.acd.desks = vec![Desk::default(), Desk { name: "fire".to_owned(), ..Desk::default() }];
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.fallback_number = Some("0725000".to_owned());
+    settings.fallback.number = Some("0725000".to_owned());
     let mut world = World::new(settings, &["budi"]);
     invites(&mut world, "sip:113@127.0.0.1");
     let outside = world.take(TRUNK, "INVITE");
@@ -137,7 +139,7 @@ fn the_service_is_not_shown_outside_the_centre() {
 #[test]
 fn every_rejected_invite_of_a_trunk_is_reported_with_its_reason() {
     let mut full = settings();
-    full.calls_max = 2;
+    full.calls.max = 2;
     full.trunks[0].terms.max_calls = 1;
     let mut world = World::new(full, &["budi"]);
     let expects = |world: &mut World, reason: Rejected, status: u16| {

@@ -1,4 +1,4 @@
-//! Callers whom nobody has answered are called back (RFC 7090).
+//! Unanswered callers are called back (RFC 7090).
 
 use siaga::cdr::Cdr;
 use siaga::cdr::fact::Fact;
@@ -95,7 +95,7 @@ fn an_agency_is_called_without_the_header_fields_of_a_call_back() {
 }
 
 #[test]
-fn who_is_busy_stays_on_the_list_behind_the_others() {
+fn a_busy_number_stays_on_the_list_behind_the_others() {
     let mut world = floor();
     abandons(&mut world, ANI, 8);
     abandons(&mut world, BAYU, 2);
@@ -128,12 +128,12 @@ fn calls_of_one_number_are_called_back_once() {
 }
 
 #[test]
-fn who_calls_again_is_not_called_meanwhile_and_leaves_the_list_when_he_is_answered() {
+fn a_number_that_calls_again_is_not_called_back_and_leaves_the_list_when_answered() {
     let mut world = floor();
     abandons(&mut world, ANI, 8);
     let mut again = Caller::dials_as(&mut world, ANI);
     let invite = world.take(BUDI, "INVITE");
-    // His line is engaged with us: the tone tells Budi that there is nobody to call.
+    // The number is in a call with us: the tone tells Budi that there is no number to call.
     let mut code = Placed::to(&mut world, "budi", BUDI, CODE);
     code.is_answered(&mut world);
     assert!(!world.has(TRUNK, "INVITE"));
@@ -171,7 +171,7 @@ fn without_a_trunk_that_takes_calls_the_caller_stays_on_the_list() {
 }
 
 #[test]
-fn after_four_hours_nobody_is_called_back() {
+fn after_four_hours_no_number_is_called_back() {
     let mut world = floor();
     abandons(&mut world, ANI, 8);
     world.pass(Duration::from_secs(4 * 3600 - 10));
@@ -181,7 +181,7 @@ fn after_four_hours_nobody_is_called_back() {
 }
 
 #[test]
-fn who_shows_no_number_is_not_on_the_list() {
+fn a_caller_without_a_number_is_not_on_the_list() {
     let mut world = floor();
     for number in ["anonymous", "ani"] {
         abandons(&mut world, number, 8);
@@ -190,7 +190,7 @@ fn who_shows_no_number_is_not_on_the_list() {
 }
 
 #[test]
-fn a_supervisor_says_who_calls_back_and_his_phone_tells_him() {
+fn a_supervisor_assigns_a_call_back_and_the_operators_phone_gets_a_text() {
     let mut world = floor();
     world.register("sari", SARI);
     for number in [ANI, BAYU] {
@@ -199,14 +199,14 @@ fn a_supervisor_says_who_calls_back_and_his_phone_tells_him() {
         caller.cancels(&mut world);
     }
     let sari = OperatorId::parse("sari").unwrap();
-    let wanted = ConsoleCommand::MeanCallBack { number: Some(BAYU.to_owned()), operator: sari.clone() };
+    let wanted = ConsoleCommand::AssignCallBack { number: Some(BAYU.to_owned()), operator: sari.clone() };
     assert_eq!(asks_console(&mut world, wanted), ConsoleReply::Meant { number: BAYU.to_owned(), told: true });
     let text = world.take(SARI, "MESSAGE");
     assert!(text.ends_with(&format!("*50 -> {BAYU}")), "{text}");
-    assert_eq!(list(&mut world).iter().filter(|one| one.meant_for == Some(sari.clone())).count(), 1);
-    let unknown = ConsoleCommand::MeanCallBack { number: Some("0811".to_owned()), operator: sari };
+    assert_eq!(list(&mut world).iter().filter(|one| one.assigned_to == Some(sari.clone())).count(), 1);
+    let unknown = ConsoleCommand::AssignCallBack { number: Some("0811".to_owned()), operator: sari };
     assert_eq!(asks_console(&mut world, unknown), ConsoleReply::UnknownNumber);
-    let nobody = ConsoleCommand::MeanCallBack { number: None, operator: OperatorId::parse("nobody").unwrap() };
+    let nobody = ConsoleCommand::AssignCallBack { number: None, operator: OperatorId::parse("nobody").unwrap() };
     assert_eq!(asks_console(&mut world, nobody), ConsoleReply::UnknownOperator);
     Placed::to(&mut world, "sari", SARI, CODE);
     let out = world.take(TRUNK, "INVITE");

@@ -17,7 +17,7 @@ fn with_categories() -> World {
         name: name.to_owned(),
         agency: agency.map(str::to_owned),
     };
-    settings.categories = vec![category("1", "kebakaran", Some("Damkar")), category("2", "lain", None)];
+    settings.numbers.categories = vec![category("1", "kebakaran", Some("Damkar")), category("2", "lain", None)];
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
     world
@@ -144,7 +144,7 @@ fn plays_pranks(world: &mut World, number: &str) {
 fn a_prank_number_is_never_refused() {
     let mut world = with_categories();
     plays_pranks(&mut world, ANI);
-    // A hundred times: he waits, he is answered, he is refused nothing.
+    // A hundred times: the caller waits, is answered, and is never rejected.
     for _ in 0..100 {
         world.register("budi", BUDI);
         is_served(&mut world, ANI);
@@ -186,7 +186,7 @@ fn a_prank_number_waits_behind_others_for_a_day() {
         });
         queued.unwrap()
     };
-    // A day later he is one of many, by himself.
+    // A day later the caller waits like all others, automatically.
     world.pass(Duration::from_secs(24 * 3600));
     world.register("budi", BUDI);
     is_served(&mut world, ANI);
@@ -198,7 +198,7 @@ fn a_prank_number_waits_behind_others_for_a_day() {
 fn what_is_known_of_a_caller_stays_in_the_centre() {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.fallback_number = Some("0725113".to_owned());
+    settings.fallback.number = Some("0725113".to_owned());
     let mut world = World::new(settings, &["budi"]);
     let mark = ConsoleCommand::MarkCaller { number: ANI.to_owned(), hours: 2, by: "admin".to_owned() };
     assert_eq!(asks_console(&mut world, mark), ConsoleReply::Done);
@@ -228,7 +228,7 @@ fn a_number_is_marked_for_hours_and_the_mark_can_be_lifted() {
 }
 
 #[test]
-fn the_operator_sees_that_somebody_calls_again() {
+fn the_operator_sees_that_a_number_calls_again() {
     let mut world = with_categories();
     for (calls, display) in [(0, ANI.to_owned()), (2, format!("{ANI} 2x/30min")), (3, format!("{ANI} 3x/30min"))] {
         let mut caller = Caller::dials_as(&mut world, ANI);

@@ -2,7 +2,7 @@
 
 use super::classes::{confirms, dials, is_served};
 use super::*;
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::cdr::Cdr;
 use siaga::clock::{Now, Timestamp};
 use siaga::switchboard::{ConsoleCommand, ConsoleReply};
@@ -51,29 +51,27 @@ fn a_clock_step_during_the_wait_the_talk_or_the_wrap_up_changes_no_duration() {
 }
 
 /// The operating mode, and how long it has lasted and will last.
-fn mode(world: &mut World) -> (Posture, u64, u64) {
-    let ConsoleReply::Posture { posture, since, until, .. } = world.orders(ConsoleCommand::Posture) else {
-        panic!("no mode")
-    };
-    (posture, world.now.wall.millis_since(since), until.unwrap().millis_since(world.now.wall))
+fn mode(world: &mut World) -> (OperatingMode, u64, u64) {
+    let ConsoleReply::Mode { mode, since, until, .. } = world.orders(ConsoleCommand::Mode) else { panic!("no mode") };
+    (mode, world.now.wall.millis_since(since), until.unwrap().millis_since(world.now.wall))
 }
 
 #[test]
 fn the_times_of_the_operating_mode_follow_a_clock_step() {
     for step in [400 * DAY, -400 * DAY] {
         let mut world = staffed();
-        world.orders(ConsoleCommand::SetPosture { posture: Posture::Drill, hours: Some(4) });
+        world.orders(ConsoleCommand::SetMode { mode: OperatingMode::Drill, hours: Some(4) });
         world.pass(Duration::from_secs(3_600));
         set_clock(&mut world, step);
-        assert_eq!(mode(&mut world), (Posture::Drill, 3_600_000, 3 * 3_600_000), "{step}");
+        assert_eq!(mode(&mut world), (OperatingMode::Drill, 3_600_000, 3 * 3_600_000), "{step}");
         let until = world.facts.iter().rev().find_map(|fact| match &fact.kind {
-            FactKind::PostureSet { until, .. } => *until,
+            FactKind::ModeSet { until, .. } => *until,
             _ => None,
         });
         assert_eq!(until.unwrap().millis_since(world.now.wall), 3 * 3_600_000, "a restart reads it: {step}");
         world.pass(Duration::from_secs(3 * 3_600 + 1));
-        let ConsoleReply::Posture { posture, .. } = world.orders(ConsoleCommand::Posture) else { panic!("no mode") };
-        assert_eq!(posture, Posture::Normal);
+        let ConsoleReply::Mode { mode, .. } = world.orders(ConsoleCommand::Mode) else { panic!("no mode") };
+        assert_eq!(mode, OperatingMode::Normal);
     }
 }
 

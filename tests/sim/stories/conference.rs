@@ -22,8 +22,8 @@ pub(super) fn floor() -> World {
     let mut settings = settings();
     settings.acd.none_ready = Duration::from_secs(600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
-    settings.supervisors = [OperatorId::parse("ani").unwrap()].into();
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    settings.operators.supervisors = [OperatorId::parse("ani").unwrap()].into();
     let mut world = World::new(settings, &["budi", "sari", "ani"]);
     world.register("budi", BUDI);
     world
@@ -37,7 +37,7 @@ pub(super) fn staffed() -> (World, Caller, String) {
     (world, caller, invite)
 }
 
-/// Sari answers what her phone was asked to; Budi hears of it.
+/// Sari answers the invitation; Budi is notified.
 pub(super) fn joins(world: &mut World, invite: &str, cseq: u32) -> String {
     refers(world, invite, cseq, ADDS_SARI);
     let offered = answers(world, SARI);
@@ -51,7 +51,7 @@ pub(super) fn supervises(world: &mut World, code: &str) -> Placed {
     placed
 }
 
-/// Whom each party hears, as the last room has it: the caller, who has him, and the guests.
+/// The parties that each party of the last conference hears: caller, operator, participants.
 pub(super) fn matrix(world: &World) -> Vec<u8> {
     let last = world.media.iter().rev().find_map(|command| match command {
         Command::Mix { parties, .. } => Some(parties.iter().map(|party| party.hears).collect()),
@@ -67,7 +67,7 @@ pub(super) fn is_bridged(world: &World) -> bool {
     matches!(world.media.iter().rfind(sound), Some(Command::Bridge { .. }))
 }
 
-/// Who was a guest, as what, for how many seconds.
+/// The participants with role and seconds.
 pub(super) fn visits(record: &Cdr) -> Vec<(String, Role, u64)> {
     let name = |who: &Callee| match who {
         Callee::Operator(operator) => operator.to_string(),
@@ -137,7 +137,7 @@ fn a_colleague_who_is_asked_in_gets_no_other_call_and_has_nothing_to_wrap_up() {
 }
 
 #[test]
-fn the_guest_has_the_caller_when_the_operator_hangs_up_first() {
+fn the_participant_has_the_caller_when_the_operator_hangs_up_first() {
     let (mut world, caller, invite) = staffed();
     seconds(&mut world, 10);
     joins(&mut world, &invite, 1);
@@ -211,7 +211,7 @@ fn an_operator_who_is_asked_in_by_none_but_the_lead_can_follow_an_agency_that_le
     let _ani = supervises(&mut world, "*21budi");
     operator_hangs_up(&mut world, BUDI, &invite);
     assert_eq!(matrix(&world), [0b010, 0b001, 0b011], "she goes on to listen");
-    // Then she barges in, and the agency leaves: she has the caller.
+    // Then the supervisor barges in, and the agency leaves: the supervisor has the caller.
     let ani = last_guest(&world);
     world.step(Input::Media(Event::Digit { anchor: ani, digit: '3' }));
     asks(&mut world, TRUNK, &out, "BYE", 1, "", "");
@@ -223,7 +223,7 @@ fn an_operator_who_is_asked_in_by_none_but_the_lead_can_follow_an_agency_that_le
     assert_eq!(world.count(|kind| matches!(kind, FactKind::WrappedUp { .. })), 2);
 }
 
-/// The port of the guest who has come last.
+/// The port of the last participant.
 pub(super) fn last_guest(world: &World) -> AnchorId {
     let last = world.media.iter().rev().find_map(|command| match command {
         Command::Mix { parties, .. } => parties.last().map(|party| party.anchor),
@@ -233,7 +233,7 @@ pub(super) fn last_guest(world: &World) -> AnchorId {
 }
 
 #[test]
-fn a_guest_who_does_not_come_changes_nothing() {
+fn a_participant_who_does_not_answer_changes_nothing() {
     for (status, told) in [("486 Busy Here", "SIP/2.0 486 "), ("603 Decline", "SIP/2.0 603 ")] {
         let (mut world, caller, invite) = staffed();
         world.media.clear();
@@ -261,7 +261,7 @@ fn a_guest_who_does_not_come_changes_nothing() {
 }
 
 #[test]
-fn a_caller_who_leaves_while_a_guest_rings_takes_the_ringing_along() {
+fn a_caller_who_hangs_up_cancels_a_ringing_participant() {
     let (mut world, caller, invite) = staffed();
     refers(&mut world, &invite, 1, ADDS_SARI);
     let offered = world.take(SARI, "INVITE");
@@ -271,7 +271,7 @@ fn a_caller_who_leaves_while_a_guest_rings_takes_the_ringing_along() {
     world.receive(SARI, &response(&cancel, SARI, "200 OK", ""));
     assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 487 Request Terminated");
     is_hung_up(&mut world, BUDI);
-    // Her answer crosses the CANCEL.
+    // The answer crosses the CANCEL.
     world.receive(SARI, &response(&offered, SARI, "200 OK", &sdp(SARI, 31_000)));
     world.take(SARI, "ACK");
     is_hung_up(&mut world, SARI);
@@ -280,7 +280,7 @@ fn a_caller_who_leaves_while_a_guest_rings_takes_the_ringing_along() {
 }
 
 #[test]
-fn an_operator_who_leaves_while_his_guest_rings_has_passed_the_caller_on() {
+fn an_operator_who_leaves_while_a_participant_rings_has_transferred_the_caller() {
     for (to, at) in [(ADDS_SARI, SARI), (ADDS_DAMKAR, TRUNK)] {
         for comes in [true, false] {
             let (mut world, caller, invite) = staffed();
@@ -339,7 +339,7 @@ fn one_thing_at_a_time() {
 }
 
 #[test]
-fn a_guest_cannot_ask_others_in_or_pass_the_caller_on() {
+fn a_participant_cannot_invite_others_or_transfer_the_caller() {
     let (mut world, caller, invite) = staffed();
     let offered = joins(&mut world, &invite, 1);
     for (cseq, more) in [(1, ADDS_DAMKAR), (2, "Refer-To: <sip:ani@127.0.0.1>\r\n")] {
@@ -352,11 +352,11 @@ fn a_guest_cannot_ask_others_in_or_pass_the_caller_on() {
 }
 
 #[test]
-fn a_guest_who_is_heard_no_more_is_hung_up_and_the_others_talk_on() {
+fn a_silent_participant_is_disconnected_and_the_others_continue() {
     let (mut world, caller, invite) = staffed();
     joins(&mut world, &invite, 1);
     let sari = last_guest(&world);
-    world.step(Input::Media(Event::Silent { anchor: sari }));
+    world.step(Input::Media(Event::Silent { anchor: sari, limit: None }));
     is_hung_up(&mut world, SARI);
     assert!(is_bridged(&world));
     caller.hangs_up(&mut world);
@@ -394,7 +394,7 @@ fn an_operator_on_hold_leaves_the_others_talking_and_a_lone_caller_hears_the_ton
 }
 
 #[test]
-fn whom_an_operator_has_called_to_ask_him_in_joins_when_the_two_calls_become_one() {
+fn a_consulted_colleague_joins_when_the_two_calls_are_merged() {
     for (whom, at, in_placed) in [("*30sari", SARI, false), ("*30sari", SARI, true), ("*30damkar", TRUNK, false)] {
         let (mut world, caller, invite) = staffed();
         let mut placed = Placed::to(&mut world, "budi", BUDI, whom);
@@ -432,7 +432,7 @@ fn whom_an_operator_has_called_to_ask_him_in_joins_when_the_two_calls_become_one
 }
 
 #[test]
-fn one_who_rings_still_when_the_calls_become_one_goes_on_ringing_as_a_guest() {
+fn a_consulted_colleague_who_still_rings_at_the_merge_rings_as_a_participant() {
     for comes in [true, false] {
         let (mut world, caller, invite) = staffed();
         let placed = Placed::to(&mut world, "budi", BUDI, "*30sari");

@@ -19,7 +19,7 @@ fn strict() -> Settings {
 }
 
 /// Budi is rung first, at two phones; then sari, then tono.
-fn house(settings: Settings) -> World {
+fn setup(settings: Settings) -> World {
     let mut world = World::new(settings, &["budi", "sari", "tono"]);
     for (operator, at) in [("budi", BUDI), ("sari", SARI), ("tono", TONO)] {
         world.register(operator, at);
@@ -36,7 +36,7 @@ fn busy(world: &mut World, at: &str, invite: &str) {
 
 #[test]
 fn an_operator_who_declines_beside_a_dead_phone_makes_way_at_once() {
-    let mut world = house(settings());
+    let mut world = setup(settings());
     let mut caller = Caller::dials(&mut world);
     let dead = world.take(BUDI, "INVITE");
     let living = rings(&mut world, BUDI_TOO);
@@ -58,7 +58,7 @@ fn an_operator_who_declines_beside_a_dead_phone_makes_way_at_once() {
 
 #[test]
 fn an_operator_who_declines_late_beside_a_dead_phone_makes_way_at_once() {
-    let mut world = house(settings());
+    let mut world = setup(settings());
     let caller = Caller::dials(&mut world);
     let late = world.take(BUDI_TOO, "INVITE");
     world.pass(seconds(5));

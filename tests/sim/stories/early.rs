@@ -95,7 +95,7 @@ fn a_gateway_that_changes_its_tag_after_the_description_is_connected_and_two_for
 fn the_fallback_number_may_describe_itself_in_a_183_only() {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.fallback_number = Some("0725113".to_owned());
+    settings.fallback.number = Some("0725113".to_owned());
     let mut world = World::new(settings, &[]);
     let mut caller = Caller::dials(&mut world);
     let out = world.take(TRUNK, "INVITE");

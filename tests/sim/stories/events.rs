@@ -257,7 +257,7 @@ fn presence_follows_the_operators_state() {
 }
 
 #[test]
-fn no_message_ever_waits_and_nobody_asks_for_anothers() {
+fn the_summary_has_no_message_and_is_not_given_to_other_accounts() {
     let mut world = floor();
     let watch = Watch::begins(&mut world, "budi", BUDI, "budi", "message-summary");
     let notify = watch.hears(&mut world);
@@ -335,7 +335,7 @@ fn what_cannot_be_watched_is_refused_with_the_reason() {
     ];
     for (whom, event, more, status) in table {
         let mut watch = Watch::new(&mut world, "sari", SARI, whom, event);
-        // What is wrong with any request is said before anybody is asked who he is.
+        // An invalid request is rejected before any challenge.
         let answer =
             if status == "420" { watch.asks(&mut world, more) } else { watch.asks_as_operator(&mut world, more) };
         assert!(answer.starts_with(&format!("SIP/2.0 {status}")), "{whom} {event} {more}: {answer}");
@@ -351,7 +351,7 @@ fn what_cannot_be_watched_is_refused_with_the_reason() {
 }
 
 #[test]
-fn trunks_and_strangers_watch_nobody() {
+fn trunks_and_unknown_sources_cannot_subscribe() {
     let mut world = floor();
     let before = world.switchboard.gauges();
     let mut trunk = Watch::new(&mut world, "telco", TRUNK, "budi", "dialog");

@@ -1,6 +1,6 @@
 //! Operators who become ready while a call is in its fallback: they ring beside it, and the first answer has the caller.
 
-use siaga::acd::Posture;
+use siaga::acd::OperatingMode;
 use siaga::ids::OperatorId;
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
@@ -9,7 +9,7 @@ use super::*;
 
 const NUMBER: &str = "127.0.0.2:5070";
 
-/// A caller for whom the fallback number rings, since no phone is registered.
+/// A caller at the ringing fallback number, since no phone is registered.
 fn falling_back(settings: Settings) -> (World, Caller, String) {
     let mut world = World::new(settings, &["budi", "sari"]);
     let caller = Caller::dials(&mut world);
@@ -107,7 +107,7 @@ fn the_number_rings_on_while_the_operators_phone_does_not_respond() {
 }
 
 #[test]
-fn callers_in_the_fallback_are_offered_in_their_order_before_those_who_come_later() {
+fn callers_in_the_fallback_are_served_in_order_before_later_callers() {
     let mut world = World::new(with_fallback_at(NUMBER), &["budi", "sari"]);
     let mut first = Caller::dials(&mut world);
     rings(&mut world, NUMBER);
@@ -174,14 +174,14 @@ fn a_log_out_withdraws_the_operator_and_not_the_number() {
 fn in_an_evacuation_operators_wait_until_the_number_has_failed() {
     let mut world = World::new(with_fallback_at(NUMBER), &["budi", "sari"]);
     world.register("budi", BUDI);
-    let set = |posture| ConsoleCommand::SetPosture { posture, hours: None };
-    world.orders(set(Posture::Fallback));
+    let set = |mode| ConsoleCommand::SetMode { mode, hours: None };
+    world.orders(set(OperatingMode::Fallback));
     let caller = Caller::dials(&mut world);
     let number = rings(&mut world, NUMBER);
     assert!(!world.has(BUDI, "INVITE"), "the centre is being left");
-    world.orders(set(Posture::Normal));
+    world.orders(set(OperatingMode::Normal));
     let budi = rings(&mut world, BUDI);
-    world.orders(set(Posture::Fallback));
+    world.orders(set(OperatingMode::Fallback));
     is_cancelled(&mut world, BUDI, &budi);
     refuses(&mut world, NUMBER, &number, "486 Busy Here");
     let budi = rings(&mut world, BUDI);
@@ -196,7 +196,7 @@ fn a_number_that_is_cancelled_takes_no_capacity_of_its_trunk() {
     let mut settings = with_fallback_at(NUMBER);
     settings.trunks[0].terms.max_calls = 2;
     let (mut world, mut caller, _) = falling_back(settings);
-    Caller::dials_in_vain(&mut world);
+    Caller::dials_and_is_rejected(&mut world);
     world.register("budi", BUDI);
     answers(&mut world, BUDI);
     world.take(NUMBER, "CANCEL");

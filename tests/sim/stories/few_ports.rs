@@ -2,10 +2,10 @@
 
 use siaga::acd::desk::{Desk, Strategy};
 use siaga::ids::OperatorId;
-use siaga::switchboard::{AnswerMode, ConsoleCommand, ConsoleReply, PortShortage, Settings};
+use siaga::switchboard::{AnswerMode, ConsoleCommand, ConsoleReply, PortShortage};
 
 use super::attended::Placed;
-use super::orders::named;
+use super::call_commands::named;
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::transfer::DAMKAR;
 use super::*;
@@ -150,7 +150,8 @@ fn a_caller_without_a_port_hears_the_queue_as_soon_as_the_reserve_is_free_again(
 
 #[test]
 fn a_queue_that_answers_lets_callers_without_a_port_ring_until_they_have_one() {
-    let mut world = World::with_ports(Settings { answer: AnswerMode::Queue, ..settings() }, &["budi"], 4);
+    let mut world =
+        World::with_ports(changed(settings(), |settings| settings.calls.answer = AnswerMode::Queue), &["budi"], 4);
     let mut first = Caller::dials(&mut world);
     first.is_answered(&mut world);
     let mut second = Caller::dials(&mut world);
@@ -174,7 +175,8 @@ fn a_queue_that_answers_lets_callers_without_a_port_ring_until_they_have_one() {
 
 #[test]
 fn a_queue_that_answers_gives_a_caller_without_a_port_the_200_of_the_operator() {
-    let mut world = World::with_ports(Settings { answer: AnswerMode::Queue, ..settings() }, &["budi"], 2);
+    let mut world =
+        World::with_ports(changed(settings(), |settings| settings.calls.answer = AnswerMode::Queue), &["budi"], 2);
     let mut caller = waits(&mut world);
     world.register("budi", BUDI);
     let invite = rings(&mut world, BUDI);
@@ -275,11 +277,11 @@ fn an_offer_that_cannot_be_answered_is_rejected_at_once_with_or_without_a_port()
 #[test]
 fn a_supervisor_picks_a_caller_without_a_port_up() {
     let mut terms = settings();
-    terms.supervisors = [OperatorId::parse("ani").unwrap()].into();
+    terms.operators.supervisors = [OperatorId::parse("ani").unwrap()].into();
     for (pairs, picked) in [(2, true), (1, false)] {
         let mut world = World::with_ports(terms.clone(), &["ani"], pairs);
         let mut caller = waits(&mut world);
-        // Without a phone of hers that could be rung: she calls from where she has just registered, on a break.
+        // Sari has no phone that could be rung: Sari calls from a new registration, on a break.
         world.orders(ConsoleCommand::Pause { operator: named("ani"), reason: "meal".to_owned() });
         world.register("ani", super::conference::ANI);
         let mut ani = Placed::to(&mut world, "ani", super::conference::ANI, "*25");
@@ -304,7 +306,7 @@ fn a_supervisor_picks_a_caller_without_a_port_up() {
 fn the_fallback_number_is_rung_for_a_caller_without_a_port() {
     let mut terms = settings();
     terms.trunks[0].target = Some(TRUNK.parse().unwrap());
-    terms.fallback_number = Some("0113".to_owned());
+    terms.fallback.number = Some("0113".to_owned());
     let mut world = World::with_ports(terms, &["budi"], 2);
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(TRUNK, "INVITE sip:0113");
@@ -334,7 +336,7 @@ fn a_number_of_the_escalation_that_no_port_is_free_for_is_rung_as_soon_as_one_is
     terms.acd.none_ready = Duration::from_secs(600);
     terms.trunks[0].target = Some(TRUNK.parse().unwrap());
     let outside = vec![(Duration::from_secs(20), DAMKAR.to_owned())];
-    terms.desks = vec![siaga::switchboard::DeskCalls { outside, ..Default::default() }];
+    terms.numbers.desks = vec![siaga::switchboard::DeskCalls { outside, ..Default::default() }];
     let mut world = World::with_ports(terms, &["budi"], 2);
     world.register("budi", BUDI);
     let mut first = Caller::dials(&mut world);
@@ -360,7 +362,7 @@ fn a_number_of_the_escalation_that_no_port_is_free_for_is_rung_as_soon_as_one_is
 fn where_all_phones_ring_further_ones_leave_pairs_to_the_next_call() {
     let mut terms = settings();
     terms.trunks[0].target = Some(TRUNK.parse().unwrap());
-    terms.fallback_number = Some("0113".to_owned());
+    terms.fallback.number = Some("0113".to_owned());
     terms.acd.login_on_register = false;
     let mut world = World::with_ports(terms, &["budi", "sari"], 4);
     world.register("budi", BUDI);
@@ -397,7 +399,7 @@ fn ring_all_rings_as_many_phones_as_there_are_ports_for() {
 }
 
 #[test]
-fn an_operator_whom_no_port_is_left_for_is_rung_as_soon_as_one_is_and_not_blamed() {
+fn an_operator_without_a_port_is_not_blamed_and_is_rung_as_soon_as_one_is_free() {
     let mut terms = settings();
     terms.acd.unanswered_max = 1;
     let mut world = World::with_ports(terms, &["budi", "sari"], 2);
@@ -469,10 +471,10 @@ fn a_test_call_takes_no_port_of_callers() {
 }
 
 #[test]
-fn calls_that_operators_place_and_guests_leave_the_ports_to_callers() {
+fn placed_calls_and_participants_leave_the_ports_to_callers() {
     let mut terms = settings();
     terms.trunks[0].target = Some(TRUNK.parse().unwrap());
-    terms.agencies = vec![siaga::switchboard::Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    terms.numbers.agencies = vec![siaga::switchboard::Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
     let mut world = World::with_ports(terms, &["budi", "sari"], 4);
     world.register("budi", BUDI);
     world.register("sari", SARI);
@@ -483,7 +485,7 @@ fn calls_that_operators_place_and_guests_leave_the_ports_to_callers() {
     let refused = ConsoleReply::Refused { status: 503 };
     let place = ConsoleCommand::Place { operator: named("sari"), to: "budi".to_owned() };
     assert_eq!(world.orders(place), ConsoleReply::Refused { status: 503 });
-    let guest = ConsoleCommand::InviteParticipant { call, whom: "damkar".to_owned() };
+    let guest = ConsoleCommand::InviteParticipant { call, to: "damkar".to_owned() };
     assert_eq!(world.orders(guest), refused);
     Placed::to(&mut world, "sari", SARI, "budi");
     world.take(SARI, "SIP/2.0 503");

@@ -21,7 +21,7 @@ fn a_call_back_never_goes_to_the_centre_to_short_numbers_or_where_config_forbids
         settings.trunks[0].target = Some(TRUNK.parse().unwrap());
         settings.trunks[0].terms.country = "62".to_owned();
         settings.trunks[0].terms.called = vec!["021500".to_owned()];
-        settings.number = "11200".to_owned();
+        settings.numbers.emergency = "11200".to_owned();
         settings.callers.call_back_never = ["0900", "+882"].map(str::to_owned).into();
         settings
     })));

@@ -27,7 +27,7 @@ fn record(world: &World) -> Cdr {
 }
 
 #[test]
-fn an_operators_hold_in_each_of_its_forms_plays_the_tone_to_the_caller_until_he_resumes() {
+fn every_form_of_an_operators_hold_plays_the_tone_to_the_caller_until_resumed() {
     let plain = sdp(BUDI, 31_000);
     let old = plain.replace("c=IN IP4 127.0.0.3", "c=IN IP4 0.0.0.0");
     for held in [plain.replace("sendrecv", "sendonly"), plain.replace("sendrecv", "inactive"), old] {
@@ -69,7 +69,7 @@ fn a_callers_hold_plays_the_tone_to_the_operator_and_lasts_until_the_end_of_the_
 }
 
 #[test]
-fn when_both_hold_nobody_hears_anything_until_one_resumes() {
+fn when_both_sides_hold_neither_hears_anything_until_one_resumes() {
     let mut world = staffed();
     let (caller, invite) = talking(&mut world);
     let (a, b) = ports(&world);
@@ -86,14 +86,14 @@ fn when_both_hold_nobody_hears_anything_until_one_resumes() {
 }
 
 #[test]
-fn who_has_put_on_hold_may_be_silent_and_the_other_may_not() {
+fn the_holding_side_may_be_silent_and_the_held_side_may_not() {
     let mut world = staffed();
     let (_caller, invite) = talking(&mut world);
     let (a, b) = ports(&world);
     reinvites(&mut world, &invite, 1, &sdp(BUDI, 31_000).replace("sendrecv", "sendonly"));
-    world.step(Input::Media(Event::Silent { anchor: b }));
+    world.step(Input::Media(Event::Silent { anchor: b, limit: None }));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 0);
-    world.step(Input::Media(Event::Silent { anchor: a }));
+    world.step(Input::Media(Event::Silent { anchor: a, limit: None }));
     let options = world.take(TRUNK, "OPTIONS");
     world.receive(TRUNK, &response(&options, TRUNK, "481 Call/Transaction Does Not Exist", ""));
     assert_eq!(endings(&world), [(Side::Service, EndCause::CallerSilent)]);
@@ -101,7 +101,7 @@ fn who_has_put_on_hold_may_be_silent_and_the_other_may_not() {
 }
 
 #[test]
-fn an_operator_who_is_lost_on_hold_takes_the_tone_with_him() {
+fn the_hold_tone_ends_when_the_held_operator_is_lost() {
     let mut world = staffed();
     world.register("sari", SARI);
     let (caller, invite) = talking(&mut world);
@@ -111,7 +111,7 @@ fn an_operator_who_is_lost_on_hold_takes_the_tone_with_him() {
     world.media.clear();
     reinvites(&mut world, &invite, 2, &sdp(BUDI, 31_000));
     let (_, b) = ports_of_record(&world, a);
-    world.step(Input::Media(Event::Silent { anchor: b }));
+    world.step(Input::Media(Event::Silent { anchor: b, limit: None }));
     assert!(world.media.contains(&Command::Stop { anchor: a }));
     answers(&mut world, SARI);
     // The caller still holds: the next operator hears the tone.

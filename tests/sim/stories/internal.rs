@@ -51,7 +51,7 @@ fn an_operators_emergency_call_is_served_and_never_rings_at_its_operator() {
 fn an_operators_own_emergency_call_does_not_keep_callers_out_of_the_fallback() {
     for own_call_first in [true, false] {
         let mut settings = settings();
-        settings.fallback_number = Some("0725000000".to_owned());
+        settings.fallback.number = Some("0725000000".to_owned());
         settings.trunks[0].target = Some(TRUNK.parse().unwrap());
         let mut world = World::new(settings, &["budi", "sari"]);
         world.register("budi", BUDI);
@@ -87,7 +87,7 @@ fn an_operators_own_emergency_call_does_not_keep_callers_out_of_the_fallback() {
 #[test]
 fn callers_wait_for_an_operator_who_talks_with_one_even_if_a_colleague_dials_112() {
     let mut settings = settings();
-    settings.fallback_number = Some("0725000000".to_owned());
+    settings.fallback.number = Some("0725000000".to_owned());
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
@@ -110,7 +110,7 @@ fn record_of(world: &World, account: &str) -> siaga::cdr::Cdr {
 }
 
 #[test]
-fn an_operator_on_a_break_who_calls_112_is_on_a_break_again_afterwards() {
+fn an_operator_on_a_break_is_on_a_break_again_after_an_own_112_call() {
     let mut world = floor();
     world.register("sari", SARI);
     let operator = OperatorId::parse("budi").unwrap();
@@ -148,7 +148,7 @@ fn a_station_without_an_operator_may_call_112_and_nothing_else() {
 #[test]
 fn an_internal_call_that_is_not_answered_is_not_called_back() {
     let mut settings = settings();
-    settings.long_call = Duration::from_secs(3_600);
+    settings.calls.long_call = Duration::from_secs(3_600);
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     Placed::to(&mut world, "budi", BUDI, "112");

@@ -7,9 +7,9 @@ const LONG: Duration = Duration::from_secs(600);
 
 fn centre() -> World {
     let mut settings = settings();
-    settings.long_call = LONG;
+    settings.calls.long_call = LONG;
     // Media reports silence, which has no effect here.
-    settings.silence_ends_call = false;
+    settings.session.silence_ends_call = false;
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     world
@@ -31,7 +31,7 @@ fn a_call_with_live_audio_is_never_ended_by_a_timer_and_raises_the_alarm_until_i
         for (anchor, heard) in [(a, caller_heard), (b, operator_heard)] {
             world.step(Input::Media(Event::Heard { anchor }));
             if !heard {
-                world.step(Input::Media(Event::Silent { anchor }));
+                world.step(Input::Media(Event::Silent { anchor, limit: None }));
             }
         }
         world.pass(LONG - Duration::from_secs(1));
@@ -52,7 +52,7 @@ fn a_call_with_live_audio_is_never_ended_by_a_timer_and_raises_the_alarm_until_i
 #[test]
 fn a_caller_who_waits_long_with_live_audio_waits_on() {
     let mut settings = settings();
-    settings.long_call = LONG;
+    settings.calls.long_call = LONG;
     let mut world = World::new(settings, &["budi"]);
     let caller = Caller::dials(&mut world);
     let anchor = world.media.iter().find_map(|command| match command {
@@ -75,7 +75,7 @@ fn a_call_without_audio_whose_end_was_never_heard_of_ends() {
     let (a, b) = ports(&world);
     for anchor in [a, b] {
         world.step(Input::Media(Event::Heard { anchor }));
-        world.step(Input::Media(Event::Silent { anchor }));
+        world.step(Input::Media(Event::Silent { anchor, limit: None }));
     }
     world.pass(LONG - Duration::from_secs(1));
     assert_eq!(endings(&world), []);
@@ -102,7 +102,7 @@ fn where_silence_ends_no_call_the_parties_of_a_long_one_are_asked_and_it_ends_wh
                 let limited = |command: &Command| matches!(command, Command::LimitSilence { anchor: of, limit: Some(_) } if *of == anchor);
                 assert!(world.media.iter().any(limited), "media reports the silence of {at}");
                 assert!(!world.has(at, "OPTIONS"), "{at} speaks");
-                world.step(Input::Media(Event::Silent { anchor }));
+                world.step(Input::Media(Event::Silent { anchor, limit: None }));
                 let options = world.take(at, "OPTIONS");
                 if responds {
                     world.receive(at, &response(&options, at, "200 OK", ""));
@@ -128,7 +128,7 @@ fn where_silence_ends_no_call_the_parties_of_a_long_one_are_asked_and_it_ends_wh
 #[test]
 fn a_long_call_whose_silent_parties_respond_goes_on() {
     let mut settings = settings();
-    settings.long_call = LONG;
+    settings.calls.long_call = LONG;
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
@@ -137,11 +137,37 @@ fn a_long_call_whose_silent_parties_respond_goes_on() {
     let (a, b) = ports(&world);
     for (anchor, at) in [(a, TRUNK), (b, BUDI)] {
         world.step(Input::Media(Event::Heard { anchor }));
-        world.step(Input::Media(Event::Silent { anchor }));
+        world.step(Input::Media(Event::Silent { anchor, limit: None }));
         let options = world.take(at, "OPTIONS");
         world.receive(at, &response(&options, at, "200 OK", ""));
     }
     world.pass(LONG + Duration::from_secs(1));
     assert_eq!((endings(&world), world.long_calls.len()), (vec![], 1));
     caller.hangs_up(&mut world);
+}
+
+#[test]
+fn a_party_that_was_found_gone_and_speaks_again_keeps_the_call_when_the_other_one_is_gone() {
+    let mut world = centre();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let (a, b) = ports(&world);
+    for anchor in [a, b] {
+        world.step(Input::Media(Event::Heard { anchor }));
+    }
+    world.pass(LONG);
+    let is_silent = |world: &mut World, anchor| {
+        world.step(Input::Media(Event::Silent { anchor, limit: None }));
+        world.pass(Duration::from_secs(33));
+        world.sent.retain(|(_, text)| !text.starts_with("OPTIONS"));
+    };
+    is_silent(&mut world, a);
+    world.step(Input::Media(Event::Heard { anchor: a }));
+    is_silent(&mut world, b);
+    assert_eq!(endings(&world), [], "the caller speaks");
+    is_silent(&mut world, a);
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)], "both are gone");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
 }

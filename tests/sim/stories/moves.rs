@@ -26,7 +26,7 @@ fn stream(peer: &str, connection: u64) -> Flow {
 fn with_tcp() -> Settings {
     let mut settings = settings();
     let local = SERVER.parse().unwrap();
-    settings.listeners.push(Listener { transport: Transport::Tcp, local, advertised: SERVER.to_owned() });
+    settings.site.listeners.push(Listener { transport: Transport::Tcp, local, advertised: SERVER.to_owned() });
     settings
 }
 
@@ -37,9 +37,9 @@ fn with_two_networks() -> Settings {
         let local = text.parse().unwrap();
         Listener { transport, local, advertised: text.to_owned() }
     };
-    settings.listeners.push(listener(OTHER, Transport::Udp));
-    settings.listeners.push(listener(SERVER, Transport::Tcp));
-    settings.listeners.push(listener(OTHER, Transport::Tcp));
+    settings.site.listeners.push(listener(OTHER, Transport::Udp));
+    settings.site.listeners.push(listener(SERVER, Transport::Tcp));
+    settings.site.listeners.push(listener(OTHER, Transport::Tcp));
     settings
 }
 
@@ -319,7 +319,7 @@ fn a_name_whose_answer_never_comes_is_forgotten_with_its_last_leg() {
 fn an_agency_that_refreshes_over_a_connection_that_closes_gets_its_bye_over_a_new_one() {
     let (callers, second) = (stream(TRUNK, 3), stream("127.0.0.2:49152", 4));
     let mut settings = with_tcp();
-    settings.fallback_number = Some("0725113".to_owned());
+    settings.fallback.number = Some("0725113".to_owned());
     settings.trunks[0].transport = Transport::Tcp;
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let mut world = World::new(settings, &[]);

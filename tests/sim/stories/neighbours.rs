@@ -84,7 +84,7 @@ fn a_source_that_waits_leaves_no_state() {
 }
 
 #[test]
-fn a_flood_in_a_dialog_is_limited_whoever_knows_its_tags() {
+fn a_flood_in_a_dialog_is_limited_even_with_the_right_tags() {
     let mut world = staffed();
     let mut caller = Caller::dials(&mut world);
     let invite = answers(&mut world, BUDI);

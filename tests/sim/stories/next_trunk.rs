@@ -1,7 +1,7 @@
 //! A number that fails over one trunk is dialled over the next, unless the callee was reached and is busy or declines.
 
 use siaga::acd::shift::Plan;
-use siaga::switchboard::{Agency, DeskCalls, Settings, TrunkTerms};
+use siaga::switchboard::{Agency, DeskCalls, Settings, TrunkSettings};
 
 use super::attended::Placed;
 use super::call_back::abandons;
@@ -34,10 +34,10 @@ const LAST: [&str; 3] = ["486 Busy Here", "600 Busy Everywhere", "603 Decline"];
 /// Two trunks, an agency and a fallback number.
 fn two_trunks() -> Settings {
     let mut settings = settings();
-    settings.fallback_number = Some("0725112233".to_owned());
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    settings.fallback.number = Some("0725112233".to_owned());
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    let mut other = second(TrunkTerms { priority: 20, ..TrunkTerms::default() });
+    let mut other = second(TrunkSettings { priority: 20, ..TrunkSettings::default() });
     other.keep_alive = None;
     settings.trunks.push(other);
     settings
@@ -104,7 +104,7 @@ fn an_agency_is_dialled_over_the_next_trunk_too() {
         // A number of the escalation.
         let mut settings = two_trunks();
         let outside = vec![(Duration::from_secs(5), DAMKAR.to_owned())];
-        settings.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
+        settings.numbers.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
         let mut world = World::new(settings, &["budi"]);
         world.register("budi", BUDI);
         Caller::dials(&mut world);

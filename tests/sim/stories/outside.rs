@@ -1,4 +1,4 @@
-//! Numbers outside that an escalation tries while the caller keeps his place in the queue.
+//! Outside numbers that an escalation tries while the caller keeps the place in the queue.
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::*;
@@ -17,13 +17,13 @@ fn pauses(world: &mut World, on: bool) {
 }
 
 /// Budi is on a break, and numbers are tried after 20 and 60 seconds.
-fn house() -> World {
+fn setup() -> World {
     let mut settings = settings();
     settings.acd.none_ready = Duration::from_secs(600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let outside =
         [(20, "0725113"), (60, "0725110")].map(|(after, number)| (Duration::from_secs(after), number.to_owned()));
-    settings.desks = vec![DeskCalls { outside: outside.to_vec(), ..DeskCalls::default() }];
+    settings.numbers.desks = vec![DeskCalls { outside: outside.to_vec(), ..DeskCalls::default() }];
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     pauses(&mut world, true);
@@ -40,7 +40,7 @@ fn with(world: &mut World) -> (Option<OperatorId>, Option<String>) {
 
 #[test]
 fn a_number_rings_after_a_while_and_the_caller_is_with_it_when_it_answers() {
-    let mut world = house();
+    let mut world = setup();
     let mut caller = Caller::dials(&mut world);
     world.pass(Duration::from_secs(19));
     assert!(!world.has(TRUNK, "INVITE"));
@@ -59,7 +59,7 @@ fn a_number_rings_after_a_while_and_the_caller_is_with_it_when_it_answers() {
 
 #[test]
 fn an_operator_who_becomes_free_while_the_number_rings_gets_the_caller_all_the_same() {
-    let mut world = house();
+    let mut world = setup();
     let mut caller = Caller::dials(&mut world);
     world.pass(Duration::from_secs(20));
     let number = rings(&mut world, TRUNK);
@@ -76,7 +76,7 @@ fn an_operator_who_becomes_free_while_the_number_rings_gets_the_caller_all_the_s
 
 #[test]
 fn a_number_that_answers_while_a_phone_rings_frees_its_operator() {
-    let mut world = house();
+    let mut world = setup();
     let mut caller = Caller::dials(&mut world);
     world.pass(Duration::from_secs(20));
     let number = rings(&mut world, TRUNK);
@@ -91,8 +91,8 @@ fn a_number_that_answers_while_a_phone_rings_frees_its_operator() {
 }
 
 #[test]
-fn a_number_that_is_busy_leaves_the_caller_in_his_place_and_the_next_is_tried_in_its_time() {
-    let mut world = house();
+fn a_busy_number_keeps_the_callers_place_and_the_next_is_tried_in_its_time() {
+    let mut world = setup();
     let mut first = Caller::dials(&mut world);
     world.pass(Duration::from_secs(1));
     let second = Caller::dials(&mut world);
@@ -120,7 +120,7 @@ fn a_number_that_is_busy_leaves_the_caller_in_his_place_and_the_next_is_tried_in
 
 #[test]
 fn a_number_rings_on_when_the_operators_phone_does_not_answer() {
-    let mut world = house();
+    let mut world = setup();
     let caller = Caller::dials(&mut world);
     world.pass(Duration::from_secs(20));
     let number = rings(&mut world, TRUNK);
@@ -146,11 +146,11 @@ fn phone(n: usize) -> String {
 fn sixty_two_phones_and_the_number_of_an_escalation_ring_together() {
     for number_answers in [true, false] {
         let mut settings = settings();
-        settings.ring = Duration::from_secs(60);
+        settings.calls.ring = Duration::from_secs(60);
         settings.trunks[0].target = Some(TRUNK.parse().unwrap());
         settings.acd.desks = vec![Desk { strategy: Strategy::RingAll, ..Desk::default() }];
         let outside = vec![(Duration::from_secs(20), "0725113".to_owned())];
-        settings.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
+        settings.numbers.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
         // Two more than may ring.
         let names: Vec<String> = (0..PHONES + 2).map(|n| format!("op{n}")).collect();
         let mut world = World::new(settings, &names.iter().map(String::as_str).collect::<Vec<_>>());

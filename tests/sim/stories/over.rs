@@ -20,7 +20,7 @@ fn give_up(world: &mut World, callers: usize) {
 
 fn with_calls_max(calls_max: usize) -> Settings {
     let mut settings = settings();
-    settings.calls_max = calls_max;
+    settings.calls.max = calls_max;
     settings
 }
 
@@ -41,7 +41,7 @@ fn callers_who_have_given_up_leave_their_room_to_the_next_caller() {
 #[test]
 fn callers_who_have_given_up_count_neither_against_operators_calls_nor_as_load() {
     let mut settings = with_calls_max(8);
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
@@ -63,7 +63,7 @@ fn callers_who_have_given_up_leave_their_channel_of_the_trunk_to_the_next_caller
     world.register("budi", BUDI);
     give_up(&mut world, 1);
     let live = Caller::dials(&mut world);
-    Caller::dials_in_vain(&mut world);
+    Caller::dials_and_is_rejected(&mut world);
     assert_eq!(world.rejections.pop().unwrap().reason, Rejected::TrunkFull, "a live call takes the channel");
     live.cancels(&mut world);
     world.sent.clear();

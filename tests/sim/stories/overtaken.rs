@@ -6,7 +6,7 @@ use super::*;
 
 const UNKNOWN: &str = "Refer-To: <sip:nobody@127.0.0.1>\r\n";
 
-/// Budi talks with a caller. `seen`: his phone has sent a request, numbered 1.
+/// Budi talks with a caller. `seen`: the phone has sent a request, numbered 1.
 fn talk(seen: bool) -> (World, Caller, String) {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);

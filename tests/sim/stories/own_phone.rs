@@ -1,4 +1,4 @@
-//! Calls that the console places for an operator: his own phones ring first, and then whom he wants.
+//! Calls that the console places for an operator: the own phones ring first, and then the target.
 
 use siaga::cdr::fact::{Callee, Fact};
 use siaga::ids::{CallId, OperatorId};
@@ -7,8 +7,8 @@ use siaga::sip::flow::{ConnectionId, Transport};
 use siaga::switchboard::{ConsoleCommand, ConsoleReply, Listener};
 
 use super::call_back::{abandons, list};
+use super::call_commands::named;
 use super::conference::is_bridged;
-use super::orders::named;
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::transfer::{DAMKAR, floor, is_hung_up, refuses};
 use super::*;
@@ -20,7 +20,7 @@ const ANI: &str = "081355501";
 const REFUSED: fn(u16) -> ConsoleReply = |status| ConsoleReply::Refused { status };
 
 /// Budi and Sari, and an agency behind a trunk.
-fn house() -> World {
+fn setup() -> World {
     let mut world = floor();
     world.register("sari", SARI);
     world
@@ -30,7 +30,7 @@ fn orders(world: &mut World, operator: &str, to: &str) -> ConsoleReply {
     world.orders(ConsoleCommand::Place { operator: named(operator), to: to.to_owned() })
 }
 
-/// Budi's phones are to ring for a call to somebody.
+/// Rings Budi's phones for a placed call.
 fn calls(world: &mut World, to: &str) -> CallId {
     match orders(world, "budi", to) {
         ConsoleReply::Calling { call } => call,
@@ -38,7 +38,7 @@ fn calls(world: &mut World, to: &str) -> CallId {
     }
 }
 
-/// Budi has answered his own phone; gives its INVITE.
+/// Budi has answered the own phone; returns its INVITE.
 fn is_there(world: &mut World, to: &str) -> (CallId, String) {
     let call = calls(world, to);
     let invite = rings(world, BUDI);
@@ -66,8 +66,8 @@ fn state_of(world: &mut World, call: CallId) -> Option<(&'static str, Option<Ope
 }
 
 #[test]
-fn an_operators_own_phone_rings_first_and_then_his_colleagues() {
-    let mut world = house();
+fn the_operators_own_phone_rings_first_and_then_the_colleagues() {
+    let mut world = setup();
     let call = calls(&mut world, "sari");
     assert!(!world.has(SARI, ""), "not before he is there");
     let own = rings(&mut world, BUDI);
@@ -98,8 +98,8 @@ fn an_operators_own_phone_rings_first_and_then_his_colleagues() {
 }
 
 #[test]
-fn the_colleague_may_hang_up_and_hold_and_so_may_he() {
-    let mut world = house();
+fn the_colleague_and_the_operator_may_hang_up_and_hold() {
+    let mut world = setup();
     let (call, own) = is_there(&mut world, "sari");
     let offered = rings(&mut world, SARI);
     picks_up(&mut world, SARI, &offered);
@@ -116,8 +116,8 @@ fn the_colleague_may_hang_up_and_hold_and_so_may_he() {
 }
 
 #[test]
-fn an_agency_is_called_for_him_from_the_centres_number() {
-    let mut world = house();
+fn an_agency_is_called_from_the_centres_number() {
+    let mut world = setup();
     let (call, own) = is_there(&mut world, "damkar");
     assert!(header(&own, "From").contains(DAMKAR), "{own}");
     let out = world.take(TRUNK, "INVITE");
@@ -135,8 +135,8 @@ fn an_agency_is_called_for_him_from_the_centres_number() {
 }
 
 #[test]
-fn who_was_not_answered_is_called_back_with_the_fields_of_rfc_7090() {
-    let mut world = house();
+fn a_call_back_has_the_fields_of_rfc_7090() {
+    let mut world = setup();
     world.orders(ConsoleCommand::LogOut { operator: named("sari") });
     abandons(&mut world, ANI, 8);
     let call = calls(&mut world, ANI);
@@ -173,11 +173,11 @@ fn who_was_not_answered_is_called_back_with_the_fields_of_rfc_7090() {
 }
 
 #[test]
-fn an_operator_who_does_not_come_is_free_again_and_nobody_was_called() {
+fn an_operator_who_does_not_answer_is_free_again_and_no_number_was_called() {
     for end in ["rings in vain", "declines", "redirects", "dies", "is removed", "answers unusably"] {
-        let mut world = house();
+        let mut world = setup();
         abandons(&mut world, ANI, 8);
-        world.orders(ConsoleCommand::MeanCallBack { number: Some(ANI.to_owned()), operator: named("budi") });
+        world.orders(ConsoleCommand::AssignCallBack { number: Some(ANI.to_owned()), operator: named("budi") });
         world.sent.clear();
         let call = calls(&mut world, ANI);
         let invite = world.take(BUDI, "INVITE");
@@ -219,7 +219,7 @@ fn an_operator_who_does_not_come_is_free_again_and_nobody_was_called() {
         assert!(!world.has(TRUNK, "INVITE"), "{end}: the number was never called");
         let one = list(&mut world).remove(0);
         assert_eq!((one.tries, one.called_now), (0, false), "{end}: it is as it was");
-        assert_eq!(one.meant_for, Some(named("budi")), "{end}");
+        assert_eq!(one.assigned_to, Some(named("budi")), "{end}");
         assert_eq!(world.count(|kind| matches!(kind, FactKind::CalledBack { .. })), 0);
         let gone = usize::from(matches!(end, "dies"));
         assert_eq!(states(&world)[..4], [gone, 2 - gone - usize::from(end == "is removed"), 0, 0], "{end}");
@@ -229,14 +229,14 @@ fn an_operator_who_does_not_come_is_free_again_and_nobody_was_called() {
 }
 
 #[test]
-fn while_his_own_phone_rings_he_is_offered_nobody_and_then_whoever_waits() {
-    let mut world = house();
+fn while_the_own_phone_rings_the_operator_gets_no_call_and_then_a_waiting_one() {
+    let mut world = setup();
     world.orders(ConsoleCommand::Pause { operator: named("sari"), reason: "meal".to_owned() });
     calls(&mut world, "damkar");
     let own = rings(&mut world, BUDI);
     let mut caller = Caller::dials(&mut world);
     assert!(!world.has(BUDI, "INVITE"), "he is reserved");
-    // Nor is he the one for another order.
+    // Nor can Budi be rung for another order.
     assert_eq!(orders(&mut world, "budi", "sari"), REFUSED(486));
     refuses(&mut world, BUDI, &own, "486 Busy Here");
     let invite = rings(&mut world, BUDI);
@@ -245,7 +245,7 @@ fn while_his_own_phone_rings_he_is_offered_nobody_and_then_whoever_waits() {
     caller.is_answered(&mut world);
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, BUDI);
-    // He may call while he writes up, and that ends it.
+    // A call during the wrap-up is allowed, and ends the wrap-up.
     assert_eq!(states(&world)[4], 1);
     calls(&mut world, "damkar");
     assert_eq!(states(&world), [0, 0, 1, 0, 0, 1]);
@@ -255,8 +255,8 @@ fn while_his_own_phone_rings_he_is_offered_nobody_and_then_whoever_waits() {
 }
 
 #[test]
-fn he_hangs_up_while_the_other_rings() {
-    let mut world = house();
+fn the_operator_hangs_up_while_the_other_side_rings() {
+    let mut world = setup();
     abandons(&mut world, ANI, 8);
     world.sent.clear();
     let (call, own) = is_there(&mut world, "sari");
@@ -275,8 +275,8 @@ fn he_hangs_up_while_the_other_rings() {
 }
 
 #[test]
-fn a_colleague_who_is_busy_in_the_meantime_is_not_rung_and_he_is_told() {
-    let mut world = house();
+fn a_colleague_who_became_busy_is_not_rung_and_the_operator_gets_the_reason() {
+    let mut world = setup();
     let call = calls(&mut world, "sari");
     let own = rings(&mut world, BUDI);
     let mut caller = Caller::dials(&mut world);
@@ -293,8 +293,8 @@ fn a_colleague_who_is_busy_in_the_meantime_is_not_rung_and_he_is_told() {
 }
 
 #[test]
-fn both_of_his_phones_ring_and_the_first_that_is_answered_is_the_one() {
-    let mut world = house();
+fn both_own_phones_ring_and_the_first_answer_is_used() {
+    let mut world = setup();
     world.register("budi", BUDI_TOO);
     let call = calls(&mut world, "sari");
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
@@ -324,7 +324,7 @@ fn both_of_his_phones_ring_and_the_first_that_is_answered_is_the_one() {
 
 #[test]
 fn a_200_that_comes_again_gets_its_ack_and_that_of_a_fork_a_bye() {
-    let mut world = house();
+    let mut world = setup();
     let call = calls(&mut world, "sari");
     let first = world.take(BUDI, "INVITE");
     // The phone wants longer sessions: the INVITE comes again, with another number.
@@ -352,7 +352,7 @@ fn a_200_that_comes_again_gets_its_ack_and_that_of_a_fork_a_bye() {
 
 #[test]
 fn a_call_that_cannot_be_placed_is_refused_with_the_reason() {
-    let mut world = house();
+    let mut world = setup();
     abandons(&mut world, ANI, 8);
     world.sent.clear();
     assert_eq!(orders(&mut world, "nobody", "sari"), ConsoleReply::UnknownOperator);
@@ -360,7 +360,7 @@ fn a_call_that_cannot_be_placed_is_refused_with_the_reason() {
     assert_eq!(orders(&mut world, "budi", "budi"), REFUSED(403), "nobody calls himself");
     assert_eq!(orders(&mut world, "budi", "112"), REFUSED(403), "nor the queue");
     assert_eq!(orders(&mut world, "budi", "0725999"), ConsoleReply::UnknownNumber);
-    world.orders(ConsoleCommand::MeanCallBack { number: Some(ANI.to_owned()), operator: named("sari") });
+    world.orders(ConsoleCommand::AssignCallBack { number: Some(ANI.to_owned()), operator: named("sari") });
     assert_eq!(orders(&mut world, "budi", ANI), REFUSED(403), "it is for Sari");
     world.register_for("sari", SARI, 0);
     assert_eq!(orders(&mut world, "budi", "sari"), REFUSED(480), "she has no phone there");
@@ -381,9 +381,9 @@ fn a_call_that_cannot_be_placed_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_service_that_ends_takes_back_what_rings_and_hangs_up_who_is_there() {
+fn a_service_that_ends_cancels_ringing_phones_and_hangs_up_connected_ones() {
     for is_there_already in [false, true] {
-        let mut world = house();
+        let mut world = setup();
         if is_there_already {
             is_there(&mut world, "sari");
             world.take(SARI, "INVITE");
@@ -401,7 +401,7 @@ fn a_service_that_ends_takes_back_what_rings_and_hangs_up_who_is_there() {
 #[test]
 fn a_phone_over_tcp_that_loses_its_connection_keeps_the_call_that_it_has_answered() {
     let mut settings = settings();
-    settings.listeners.push(Listener {
+    settings.site.listeners.push(Listener {
         transport: Transport::Tcp,
         local: "127.0.0.1:5060".parse().unwrap(),
         advertised: "127.0.0.1:5060".to_owned(),
@@ -428,7 +428,7 @@ fn a_phone_over_tcp_that_loses_its_connection_keeps_the_call_that_it_has_answere
 }
 
 #[test]
-fn a_call_back_for_which_there_is_no_trunk_is_a_try_and_he_is_told() {
+fn a_call_back_without_a_trunk_counts_as_an_attempt_and_the_operator_gets_the_reason() {
     let mut world = World::new(settings(), &["budi"]);
     world.register("budi", BUDI);
     abandons(&mut world, ANI, 8);
@@ -437,7 +437,7 @@ fn a_call_back_for_which_there_is_no_trunk_is_a_try_and_he_is_told() {
     assert_eq!(header(&bye, "Reason"), "SIP;cause=503");
     world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
     assert_eq!(ended(&world, call), (Side::Service, EndCause::Normal, Some(503)));
-    // That he has answered his own phone says nothing of the number.
+    // The answer at the own phone says nothing of the number.
     let unreachable = |kind: &FactKind| matches!(kind, FactKind::CalledBack { outcome: OfferOutcome::Unreachable, .. });
     assert_eq!((world.count(unreachable), list(&mut world)[0].tries), (1, 1));
     world.assert_empty_in_the_end();
@@ -445,7 +445,7 @@ fn a_call_back_for_which_there_is_no_trunk_is_a_try_and_he_is_told() {
 
 #[test]
 fn an_early_dialog_of_the_own_phone_ends_when_another_one_is_answered() {
-    let mut world = house();
+    let mut world = setup();
     calls(&mut world, "sari");
     let own = world.take(BUDI, "INVITE");
     world.receive(BUDI, &response(&own, BUDI, "180 Ringing", "").replace("tag=phone", "tag=fork"));

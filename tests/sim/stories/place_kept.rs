@@ -1,4 +1,4 @@
-//! Callers whom an agency or a participant has had, and who wait again: their place in the order is the one that they had.
+//! Callers who wait again after an agency or a participant: they have the old place in the order.
 
 use siaga::acd::desk::Desk;
 use siaga::ids::OperatorId;
@@ -20,21 +20,21 @@ fn orders(world: &mut World, command: fn(OperatorId) -> ConsoleCommand) {
 /// The side that talks with the caller is lost.
 fn is_lost(world: &mut World) {
     let (_, anchor) = ports(world);
-    world.step(Input::Media(Event::Silent { anchor }));
+    world.step(Input::Media(Event::Silent { anchor, limit: None }));
 }
 
 #[test]
 fn a_caller_whose_connection_was_closed_when_an_agency_answered_has_the_old_priority_again() {
     let mut settings = settings();
     settings.acd.none_ready = Duration::from_secs(600);
-    settings.listeners.push(Listener {
+    settings.site.listeners.push(Listener {
         transport: Transport::Tcp,
         local: SERVER.parse().unwrap(),
         advertised: SERVER.to_owned(),
     });
     settings.trunks[0].target = Some(AGENCY_AT.parse().unwrap());
     let outside = vec![(Duration::from_secs(20), "0725113".to_owned())];
-    settings.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
+    settings.numbers.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
     settings.acd.desks = vec![Desk::default()];
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
@@ -69,7 +69,7 @@ fn a_caller_whose_connection_was_closed_when_an_agency_answered_has_the_old_prio
 }
 
 #[test]
-fn a_caller_whom_a_participant_has_after_an_agency_keeps_the_place() {
+fn a_caller_taken_over_by_a_participant_after_an_agency_keeps_the_place() {
     let (mut world, first, invite) = conferring();
     refers(&mut world, &invite, 1, ADDS_DAMKAR);
     let out = world.take(TRUNK, "INVITE");

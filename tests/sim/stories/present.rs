@@ -1,7 +1,5 @@
 //! Parties that send no audio: each gets OPTIONS before its call or leg ends.
 
-use siaga::switchboard::Settings;
-
 use super::*;
 
 /// A supervisor's phone.
@@ -9,7 +7,10 @@ const ANI: &str = "127.0.0.3:5099";
 
 fn supervised() -> World {
     let supervisors = [siaga::ids::OperatorId::parse("ani").unwrap()].into();
-    let mut world = World::new(Settings { supervisors, ..settings() }, &["ani", "budi", "sari"]);
+    let mut world = World::new(
+        changed(settings(), |settings| settings.operators.supervisors = supervisors),
+        &["ani", "budi", "sari"],
+    );
     world.register("budi", BUDI);
     world
 }
@@ -33,7 +34,7 @@ fn aims(world: &World, port: AnchorId) -> usize {
 }
 
 fn silent(world: &mut World, anchor: AnchorId) {
-    world.step(Input::Media(Event::Silent { anchor }));
+    world.step(Input::Media(Event::Silent { anchor, limit: None }));
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn a_silent_caller_who_responds_keeps_the_call_each_time_and_operator_and_superv
 }
 
 #[test]
-fn a_silent_caller_whose_dialog_is_gone_or_who_does_not_respond_is_given_up() {
+fn a_silent_caller_without_a_dialog_or_a_response_is_given_up() {
     for status in [Some("481 Call/Transaction Does Not Exist"), Some("408 Request Timeout"), None] {
         let mut world = supervised();
         let (caller, (a, _)) = talking(&mut world);
@@ -162,5 +163,38 @@ fn a_party_on_hold_may_be_silent_and_is_found_out_when_it_is_gone() {
     silent(&mut world, a);
     world.pass(Duration::from_secs(33));
     assert_eq!(endings(&world), [(Side::Service, EndCause::CallerSilent)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_silent_party_that_sends_a_request_before_it_responds_to_options_is_reported_each_time() {
+    let mut world = supervised();
+    let (caller, (a, _)) = talking(&mut world);
+    let present = |world: &World| {
+        let status =
+            |kind: &FactKind| matches!(kind, FactKind::SilentLegPresent { leg, sip_status: 200 } if leg.0 == 0);
+        world.count(status)
+    };
+    for (nth, cseq) in (1..).zip(2..5) {
+        let aimed = aims(&world, a);
+        silent(&mut world, a);
+        world.take(TRUNK, "OPTIONS");
+        caller.asks(&mut world, "OPTIONS", cseq, "", "");
+        world.take(TRUNK, "SIP/2.0 200");
+        assert_eq!((present(&world), aims(&world, a)), (nth, aimed + 1), "media counts the silence anew");
+        let text = world.take(BUDI, "MESSAGE");
+        assert!(text.contains(&caller.number()), "{text}");
+        world.receive(BUDI, &response(&text, BUDI, "200 OK", ""));
+        world.pass(Duration::from_secs(33));
+        assert_eq!(endings(&world), []);
+    }
+    // A party that is heard again, and one that hangs up, is not reported.
+    silent(&mut world, a);
+    world.step(Input::Media(Event::Heard { anchor: a }));
+    caller.asks(&mut world, "OPTIONS", 5, "", "");
+    silent(&mut world, a);
+    caller.asks(&mut world, "BYE", 6, "", "");
+    assert_eq!((present(&world), endings(&world)), (3, vec![(Side::Caller, EndCause::Normal)]));
+    world.sent.clear();
     world.assert_empty_in_the_end();
 }

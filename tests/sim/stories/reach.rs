@@ -9,7 +9,7 @@ const SOURCE: &str = "127.0.0.3:49152";
 
 fn asking() -> Settings {
     let mut settings = settings();
-    settings.binding_keep_alive = Some(seconds(30));
+    settings.phones.keep_alive = Some(seconds(30));
     settings
 }
 
@@ -102,7 +102,7 @@ fn a_phone_that_responds_only_where_it_registers_from_is_reachable() {
 #[test]
 fn a_keep_alive_ends_neither_a_phone_that_rings_nor_a_talk() {
     let mut settings = asking();
-    settings.ring = seconds(120);
+    settings.calls.ring = seconds(120);
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
     world.pass(seconds(1));

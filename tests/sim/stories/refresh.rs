@@ -1,12 +1,11 @@
 //! Session timers (RFC 4028) on both legs.
 
-use siaga::switchboard::Settings;
-
 use super::third_parties::STRANGER;
 use super::*;
 
 fn timed() -> World {
-    let mut world = World::new(Settings { session_seconds: Some(1_800), ..settings() }, &["budi", "sari"]);
+    let mut world =
+        World::new(changed(settings(), |settings| settings.session.seconds = Some(1_800)), &["budi", "sari"]);
     world.register("budi", BUDI);
     world
 }
@@ -70,7 +69,7 @@ fn a_phone_without_update_is_refreshed_by_an_invite_that_changes_nothing() {
 }
 
 #[test]
-fn glare_is_waited_out_longer_by_who_made_the_call_id() {
+fn after_glare_the_owner_of_the_call_id_waits_longer() {
     let mut world = timed();
     let mut caller = Caller::dials_with(&mut world, "Supported: timer\r\n", true);
     answers_with(&mut world, "Session-Expires: 1800\r\n");
@@ -120,7 +119,7 @@ fn a_peer_that_does_not_take_update_is_asked_by_invite() {
 }
 
 #[test]
-fn a_caller_who_should_refresh_and_does_not_is_given_up_unless_he_is_heard() {
+fn a_caller_who_does_not_refresh_is_given_up_unless_audio_arrives() {
     for heard in [false, true] {
         let mut world = timed();
         let more = "Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n";
@@ -179,7 +178,7 @@ fn a_phone_that_does_not_know_the_session_any_more_gives_its_caller_back() {
     let update = world.take(BUDI, "UPDATE");
     world.receive(BUDI, &response(&update, BUDI, "481 Call/Transaction Does Not Exist", ""));
     let (_, anchor) = ports(&world);
-    world.step(Input::Media(Event::Silent { anchor }));
+    world.step(Input::Media(Event::Silent { anchor, limit: None }));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 1);
     assert_eq!(endings(&world), []);
     caller.hangs_up(&mut world);
@@ -320,7 +319,7 @@ fn an_answer_that_crosses_the_end_of_the_call_is_acknowledged_each_time() {
 }
 
 #[test]
-fn who_is_busy_names_the_time_at_which_he_is_asked_again() {
+fn a_busy_peers_retry_after_sets_the_time_of_the_next_refresh() {
     let mut world = timed();
     let mut caller = Caller::dials(&mut world);
     answers_with(&mut world, "Allow: UPDATE\r\nSession-Expires: 200\r\n");

@@ -9,7 +9,7 @@ fn alone() -> World {
 }
 
 #[test]
-fn who_requires_reliable_responses_gets_them_and_a_200_without_description() {
+fn a_caller_that_requires_reliable_responses_gets_them_and_a_200_without_sdp() {
     let mut world = staffed();
     let mut caller = Caller::dials_with(&mut world, REQUIRED, true);
     let invite = world.take(BUDI, "INVITE");
@@ -156,9 +156,9 @@ fn a_prack_may_bring_an_offer() {
 }
 
 #[test]
-fn who_only_supports_reliable_responses_gets_them_where_it_is_configured() {
+fn a_caller_that_only_supports_reliable_responses_gets_them_if_configured() {
     for wanted in [false, true] {
-        let settings = siaga::switchboard::Settings { reliable_when_supported: wanted, ..settings() };
+        let settings = changed(settings(), |settings| settings.session.reliable_when_supported = wanted);
         let mut world = World::new(settings, &["budi"]);
         let mut caller = Caller::dials_with(&mut world, "Supported: timer, 100rel\r\n", true);
         let early = caller.hears(&mut world, "SIP/2.0 183");

@@ -85,7 +85,7 @@ fn a_switch_to_fax_alone_is_refused_and_the_sound_stays() {
 }
 
 #[test]
-fn a_caller_without_an_offer_answers_ours_in_his_ack() {
+fn a_caller_without_an_offer_answers_ours_in_the_ack() {
     let mut world = staffed();
     let mut caller = Caller::dials_with(&mut world, "", false);
     answers(&mut world, BUDI);
@@ -98,7 +98,7 @@ fn a_caller_without_an_offer_answers_ours_in_his_ack() {
 }
 
 #[test]
-fn an_ack_without_the_answer_that_it_owes_is_in_nobodys_way() {
+fn an_ack_without_the_required_answer_blocks_nothing() {
     let mut world = staffed();
     let mut caller = Caller::dials_with(&mut world, "", false);
     answers(&mut world, BUDI);
@@ -130,7 +130,7 @@ fn an_ack_of_another_invite_does_not_stop_the_repeats_of_a_200() {
 
 #[test]
 fn a_refresh_of_ours_without_an_offer_is_in_no_offers_way() {
-    let settings = siaga::switchboard::Settings { session_seconds: Some(200), ..settings() };
+    let settings = changed(settings(), |settings| settings.session.seconds = Some(200));
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let more = "Supported: timer\r\nAllow: INVITE, UPDATE\r\n";
@@ -151,7 +151,7 @@ fn a_refresh_of_ours_without_an_offer_is_in_no_offers_way() {
 
 #[test]
 fn an_offer_of_ours_keeps_the_places_of_streams_that_were_refused() {
-    let settings = siaga::switchboard::Settings { session_seconds: Some(200), ..settings() };
+    let settings = changed(settings(), |settings| settings.session.seconds = Some(200));
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials_with(&mut world, "Supported: timer\r\n", true);
@@ -177,7 +177,7 @@ fn an_offer_of_ours_keeps_the_places_of_streams_that_were_refused() {
 }
 
 #[test]
-fn what_a_caller_prefers_and_what_nobody_knows_is_stepped_over() {
+fn unknown_codecs_that_a_caller_prefers_are_skipped() {
     let mut world = staffed();
     let more = "Accept-Contact: *;audio;require;explicit\r\nReject-Contact: *;mobility=\"fixed\"\r\n\
                 Request-Disposition: no-fork, queue\r\nResource-Priority: esnet.1\r\nAnswer-Mode: Auto\r\n\

@@ -13,7 +13,7 @@ use super::*;
 /// Sari may take calls over.
 fn supervised_floor() -> World {
     let mut settings = settings();
-    settings.supervisors = [siaga::ids::OperatorId::parse("sari").unwrap()].into();
+    settings.operators.supervisors = [siaga::ids::OperatorId::parse("sari").unwrap()].into();
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
     world
@@ -49,7 +49,7 @@ fn a_call_that_talks_is_taken_over_by_a_supervisor_and_the_relieved_operator_is_
     taken.is_answered(&mut world);
     is_hung_up(&mut world, BUDI);
     world.pass(Duration::from_secs(7));
-    // Her BYE ends the call, and he may pass callers on no more.
+    // Sari's BYE ends the call, and Budi can no longer transfer the caller.
     asks(&mut world, BUDI, &invite, "REFER", 1, "Refer-To: <sip:sari@127.0.0.1>\r\n", "");
     world.take(BUDI, "SIP/2.0 481");
     taken.asks(&mut world, "BYE", 3, "");
@@ -71,7 +71,7 @@ fn a_conversation_is_no_colleagues_to_take() {
         Placed::with(&mut world, "sari", SARI, "budi", &more);
         world.take(SARI, "SIP/2.0 403");
     }
-    // A call of Sari's to Budi is not one of Budi's to her.
+    // A call from Sari to Budi is not one from Budi to Sari.
     Placed::to(&mut world, "sari", SARI, "budi");
     world.take(SARI, "SIP/2.0 486");
     Placed::with(&mut world, "sari", SARI, "budi", &named);
@@ -143,12 +143,12 @@ fn join_and_target_dialog_give_no_one_a_dialog_of_others() {
 }
 
 #[test]
-fn a_colleague_who_was_asked_takes_the_caller_by_herself() {
+fn a_consulted_colleague_takes_the_caller_with_replaces() {
     let mut world = floor();
     let (caller, invite, _, _) = consulting(&mut world);
     let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces(&invite, "phone"));
     taken.is_answered(&mut world);
-    // All of the old legs end: his two, and hers.
+    // All of the old legs end: two of Budi, one of Sari.
     is_hung_up(&mut world, BUDI);
     is_hung_up(&mut world, BUDI);
     is_hung_up(&mut world, SARI);

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use siaga::acd::{Posture, State};
+use siaga::acd::{OperatingMode, State};
 use siaga::clock::{Now, Timestamp};
 use siaga::ids::OperatorId;
 use siaga::sip::flow::{ConnectionId, Transport};
-use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply, Output, Presence, Restored, Settings};
+use siaga::switchboard::{Account, AccountState, ConsoleCommand, ConsoleReply, Output, Restored, Settings};
 
 use super::call_back::{abandons, list};
 use super::classes::dials;
@@ -20,7 +20,7 @@ const DAY: u64 = 24 * HOUR;
 fn outside() -> Settings {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.fallback_number = Some("0725000".to_owned());
+    settings.fallback.number = Some("0725000".to_owned());
     settings
 }
 
@@ -40,9 +40,9 @@ pub(super) fn killed(world: &World, settings: Settings, names: &[&str], seconds:
 }
 
 fn kept(world: &World) -> Restored {
-    let term = |kind: &FactKind| matches!(kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. });
+    let term = |kind: &FactKind| matches!(kind, FactKind::CallerMarked { .. } | FactKind::ModeSet { .. });
     let terms = world.facts.iter().filter(|fact| term(&fact.kind)).cloned().collect();
-    Restored { presences: world.presences.values().cloned().collect(), terms }
+    Restored { account_states: world.account_states.values().cloned().collect(), terms }
 }
 
 fn states(world: &mut World) -> BTreeMap<String, State> {
@@ -94,7 +94,7 @@ fn the_registration_is_kept_before_its_200_leaves() {
     world.register("sari", SARI);
     for output in std::mem::take(&mut world.last_step) {
         match output {
-            Output::Presence(presence) => order.push(presence.account.to_string()),
+            Output::AccountState(account_state) => order.push(account_state.account.to_string()),
             Output::Send(_) => order.push("200".to_owned()),
             _ => {}
         }
@@ -113,9 +113,9 @@ fn a_binding_lasts_as_long_as_without_the_restart_and_no_longer() {
     let mut too_late = killed(&world, settings(), &["budi"], 601);
     assert_eq!(states(&mut too_late)["budi"], State::Offline);
     // The clock was a year ahead when the state was stored.
-    let presences =
-        kept(&world).presences.into_iter().map(|one| Presence { at: one.at.shifted(365 * 86_400_000), ..one });
-    let restored = Restored { presences: presences.collect(), terms: Vec::new() };
+    let account_states =
+        kept(&world).account_states.into_iter().map(|one| AccountState { at: one.at.shifted(365 * 86_400_000), ..one });
+    let restored = Restored { account_states: account_states.collect(), terms: Vec::new() };
     let mut right = empty(settings(), world.now.wall);
     right.step(Input::Accounts(vec![account("budi")]));
     right.step(Input::Restore(Box::new(restored)));
@@ -137,12 +137,12 @@ fn a_break_and_a_log_out_survive_two_restarts() {
         let states = states(&mut world);
         assert_eq!([states["ani"], states["budi"], states["sari"]], [State::Ready, State::Break, State::Offline]);
     }
-    let pause = world.presences.values().find_map(|one| one.paused.clone());
+    let pause = world.account_states.values().find_map(|one| one.paused.clone());
     assert_eq!(pause.as_deref(), Some("meal"));
 }
 
 #[test]
-fn who_logged_in_explicitly_is_logged_in_after_a_restart() {
+fn an_operator_who_logged_in_explicitly_is_logged_in_after_a_restart() {
     let mut explicit = settings();
     explicit.acd.login_on_register = false;
     let mut world = World::new(explicit.clone(), &["budi", "sari"]);
@@ -158,12 +158,15 @@ fn who_logged_in_explicitly_is_logged_in_after_a_restart() {
 fn an_operator_sits_at_the_station_after_a_restart() {
     let station = || Account { station: true, ..account("desk1") };
     let accounts = || vec![account("budi"), station()];
-    let seated = Presence { seated: Some(operator("budi")), ..presence_at("desk1", BUDI) };
-    let budi = Presence { bindings: Vec::new(), ..presence_at("budi", SARI) };
+    let seated = AccountState { station_operator: Some(operator("budi")), ..presence_at("desk1", BUDI) };
+    let budi = AccountState { bindings: Vec::new(), ..presence_at("budi", SARI) };
     let at = |seconds| seated.at.shifted(seconds * 1_000);
     let mut world = empty(settings(), at(60));
     world.step(Input::Accounts(accounts()));
-    world.step(Input::Restore(Box::new(Restored { presences: vec![seated.clone(), budi.clone()], terms: Vec::new() })));
+    world.step(Input::Restore(Box::new(Restored {
+        account_states: vec![seated.clone(), budi.clone()],
+        terms: Vec::new(),
+    })));
     assert_eq!(states(&mut world)["budi"], State::Ready);
     let caller = Caller::dials(&mut world);
     world.take(BUDI, "INVITE");
@@ -171,16 +174,16 @@ fn an_operator_sits_at_the_station_after_a_restart() {
     // A day later no operator is logged in there.
     let mut world = empty(settings(), at(i64::try_from(DAY).unwrap() + 60));
     world.step(Input::Accounts(accounts()));
-    world.step(Input::Restore(Box::new(Restored { presences: vec![seated, budi], terms: Vec::new() })));
+    world.step(Input::Restore(Box::new(Restored { account_states: vec![seated, budi], terms: Vec::new() })));
     world.register("desk1", BUDI);
     assert_eq!(states(&mut world)["budi"], State::Offline, "the station's phone is back, and no operator sits there");
 }
 
 /// The stored state of an account with one phone.
-fn presence_at(name: &str, at: &str) -> Presence {
+fn presence_at(name: &str, at: &str) -> AccountState {
     let mut world = World::new(settings(), &[name]);
     world.register(name, at);
-    world.presences.remove(&operator(name)).unwrap()
+    world.account_states.remove(&operator(name)).unwrap()
 }
 
 #[test]
@@ -313,9 +316,9 @@ fn flags(world: &mut World) -> usize {
     marks.len()
 }
 
-fn mode(world: &mut World) -> Posture {
-    let ConsoleReply::Posture { posture, .. } = world.orders(ConsoleCommand::Posture) else { panic!("no mode") };
-    posture
+fn mode(world: &mut World) -> OperatingMode {
+    let ConsoleReply::Mode { mode, .. } = world.orders(ConsoleCommand::Mode) else { panic!("no mode") };
+    mode
 }
 
 /// A service whose clock is 400 days ahead has flagged a caller for 24 h, set drill mode for 4 h and missed a call.
@@ -325,9 +328,9 @@ fn ahead() -> World {
     world.register_for("budi", BUDI, 3_600);
     let flag = ConsoleCommand::MarkCaller { number: "0812333".to_owned(), hours: 24, by: "ani".to_owned() };
     assert_eq!(world.orders(flag), ConsoleReply::Done);
-    world.orders(ConsoleCommand::SetPosture { posture: Posture::Drill, hours: Some(4) });
+    world.orders(ConsoleCommand::SetMode { mode: OperatingMode::Drill, hours: Some(4) });
     abandons(&mut world, "0812444", 8);
-    assert_eq!((flags(&mut world), mode(&mut world), list(&mut world).len()), (1, Posture::Drill, 1));
+    assert_eq!((flags(&mut world), mode(&mut world), list(&mut world).len()), (1, OperatingMode::Drill, 1));
     world
 }
 
@@ -340,9 +343,13 @@ fn no_term_outlives_its_own_length_when_the_clock_is_put_right() {
     let mut world = ahead();
     world.pass(Duration::from_secs(HOUR));
     set_clock(&mut world, -400 * 86_400);
-    assert_eq!((flags(&mut world), mode(&mut world), list(&mut world).len()), (1, Posture::Drill, 1), "they go on");
+    assert_eq!(
+        (flags(&mut world), mode(&mut world), list(&mut world).len()),
+        (1, OperatingMode::Drill, 1),
+        "they go on"
+    );
     world.pass(Duration::from_secs(3 * HOUR + 60));
-    assert_eq!((mode(&mut world), list(&mut world).len()), (Posture::Normal, 0), "four hours are over");
+    assert_eq!((mode(&mut world), list(&mut world).len()), (OperatingMode::Normal, 0), "four hours are over");
     assert_eq!(flags(&mut world), 1);
     world.pass(Duration::from_secs(20 * HOUR));
     assert_eq!(flags(&mut world), 0, "a day is over");
@@ -352,7 +359,7 @@ fn no_term_outlives_its_own_length_when_the_clock_is_put_right() {
 fn no_term_is_cut_short_when_the_clock_is_set_forward() {
     let mut world = ahead();
     set_clock(&mut world, 400 * 86_400);
-    assert_eq!((flags(&mut world), mode(&mut world), list(&mut world).len()), (1, Posture::Drill, 1));
+    assert_eq!((flags(&mut world), mode(&mut world), list(&mut world).len()), (1, OperatingMode::Drill, 1));
 }
 
 #[test]
@@ -362,15 +369,15 @@ fn no_term_outlives_its_own_length_when_the_clock_is_put_right_between_two_runs(
     let mut next = empty(outside(), right);
     next.step(Input::Accounts(vec![account("budi")]));
     next.step(Input::Restore(Box::new(kept(&world))));
-    assert_eq!((flags(&mut next), mode(&mut next)), (1, Posture::Drill));
+    assert_eq!((flags(&mut next), mode(&mut next)), (1, OperatingMode::Drill));
     next.pass(Duration::from_secs(3 * HOUR));
     // The third run uses the facts of the second run, not those of the first.
     let mut third = empty(outside(), next.now.wall);
     third.step(Input::Accounts(vec![account("budi")]));
     third.step(Input::Restore(Box::new(Restored { terms: last_terms(&next), ..Restored::default() })));
-    assert_eq!((flags(&mut third), mode(&mut third)), (1, Posture::Drill));
+    assert_eq!((flags(&mut third), mode(&mut third)), (1, OperatingMode::Drill));
     third.pass(Duration::from_secs(HOUR + 60));
-    assert_eq!((flags(&mut third), mode(&mut third)), (1, Posture::Normal));
+    assert_eq!((flags(&mut third), mode(&mut third)), (1, OperatingMode::Normal));
     third.pass(Duration::from_secs(20 * HOUR));
     assert_eq!(flags(&mut third), 0);
 }
@@ -381,7 +388,7 @@ fn last_terms(world: &World) -> Vec<siaga::cdr::fact::Fact> {
 
 #[test]
 fn phones_that_a_restart_has_restored_get_keep_alives() {
-    let asking = || Settings { binding_keep_alive: Some(Duration::from_secs(30)), ..settings() };
+    let asking = || changed(settings(), |settings| settings.phones.keep_alive = Some(Duration::from_secs(30)));
     let mut world = World::new(asking(), &["budi"]);
     world.register("budi", BUDI);
     let mut world = killed(&world, asking(), &["budi"], 5);
@@ -435,8 +442,31 @@ fn the_last_reachable_phone_stays_so_after_a_restart() {
 #[test]
 fn a_state_of_an_earlier_version_has_no_mark_and_is_read() {
     let world = staffed();
-    let text = serde_json::to_string(&world.presences[&operator("budi")]).unwrap();
+    let text = serde_json::to_string(&world.account_states[&operator("budi")]).unwrap();
     assert!(text.contains(",\"unreachable\":false"), "{text}");
-    let old: Presence = serde_json::from_str(&text.replace(",\"unreachable\":false", "")).unwrap();
-    assert_eq!(old, world.presences[&operator("budi")]);
+    let old: AccountState = serde_json::from_str(&text.replace(",\"unreachable\":false", "")).unwrap();
+    assert_eq!(old, world.account_states[&operator("budi")]);
+}
+
+#[test]
+fn each_account_of_a_phone_that_did_not_respond_before_a_restart_is_marked_again() {
+    let asking = || changed(settings(), |settings| settings.phones.keep_alive = Some(Duration::from_secs(30)));
+    let names = ["ani", "budi", "sari"];
+    let mut world = World::new(asking(), &names);
+    world.register("sari", SARI);
+    for name in ["ani", "budi"] {
+        world.register(name, BUDI);
+    }
+    super::peer_probe::respond(&mut world, 70, &[BUDI]);
+    let mark = |name: &str| (format!("sip:{name}@{BUDI}"), true);
+    assert_eq!(world.reach.len(), 2, "{:?}", world.reach);
+    let mut next = killed(&world, asking(), &names, 5);
+    assert_eq!(next.reach, [mark("ani"), mark("budi")]);
+    for name in ["ani", "budi"] {
+        let probe = next.take(BUDI, &format!("OPTIONS sip:{name}@"));
+        next.receive(BUDI, &response(&probe, BUDI, "200 OK", ""));
+    }
+    assert_eq!(next.reach.len(), 4, "both have responded: {:?}", next.reach);
+    next.sent.clear();
+    super::peer_probe::is_over(next);
 }

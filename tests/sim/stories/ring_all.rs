@@ -9,7 +9,7 @@ use siaga::switchboard::ConsoleCommand;
 
 const TONO: &str = "127.0.0.3:5093";
 
-fn house(strategy: Strategy) -> World {
+fn setup(strategy: Strategy) -> World {
     let mut settings = settings();
     let progress = Duration::from_secs(5);
     settings.acd.desks = vec![Desk { strategy, progress, ..Desk::default() }];
@@ -50,7 +50,7 @@ pub(super) fn states(world: &World) -> [usize; 6] {
 
 #[test]
 fn the_first_answer_of_ring_all_wins_and_the_others_learn_that_it_was_taken_elsewhere() {
-    let mut world = house(Strategy::RingAll);
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     picks_up(&mut world, SARI, &sari);
@@ -65,7 +65,7 @@ fn the_first_answer_of_ring_all_wins_and_the_others_learn_that_it_was_taken_else
 
 #[test]
 fn two_phones_that_answer_at_once_never_both_get_the_call() {
-    let mut world = house(Strategy::RingAll);
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     picks_up(&mut world, BUDI, &budi);
@@ -81,8 +81,8 @@ fn two_phones_that_answer_at_once_never_both_get_the_call() {
 }
 
 #[test]
-fn one_busy_leg_of_ring_all_does_not_redial_everybody() {
-    let mut world = house(Strategy::RingAll);
+fn one_busy_leg_of_ring_all_does_not_redial_the_others() {
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     world.receive(SARI, &response(&sari, SARI, "486 Busy Here", ""));
@@ -101,8 +101,8 @@ fn one_busy_leg_of_ring_all_does_not_redial_everybody() {
 }
 
 #[test]
-fn a_caller_who_cancels_while_a_phone_answers_leaves_nobody_ringing() {
-    let mut world = house(Strategy::RingAll);
+fn a_caller_who_cancels_while_a_phone_answers_leaves_no_phone_ringing() {
+    let mut world = setup(Strategy::RingAll);
     let caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     caller.cancels(&mut world);
@@ -118,7 +118,7 @@ fn a_caller_who_cancels_while_a_phone_answers_leaves_nobody_ringing() {
 
 #[test]
 fn a_phone_that_dies_during_ring_all_leaves_the_others_ringing() {
-    let mut world = house(Strategy::RingAll);
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let budi = rings(&mut world, BUDI);
     world.take(SARI, "INVITE");
@@ -132,8 +132,8 @@ fn a_phone_that_dies_during_ring_all_leaves_the_others_ringing() {
 }
 
 #[test]
-fn a_registration_during_ring_all_neither_fails_nor_repeats_an_offer_and_who_comes_joins() {
-    let mut world = house(Strategy::RingAll);
+fn a_registration_during_ring_all_repeats_no_invite_and_the_new_operator_joins() {
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     world.register("sari", SARI);
@@ -177,8 +177,8 @@ fn a_shift_that_ends_during_ring_all_lets_the_phone_ring_and_its_answer_counts()
 }
 
 #[test]
-fn a_pause_during_ring_all_begins_when_his_leg_is_over() {
-    let mut world = house(Strategy::RingAll);
+fn a_pause_during_ring_all_begins_when_the_operators_leg_ends() {
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     let operator = OperatorId::parse("budi").unwrap();
@@ -194,8 +194,8 @@ fn a_pause_during_ring_all_begins_when_his_leg_is_over() {
 }
 
 #[test]
-fn a_ring_all_that_nobody_answers_ends_for_all_and_is_tried_again_after_the_rest() {
-    let mut world = house(Strategy::RingAll);
+fn an_unanswered_ring_all_ends_for_all_operators_and_is_repeated_after_the_rest() {
+    let mut world = setup(Strategy::RingAll);
     let mut caller = Caller::dials(&mut world);
     let (budi, sari) = (rings(&mut world, BUDI), rings(&mut world, SARI));
     world.pass(Duration::from_secs(15));
@@ -214,7 +214,7 @@ fn a_ring_all_that_nobody_answers_ends_for_all_and_is_tried_again_after_the_rest
 
 #[test]
 fn ring_progressively_rings_one_more_after_a_while_and_the_first_rings_on() {
-    let mut world = house(Strategy::RingProgressively);
+    let mut world = setup(Strategy::RingProgressively);
     let mut caller = Caller::dials(&mut world);
     let budi = rings(&mut world, BUDI);
     assert!(!world.has(SARI, "INVITE"));
@@ -230,7 +230,7 @@ fn ring_progressively_rings_one_more_after_a_while_and_the_first_rings_on() {
 
 #[test]
 fn each_leg_of_ring_progressively_has_its_own_time() {
-    let mut world = house(Strategy::RingProgressively);
+    let mut world = setup(Strategy::RingProgressively);
     let caller = Caller::dials(&mut world);
     let budi = rings(&mut world, BUDI);
     world.pass(Duration::from_secs(5));
@@ -247,7 +247,7 @@ fn each_leg_of_ring_progressively_has_its_own_time() {
 #[test]
 fn an_update_or_a_re_invite_that_crosses_the_bye_gets_481_and_times_nothing() {
     for method in ["UPDATE", "INVITE"] {
-        let mut world = house(Strategy::RingAll);
+        let mut world = setup(Strategy::RingAll);
         let mut caller = Caller::dials(&mut world);
         let (budi, _) = (rings(&mut world, BUDI), rings(&mut world, SARI));
         picks_up(&mut world, BUDI, &budi);

@@ -1,8 +1,8 @@
-//! SRTP on a leg: whom we offer it, and keys that change in a session (RFC 4568 §7.1).
+//! SRTP on a leg: the legs that are offered it, and keys that change in a session (RFC 4568 §7.1).
 
 use siaga::media::srtp::Keys;
 use siaga::sip::flow::{ConnectionId, Transport};
-use siaga::switchboard::{Listener, Settings, SrtpOffer};
+use siaga::switchboard::{Listener, SrtpOffer};
 
 use super::super::world::{SERVER, secret};
 use super::*;
@@ -26,7 +26,7 @@ fn our_line(text: &str) -> &str {
 }
 
 fn required() -> World {
-    let mut world = World::new(Settings { srtp: SrtpOffer::Always, ..settings() }, &["budi"]);
+    let mut world = World::new(changed(settings(), |settings| settings.media.srtp = SrtpOffer::Always), &["budi"]);
     world.register("budi", BUDI);
     world
 }
@@ -68,7 +68,10 @@ fn a_new_key_of_the_phone_gets_a_new_one_of_ours_and_the_same_key_keeps_it() {
 
 #[test]
 fn our_refresh_keeps_our_key_and_an_answer_with_a_new_one_is_taken_up() {
-    let settings = Settings { srtp: SrtpOffer::Always, session_seconds: Some(200), ..settings() };
+    let settings = changed(settings(), |settings| {
+        settings.media.srtp = SrtpOffer::Always;
+        settings.session.seconds = Some(200);
+    });
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
@@ -116,12 +119,12 @@ fn a_plain_leg_becomes_secret_when_the_peer_offers_it() {
 }
 
 #[test]
-fn who_stands_under_tls_is_offered_srtp_and_nobody_else_is() {
+fn only_phones_under_tls_are_offered_srtp() {
     for (transport, secretly) in [(Transport::Udp, false), (Transport::Tls, true)] {
-        let mut settings = Settings { srtp: SrtpOffer::UnderTls, ..settings() };
+        let mut settings = changed(settings(), |settings| settings.media.srtp = SrtpOffer::UnderTls);
         let listener =
             |transport| Listener { transport, local: SERVER.parse().unwrap(), advertised: SERVER.to_owned() };
-        settings.listeners.push(listener(Transport::Tls));
+        settings.site.listeners.push(listener(Transport::Tls));
         let mut world = World::new(settings, &["budi"]);
         if transport == Transport::Tls {
             let (local, remote) = (SERVER.parse().unwrap(), BUDI.parse().unwrap());

@@ -142,7 +142,7 @@ fn a_connection_over_which_a_phone_speaks_in_its_dialog_is_trusted() {
     is_hung_up(&mut world, BUDI_MOVED);
 }
 
-/// Budi talks with a caller. The Contact of his answer is not registered, and his phone unregisters.
+/// Budi talks with a caller. The Contact of the answer is not registered, and the phone unregisters.
 fn answers_with_another_contact(transport: Transport) -> (World, Caller, String) {
     let mut world = World::new(settings(), &["budi", "sari"]);
     let (local, remote) = (SERVER.parse().unwrap(), BUDI.parse().unwrap());

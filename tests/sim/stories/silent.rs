@@ -4,7 +4,7 @@ use siaga::cdr::Cdr;
 use siaga::cdr::fact::ConsoleRole;
 use siaga::ids::CallId;
 use siaga::media::command::Prompt;
-use siaga::switchboard::{Actor, AnswerMode, CallView, ConsoleCommand, ConsoleReply, Output, Settings, SilentTerms};
+use siaga::switchboard::{Actor, AnswerMode, CallView, ConsoleCommand, ConsoleReply, Output, Settings, SilentSettings};
 
 use super::*;
 
@@ -12,7 +12,9 @@ const INFO: &str = "Content-Type: application/dtmf-relay\r\n";
 
 fn terms() -> Settings {
     let choices = [('1', "cannot speak"), ('2', "police")].map(|(digit, text)| (digit, text.to_owned()));
-    Settings { silent: SilentTerms { choices: choices.to_vec(), ..SilentTerms::default() }, ..settings() }
+    changed(settings(), |settings| {
+        settings.calls.silent = SilentSettings { choices: choices.to_vec(), ..SilentSettings::default() }
+    })
 }
 
 fn floor(settings: Settings) -> World {
@@ -21,7 +23,7 @@ fn floor(settings: Settings) -> World {
     world
 }
 
-/// Budi talks with a caller; his INVITE, and the caller's port.
+/// Budi talks with a caller; returns Budi's INVITE, and the caller's port.
 fn talking(world: &mut World) -> (Caller, String) {
     let mut caller = Caller::dials_as(world, "081234");
     let invite = answers(world, BUDI);
@@ -30,7 +32,7 @@ fn talking(world: &mut World) -> (Caller, String) {
     (caller, invite)
 }
 
-/// Budi keys digits in his call (INFO).
+/// Budi keys digits in the call (INFO).
 fn keys(world: &mut World, invite: &str, from: u32, digits: &str) {
     for (cseq, digit) in (from..).zip(digits.chars()) {
         let body = format!("Signal={digit}\r\n");
@@ -104,7 +106,7 @@ fn prompts(world: &World) -> usize {
 }
 
 #[test]
-fn an_operators_keys_ask_his_caller_and_what_he_presses_is_shown_and_kept() {
+fn an_operators_keys_prompt_the_caller_and_the_digits_are_shown_and_recorded() {
     let mut world = floor(terms());
     let mut caller = Caller::dials_as(&mut world, "081234");
     let invite = answers(&mut world, BUDI);
@@ -157,7 +159,7 @@ fn the_code_works_again_and_only_from_the_phone_that_has_the_caller() {
 }
 
 #[test]
-fn the_code_may_be_dialled_from_another_line_too_while_he_has_a_caller() {
+fn the_code_may_be_dialled_on_another_line_during_a_call() {
     let mut world = floor(terms());
     assert!(!super::waiting::dials(&mut world, "*16"), "he has no caller");
     let (caller, _) = talking(&mut world);
@@ -172,9 +174,9 @@ fn the_code_may_be_dialled_from_another_line_too_while_he_has_a_caller() {
 }
 
 #[test]
-fn a_caller_who_is_not_heard_is_asked_once_by_himself() {
+fn a_silent_caller_gets_the_prompt_automatically_once() {
     let mut settings = terms();
-    settings.silent.after = Some(Duration::from_secs(8));
+    settings.calls.silent.after = Some(Duration::from_secs(8));
     let mut world = floor(settings);
     let mut caller = Caller::dials_as(&mut world, "081234");
     answers(&mut world, BUDI);
@@ -193,17 +195,17 @@ fn a_caller_who_is_not_heard_is_asked_once_by_himself() {
 }
 
 #[test]
-fn nobody_is_asked_by_himself_unless_it_is_wanted_or_after_his_operator_was_lost() {
+fn no_caller_is_prompted_without_the_setting_or_after_the_operator_was_lost() {
     for after in [None, Some(Duration::from_secs(8))] {
         let mut settings = terms();
-        settings.silent.after = after;
+        settings.calls.silent.after = after;
         let mut world = floor(settings);
         world.register("sari", SARI);
         let mut caller = Caller::dials(&mut world);
         answers(&mut world, BUDI);
         caller.is_answered(&mut world);
         let (a, b) = ports(&world);
-        world.step(Input::Media(Event::Silent { anchor: b }));
+        world.step(Input::Media(Event::Silent { anchor: b, limit: None }));
         world.step(Input::Media(Event::NoVoice { anchor: a }));
         assert_eq!(prompts(&world), 0, "he waits again");
         answers(&mut world, SARI);
@@ -216,7 +218,7 @@ fn nobody_is_asked_by_himself_unless_it_is_wanted_or_after_his_operator_was_lost
 }
 
 #[test]
-fn the_console_asks_for_an_operator_only_his_own_caller() {
+fn the_console_prompts_only_the_operators_own_caller() {
     let mut world = floor(terms());
     let mut caller = Caller::dials_as(&mut world, "081234");
     let call = live(&mut world).call;
@@ -226,7 +228,7 @@ fn the_console_asks_for_an_operator_only_his_own_caller() {
     assert_eq!(asks(&mut world, "ani", ConsoleRole::Supervisor, call), ConsoleReply::NotTalking);
     answers(&mut world, BUDI);
     caller.is_answered(&mut world);
-    assert_eq!(asks(&mut world, "sari", ConsoleRole::Operator, call), ConsoleReply::NotHis);
+    assert_eq!(asks(&mut world, "sari", ConsoleRole::Operator, call), ConsoleReply::NotOwner);
     assert_eq!(prompts(&world), 0);
     assert_eq!(asks(&mut world, "budi", ConsoleRole::Operator, call), ConsoleReply::Done);
     assert_eq!(asks(&mut world, "ani", ConsoleRole::Supervisor, call), ConsoleReply::Done);
@@ -241,7 +243,7 @@ fn the_console_asks_for_an_operator_only_his_own_caller() {
 #[test]
 fn a_digit_of_a_caller_who_waits_stands_in_the_display_and_in_a_text_at_the_answer() {
     for answer in [AnswerMode::Queue, AnswerMode::Operator] {
-        let mut world = World::new(Settings { answer, ..terms() }, &["budi"]);
+        let mut world = World::new(changed(terms(), |settings| settings.calls.answer = answer), &["budi"]);
         let mut caller = Caller::dials_as(&mut world, "081234");
         if answer == AnswerMode::Queue {
             caller.is_answered(&mut world);
@@ -266,7 +268,7 @@ fn a_digit_of_a_caller_who_waits_stands_in_the_display_and_in_a_text_at_the_answ
 }
 
 #[test]
-fn who_is_on_hold_hears_the_tone_again_afterwards_and_who_holds_hears_nothing_of_it() {
+fn a_held_caller_hears_the_tone_again_after_the_prompt_and_the_operator_hears_nothing() {
     let mut world = floor(terms());
     let (caller, invite) = talking(&mut world);
     world.asks(BUDI, &invite, "INVITE", 1, "", &sdp(BUDI, 31_000).replace("sendrecv", "sendonly"));
@@ -289,8 +291,8 @@ fn who_is_on_hold_hears_the_tone_again_afterwards_and_who_holds_hears_nothing_of
 #[test]
 fn callers_who_wait_or_are_on_hold_hear_music_where_it_is_wanted() {
     let mut settings = settings();
-    settings.waiting = Prompt::Music;
-    settings.announce_each = Some(Duration::from_secs(20));
+    settings.media.waiting = Prompt::Music;
+    settings.calls.announce_each = Some(Duration::from_secs(20));
     let mut world = floor(settings);
     let (caller, invite) = talking(&mut world);
     world.asks(BUDI, &invite, "INVITE", 1, "", &sdp(BUDI, 31_000).replace("sendrecv", "sendonly"));

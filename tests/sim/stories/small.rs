@@ -2,11 +2,10 @@
 
 use super::transfer::{floor, is_hung_up, is_notified, refers, talking};
 use super::*;
-use siaga::switchboard::Settings;
 
 /// A talk with a session timer, whose phone supports UPDATE.
 fn timed() -> (World, Caller, String) {
-    let terms = Settings { session_seconds: Some(1_800), ..settings() };
+    let terms = changed(settings(), |settings| settings.session.seconds = Some(1_800));
     let mut world = World::new(terms, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
@@ -167,7 +166,7 @@ fn a_participant_who_goes_on_for_a_lost_operator_is_no_transfer() {
     refers(&mut world, &invite, 1, "Refer-To: <sip:*30sari@127.0.0.1>\r\n");
     answers(&mut world, SARI);
     assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
-    world.step(Input::Media(Event::Silent { anchor: operator }));
+    world.step(Input::Media(Event::Silent { anchor: operator, limit: None }));
     is_hung_up(&mut world, BUDI);
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, SARI);

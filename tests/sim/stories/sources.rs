@@ -10,7 +10,7 @@ use siaga::media::datagram::Datagram;
 use siaga::media::prompt::Sounds;
 use siaga::media::relay::{Channel, Effect, Fate, Out, Relay};
 use siaga::media::srtp::{Keys, RTP_OVERHEAD_MAX, Session};
-use siaga::switchboard::{Network, Settings, SrtpOffer};
+use siaga::switchboard::{Network, SrtpOffer};
 
 use super::super::world::secret;
 use super::*;
@@ -145,7 +145,7 @@ fn a_phones_media_from_another_host_is_heard_only_with_networks_of_its_own() {
     let elsewhere = "198.51.100.7:31000";
     for (networks, heard) in [(vec![], None), (vec!["198.51.101.0/24"], None), (vec!["198.51.100.0/24"], Some(4))] {
         let phone_media = networks.into_iter().map(|network| Network::parse(network).unwrap()).collect();
-        let mut world = World::new(Settings { phone_media, ..settings() }, &["budi"]);
+        let mut world = World::new(changed(settings(), |settings| settings.media.phones = phone_media), &["budi"]);
         world.register("budi", BUDI);
         let (_caller, _, mut wire, (a, b)) = talking(&mut world);
         assert_eq!(wire.hears(CALLER, a), Some(0));
@@ -159,7 +159,7 @@ fn a_phones_media_from_another_host_is_heard_only_with_networks_of_its_own() {
 
 #[test]
 fn under_srtp_a_source_that_moves_needs_a_valid_tag() {
-    let mut world = World::new(Settings { srtp: SrtpOffer::Always, ..settings() }, &["budi"]);
+    let mut world = World::new(changed(settings(), |settings| settings.media.srtp = SrtpOffer::Always), &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(BUDI, "INVITE");
@@ -202,7 +202,7 @@ fn a_description_that_names_a_port_of_this_service_names_no_address() {
 }
 
 #[test]
-fn a_stranger_who_sends_to_each_port_hears_and_is_heard_by_no_one() {
+fn an_unknown_source_that_sends_to_each_port_neither_hears_nor_is_heard() {
     let mut world = staffed();
     let (caller, _, mut wire, (a, b)) = talking(&mut world);
     // Before either party has sent anything.

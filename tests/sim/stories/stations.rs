@@ -3,12 +3,12 @@
 use siaga::cdr::fact::Callee;
 use siaga::ids::OperatorId;
 use siaga::media::command::Prompt;
-use siaga::switchboard::{Account, Badge, ConsoleCommand, ConsoleReply, Pin, StationView};
+use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply, Pin, StationLogin, StationView};
 
 use super::attended::Placed;
 use super::call_back::asks_console;
 use super::classes::{confirms, dials};
-use super::memory::{past, remembers};
+use super::history::{past, remembers};
 use super::ring_all::{picks_up, rings, states};
 use super::transfer::record;
 use super::*;
@@ -21,9 +21,9 @@ const SARIS: &str = "97531";
 const INFO: &str = "Content-Type: application/dtmf-relay\r\n";
 
 fn accounts() -> Vec<Account> {
-    let badge = |number: &str, digits: &str| Badge::new(number, Pin::new([5; 16], digits).unwrap());
+    let station_login = |number: &str, digits: &str| StationLogin::new(number, Pin::new([5; 16], digits).unwrap());
     let operator = |name: &str, number: &str, pin: &str| Account {
-        badge: badge(number, pin),
+        station_login: station_login(number, pin),
         ..super::super::world::account(name)
     };
     let station = |name: &str| Account { station: true, ..super::super::world::account(name) };
@@ -66,7 +66,7 @@ fn played(world: &World) -> AnchorId {
     last.unwrap()
 }
 
-/// Somebody dials a number's log-in at a station and keys digits (RFC 4733); what he hears then.
+/// Dials a number's log-in at a station and keys digits (RFC 4733); returns the prompt.
 fn keys(world: &mut World, (station, at): (&'static str, &'static str), number: &str, digits: &str) -> Option<Prompt> {
     dials(world, station, at, &format!("*17{number}"));
     assert_eq!(told(world), Some(Prompt::Pin), "he is asked, whoever he is");
@@ -116,7 +116,7 @@ fn ends(world: &mut World, at: &str, caller: &mut Caller) {
 }
 
 #[test]
-fn who_logs_in_at_a_station_gets_calls_there_and_is_credited_for_them() {
+fn an_operator_logged_in_at_a_station_gets_calls_there_and_is_credited_for_them() {
     let mut world = room();
     assert_eq!((seats(&mut world), states(&world)), (vec![None, None], [2, 0, 0, 0, 0, 0]));
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
@@ -138,7 +138,7 @@ fn who_logs_in_at_a_station_gets_calls_there_and_is_credited_for_them() {
 }
 
 #[test]
-fn nobody_speaks_from_an_empty_station() {
+fn an_empty_station_cannot_call() {
     let mut world = room();
     world.register("sari", SARI);
     for code in ["*11", "*41", "sari", "*12", "113"] {
@@ -163,7 +163,7 @@ fn an_operators_own_phone_is_no_station() {
 }
 
 #[test]
-fn a_wrong_pin_a_number_of_nobody_and_no_pin_at_all_let_nobody_in() {
+fn a_wrong_pin_an_unknown_number_and_a_missing_pin_log_no_operator_in() {
     let mut world = room();
     for (number, keyed) in [("101", "2581#"), ("999", "2580#"), ("102", "2580#"), ("101", "#")] {
         assert_eq!(keys(&mut world, ("desk1", DESK1), number, keyed), Some(Prompt::Refused), "{number} {keyed}");
@@ -222,7 +222,7 @@ fn five_wrong_pins_close_a_station_to_an_operator_for_a_quarter_of_an_hour_and_n
 }
 
 #[test]
-fn who_does_not_key_his_pin_is_hung_up_on() {
+fn an_operator_who_does_not_enter_the_pin_is_hung_up_on() {
     let mut world = room();
     assert_eq!(keys(&mut world, ("desk1", DESK1), "101", "25"), None);
     world.pass(Duration::from_secs(29));
@@ -235,7 +235,7 @@ fn who_does_not_key_his_pin_is_hung_up_on() {
 }
 
 #[test]
-fn the_next_shift_takes_the_place_of_who_forgot_to_log_out_but_not_out_of_a_call() {
+fn the_next_shift_replaces_an_operator_who_forgot_to_log_out_but_not_during_a_call() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     let mut caller = Caller::dials(&mut world);
@@ -256,7 +256,7 @@ fn the_next_shift_takes_the_place_of_who_forgot_to_log_out_but_not_out_of_a_call
 }
 
 #[test]
-fn who_moves_to_another_station_leaves_his_old_one() {
+fn an_operator_who_moves_to_another_station_leaves_the_old_one() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     sits(&mut world, ("desk2", DESK2), "101", BUDIS);
@@ -272,7 +272,7 @@ fn who_moves_to_another_station_leaves_his_old_one() {
 }
 
 #[test]
-fn his_own_phone_rings_beside_his_station() {
+fn the_operators_own_phone_rings_beside_the_station() {
     let mut world = room();
     world.register("budi", BUDI);
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
@@ -291,7 +291,7 @@ fn his_own_phone_rings_beside_his_station() {
 }
 
 #[test]
-fn who_logs_out_in_a_call_has_his_station_until_it_is_over() {
+fn an_operator_who_logs_out_in_a_call_keeps_the_station_until_its_end() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     let mut caller = Caller::dials(&mut world);
@@ -309,7 +309,7 @@ fn who_logs_out_in_a_call_has_his_station_until_it_is_over() {
 }
 
 #[test]
-fn a_supervisor_can_log_somebody_out_of_his_station() {
+fn a_supervisor_can_log_an_operator_out_of_a_station() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     let command = ConsoleCommand::LogOut { operator: OperatorId::parse("budi").unwrap() };
@@ -318,7 +318,7 @@ fn a_supervisor_can_log_somebody_out_of_his_station() {
 }
 
 #[test]
-fn while_nobody_is_at_work_empty_stations_ring_and_whoever_is_there_helps() {
+fn in_an_unstaffed_centre_empty_stations_ring_and_can_answer() {
     let mut world = room();
     let mut caller = Caller::dials(&mut world);
     let one = rings(&mut world, DESK1);
@@ -337,7 +337,7 @@ fn while_nobody_is_at_work_empty_stations_ring_and_whoever_is_there_helps() {
 }
 
 #[test]
-fn colleagues_call_an_occupied_station_and_reach_who_sits_there() {
+fn a_call_to_an_occupied_station_reaches_its_operator() {
     let mut world = room();
     world.register("sari", SARI);
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
@@ -357,7 +357,7 @@ fn colleagues_call_an_occupied_station_and_reach_who_sits_there() {
 }
 
 #[test]
-fn a_station_whose_phone_is_gone_takes_its_operator_away_and_brings_him_back() {
+fn an_operator_is_unreachable_while_the_stations_phone_is_gone() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     world.register_for("desk1", DESK1, 0);
@@ -381,7 +381,7 @@ fn accounts_that_are_removed_leave_no_seat_behind() {
 }
 
 #[test]
-fn a_station_that_is_removed_while_somebody_keys_his_pin_seats_nobody() {
+fn a_station_removed_during_pin_entry_logs_no_operator_in() {
     let mut world = room();
     assert_eq!(keys(&mut world, ("desk1", DESK1), "101", BUDIS), None);
     let anchor = played(&world);
@@ -398,7 +398,7 @@ fn a_station_that_is_removed_while_somebody_keys_his_pin_seats_nobody() {
 }
 
 #[test]
-fn after_a_restart_everybody_sits_where_he_sat() {
+fn after_a_restart_all_operators_are_at_their_stations() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     sits(&mut world, ("desk2", DESK2), "102", SARIS);
@@ -417,7 +417,7 @@ fn after_a_restart_everybody_sits_where_he_sat() {
 }
 
 #[test]
-fn what_has_happened_since_the_restart_counts_and_nobody_sits_for_longer_than_a_day() {
+fn changes_since_the_restart_count_and_no_log_in_lasts_longer_than_a_day() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     let mut next = room();

@@ -71,7 +71,7 @@ fn wrong_credentials_leave_no_state() {
 #[test]
 fn what_strangers_get_is_hardly_longer_than_what_they_send() {
     let mut settings = settings();
-    settings.server_header = Some("siaga/1.0 (a long name)".to_owned());
+    settings.site.server_header = Some("siaga/1.0 (a long name)".to_owned());
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     for method in ["OPTIONS", "BYE", "NOTIFY", "REFER", "UPDATE", "FETCH", "PUBLISH"] {
@@ -89,7 +89,7 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
 
 /// What anyone can send in the name of a trunk, whose address is never limited, takes no room from trunk calls (RFC 3261 §26.3.2.4).
 #[test]
-fn a_register_without_credentials_leaves_no_state_whoever_sends_it() {
+fn a_register_without_credentials_leaves_no_state_for_any_source() {
     const MAX: usize = 30;
     for from in [STRANGER, TRUNK, "127.0.0.2:4444"] {
         let mut settings = settings();

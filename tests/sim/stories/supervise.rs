@@ -1,4 +1,4 @@
-//! Supervisors: they listen to an operator's call, whisper to him, barge in, and take over.
+//! Supervisors: they listen to an operator's call, whisper to the operator, barge in, and take over.
 
 use siaga::cdr::fact::Role;
 use siaga::ids::OperatorId;
@@ -11,7 +11,7 @@ use super::transfer::{is_hung_up, record, talk, talks};
 use super::*;
 
 #[test]
-fn a_supervisor_listens_whispers_and_barges_in_and_nobody_is_asked_for_anything() {
+fn a_supervisor_listens_whispers_and_barges_in_without_a_confirmation() {
     for (code, role, hears) in [
         ("*21budi", Role::Listener, [0b010, 0b001, 0b011]),
         ("*22budi", Role::Whisperer, [0b010, 0b101, 0b011]),
@@ -40,7 +40,7 @@ fn a_supervisor_listens_whispers_and_barges_in_and_nobody_is_asked_for_anything(
 }
 
 #[test]
-fn a_supervisors_keys_change_what_is_heard_of_her_and_the_records_follow() {
+fn a_supervisors_keys_change_the_mode_and_the_records_follow() {
     let (mut world, caller, _) = staffed();
     supervises(&mut world, "*21budi");
     let ani = last_guest(&world);
@@ -80,11 +80,11 @@ fn a_supervisor_takes_over_by_code_or_by_key() {
         }
         is_hung_up(&mut world, BUDI);
         assert!(is_bridged(&world) && !world.has(TRUNK, "INVITE"));
-        let taped = world.media.iter().rev().find_map(|command| match command {
+        let recorded = world.media.iter().rev().find_map(|command| match command {
             Command::Record { leg, .. } => Some(leg.0),
             _ => None,
         });
-        assert_eq!(taped, Some(2), "she is recorded");
+        assert_eq!(recorded, Some(2), "she is recorded");
         seconds(&mut world, 20);
         caller.hangs_up(&mut world);
         is_hung_up(&mut world, ANI);
@@ -97,7 +97,7 @@ fn a_supervisor_takes_over_by_code_or_by_key() {
 }
 
 #[test]
-fn who_may_not_or_cannot_supervise_is_told_why() {
+fn a_rejected_supervision_gets_the_reason() {
     let (mut world, caller, invite) = staffed();
     for (name, at, whom, status) in [
         ("sari", SARI, "*21budi", 403),
@@ -110,7 +110,7 @@ fn who_may_not_or_cannot_supervise_is_told_why() {
         Placed::to(&mut world, name, at, whom);
         world.take(at, &format!("SIP/2.0 {status}"));
     }
-    // Who calls somebody himself is busy.
+    // A supervisor with a placed call is busy.
     let placed = Placed::to(&mut world, "ani", ANI, "damkar");
     Placed::to(&mut world, "ani", ANI, "*21budi");
     world.take(ANI, "SIP/2.0 486");
@@ -128,7 +128,7 @@ fn a_supervisor_who_comes_as_the_call_ends_is_refused_or_hung_up_at_once() {
     let (mut world, caller, _) = staffed();
     Placed::to(&mut world, "ani", ANI, "*21budi");
     assert!(world.has(ANI, "SIP/2.0 200"));
-    // Her ACK is on its way.
+    // The ACK is on its way.
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, ANI);
     Placed::to(&mut world, "ani", ANI, "*21budi");
@@ -138,7 +138,7 @@ fn a_supervisor_who_comes_as_the_call_ends_is_refused_or_hung_up_at_once() {
 }
 
 #[test]
-fn a_lost_operator_leaves_the_caller_to_his_guest_or_to_the_queue() {
+fn a_lost_operators_caller_goes_to_the_participant_or_to_the_queue() {
     for with_guest in [true, false] {
         let (mut world, caller, invite) = staffed();
         let (_, budi) = ports(&world);
@@ -152,7 +152,7 @@ fn a_lost_operator_leaves_the_caller_to_his_guest_or_to_the_queue() {
             world.sent.clear();
         }
         let _ani = supervises(&mut world, "*21budi");
-        world.step(Input::Media(Event::Silent { anchor: budi }));
+        world.step(Input::Media(Event::Silent { anchor: budi, limit: None }));
         is_hung_up(&mut world, BUDI);
         assert!(!world.has(TRUNK, "BYE"));
         if with_guest {
@@ -171,7 +171,7 @@ fn a_lost_operator_leaves_the_caller_to_his_guest_or_to_the_queue() {
 fn a_room_has_eight_at_most() {
     let mut settings = settings();
     let names: Vec<String> = (0..7).map(|n| format!("s{n}")).collect();
-    settings.supervisors = names.iter().map(|name| OperatorId::parse(name).unwrap()).collect();
+    settings.operators.supervisors = names.iter().map(|name| OperatorId::parse(name).unwrap()).collect();
     let all: Vec<&str> = ["budi"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut world = World::new(settings, &all);
     world.register("budi", BUDI);
@@ -191,7 +191,7 @@ fn a_room_has_eight_at_most() {
     world.assert_empty_in_the_end();
 }
 
-/// Budi is on a break, so that callers wait; or not, so that his phone rings.
+/// Budi is on a break, so that callers wait; or not, so that the phone rings.
 fn waiting(on_break: bool) -> World {
     let mut world = super::conference::floor();
     world.register("ani", ANI);
@@ -230,7 +230,7 @@ fn a_supervisor_takes_callers_out_of_the_queue_by_their_place() {
 }
 
 #[test]
-fn a_supervisor_takes_a_caller_for_whom_a_phone_rings_and_it_stops() {
+fn a_supervisor_takes_a_ringing_caller_and_the_phone_stops_ringing() {
     let mut world = waiting(false);
     let mut caller = Caller::dials(&mut world);
     let budi = super::ring_all::rings(&mut world, BUDI);
@@ -244,7 +244,7 @@ fn a_supervisor_takes_a_caller_for_whom_a_phone_rings_and_it_stops() {
 }
 
 #[test]
-fn who_is_no_supervisor_or_asks_for_nobody_picks_up_nothing() {
+fn only_a_supervisor_who_names_an_operator_picks_up_a_call() {
     let mut world = waiting(true);
     let refused = |world: &mut World, (who, at): (&'static str, &'static str), code: &str| {
         Placed::to(world, who, at, code);

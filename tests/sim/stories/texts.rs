@@ -69,7 +69,7 @@ fn names(names: &[&str]) -> Vec<OperatorId> {
 }
 
 #[test]
-fn a_text_reaches_a_colleague_and_his_phones_answer_goes_back() {
+fn a_text_reaches_a_colleague_and_the_phones_response_is_returned() {
     let mut world = floor();
     let more = format!("{PLAIN}Subject: banjir\r\nContact: <sip:x@x>\r\nX-Secret: 1\r\n");
     writes(&mut world, "budi", BUDI, "sari", &more, "Jalan Sudirman ditutup");
@@ -88,7 +88,7 @@ fn a_text_reaches_a_colleague_and_his_phones_answer_goes_back() {
 }
 
 #[test]
-fn the_sender_is_who_he_has_proven_to_be() {
+fn the_sender_is_the_authenticated_account() {
     let mut world = floor();
     writes(&mut world, "budi", BUDI, "sari", &format!("{PLAIN}P-Asserted-Identity: <sip:112@127.0.0.1>\r\n"), "x");
     let message = world.take(SARI, "MESSAGE");
@@ -189,7 +189,7 @@ fn a_phone_that_says_nothing_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_trunk_and_a_stranger_send_nobody_a_text() {
+fn a_trunk_and_an_unknown_source_cannot_send_texts() {
     let mut world = floor();
     let before = world.switchboard.gauges();
     for (at, status) in [(TRUNK, "403"), ("127.0.0.9:5060", "401")] {
@@ -252,6 +252,8 @@ fn the_rejection_of_a_text_in_a_call_says_nothing_of_the_call() {
         ("408 Request Timeout", 486),
         ("404 Not Found", 486),
         ("480 Temporarily Unavailable", 486),
+        ("503 Service Unavailable", 486),
+        ("302 Moved Temporarily", 486),
         ("501 Not Implemented", 486),
         ("407 Proxy Authentication Required", 486),
         ("415 Unsupported Media Type", 415),
@@ -297,7 +299,7 @@ fn a_text_in_a_call_that_gets_no_response_is_answered_before_its_sender_gives_up
 }
 
 #[test]
-fn the_centre_writes_to_one_or_to_all_who_are_there() {
+fn the_centre_sends_a_text_to_one_or_to_all_reachable_operators() {
     let mut world = floor();
     let reply = asked(&mut world, Some("sari"), "rapat pukul tujuh");
     assert_eq!(reply, ConsoleReply::Messages { sent: names(&["sari"]), unsent: vec![] });

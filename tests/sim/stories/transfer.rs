@@ -14,7 +14,7 @@ pub(super) const TO_SARI: &str = "Refer-To: <sip:sari@127.0.0.1>\r\n";
 pub(super) fn floor() -> World {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);
     world
@@ -80,7 +80,7 @@ pub(super) fn record(world: &World) -> Cdr {
     Cdr::fold(&facts).unwrap()
 }
 
-/// Who talked how long, in seconds, and whether he passed the caller on.
+/// The operators who talked, the seconds, and whether they transferred the caller.
 pub(super) fn talks(world: &World) -> Vec<(String, u64, bool)> {
     let name = |with: &Callee| match with {
         Callee::Operator(operator) => operator.to_string(),
@@ -155,7 +155,7 @@ fn a_transfer_that_fails_gives_the_caller_back_to_the_operator() {
         assert!(is_notified(&mut world, BUDI).starts_with(&format!("SIP/2.0 {told} ")));
         assert_eq!(world.media.last(), Some(&Command::Bridge { a, b }));
         world.pass(Duration::from_secs(4));
-        // Now he knows that it has failed, and his BYE ends the call as ever.
+        // Now the operator knows that it has failed, and the BYE ends the call as usual.
         asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
         world.take(BUDI, "SIP/2.0 200");
         caller.is_hung_up(&mut world);
@@ -188,7 +188,7 @@ fn a_colleague_who_does_not_answer_in_time_is_cancelled_and_a_hold_goes_on() {
 }
 
 #[test]
-fn who_cannot_be_rung_is_told_at_once_and_the_talk_goes_on() {
+fn a_transfer_to_an_unreachable_target_is_rejected_at_once_and_the_talk_continues() {
     let mut world = floor();
     let mut caller = Caller::dials(&mut world);
     let invite = answers(&mut world, BUDI);
@@ -196,7 +196,7 @@ fn who_cannot_be_rung_is_told_at_once_and_the_talk_goes_on() {
     // Sari has no phone yet.
     refers(&mut world, &invite, 1, TO_SARI);
     assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 480 "));
-    // She has a caller of her own.
+    // Sari has an own caller.
     world.register("sari", SARI);
     Caller::dials(&mut world);
     answers(&mut world, SARI);
@@ -228,7 +228,7 @@ fn the_second_transfer_of_a_dialog_has_an_id_in_its_notifications() {
 }
 
 #[test]
-fn who_wants_no_notifications_gets_none() {
+fn a_transferor_without_a_subscription_gets_no_notify() {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     asks(&mut world, BUDI, &invite, "REFER", 1, &format!("{TO_SARI}Refer-Sub: false\r\nRequire: norefersub\r\n"), "");
@@ -241,7 +241,7 @@ fn who_wants_no_notifications_gets_none() {
 }
 
 #[test]
-fn the_operator_may_leave_at_once_and_his_bye_ends_only_his_leg() {
+fn the_transferors_bye_ends_only_the_own_leg() {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     refers(&mut world, &invite, 1, TO_SARI);
@@ -256,7 +256,7 @@ fn the_operator_may_leave_at_once_and_his_bye_ends_only_his_leg() {
 }
 
 #[test]
-fn a_caller_whom_nobody_takes_is_offered_first_to_the_one_who_has_left() {
+fn an_untaken_caller_rings_the_former_transferor_first() {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     refers(&mut world, &invite, 1, TO_SARI);
@@ -272,17 +272,17 @@ fn a_caller_whom_nobody_takes_is_offered_first_to_the_one_who_has_left() {
 }
 
 #[test]
-fn a_caller_whom_neither_takes_goes_to_the_head_of_the_queue() {
+fn a_caller_taken_by_neither_goes_to_the_head_of_the_queue() {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     refers(&mut world, &invite, 1, TO_SARI);
     asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
     let offered = world.take(SARI, "INVITE");
-    // One who came later must not be before him.
+    // A later caller must not be served before.
     Caller::dials(&mut world);
     refuses(&mut world, SARI, &offered, "486 Busy Here");
     let again = world.take(BUDI, "INVITE");
-    // Her rest ends before his.
+    // Sari's rest ends before Budi's.
     world.pass(Duration::from_secs(2));
     refuses(&mut world, BUDI, &again, "486 Busy Here");
     let first = header(&invite, "From").split(';').next().unwrap().to_owned();
@@ -299,7 +299,7 @@ fn a_bye_that_crosses_the_news_of_the_failure_does_not_cut_the_caller_off() {
     refers(&mut world, &invite, 1, TO_SARI);
     let offered = world.take(SARI, "INVITE");
     refuses(&mut world, SARI, &offered, "486 Busy Here");
-    // He has not heard of it.
+    // The operator was not notified.
     asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
     world.take(BUDI, "SIP/2.0 200");
     assert!(endings(&world).is_empty());
@@ -404,7 +404,7 @@ fn what_cannot_be_asked_for_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn outside_a_dialog_nobody_is_passed_on() {
+fn a_refer_outside_a_dialog_transfers_no_caller() {
     let mut world = floor();
     let (_caller, invite) = talking(&mut world);
     asks(&mut world, BUDI, &invite.replace(";tag=", ";x="), "REFER", 1, TO_SARI, "");
@@ -444,12 +444,12 @@ fn a_colleague_whose_answer_crosses_the_callers_bye_is_hung_up() {
 }
 
 #[test]
-fn an_operator_whose_phone_dies_meanwhile_takes_nothing_with_him() {
+fn a_transfer_continues_when_the_transferors_phone_dies() {
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     let (_, b) = ports(&world);
     asks(&mut world, BUDI, &invite, "REFER", 1, TO_SARI, "");
-    world.step(Input::Media(Event::Silent { anchor: b }));
+    world.step(Input::Media(Event::Silent { anchor: b, limit: None }));
     world.take(BUDI, "BYE");
     answers(&mut world, SARI);
     caller.hangs_up(&mut world);

@@ -1,6 +1,6 @@
 //! Media on IPv4 and IPv6, and pairs of one family used up: what needs the other family goes on.
 
-use super::orders::named;
+use super::call_commands::named;
 use super::ring_all::{outcomes, picks_up, rings};
 use super::*;
 use siaga::acd::{self, State};
@@ -12,7 +12,7 @@ const NUMBER: &str = "127.0.0.2:5070";
 
 fn both_families() -> Settings {
     let mut settings = settings();
-    settings.media_addresses = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    settings.media.addresses = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
     settings
 }
 
@@ -87,7 +87,8 @@ fn a_caller_whose_family_is_short_does_not_keep_the_queue_from_callers_of_the_ot
 
 #[test]
 fn all_phones_ring_although_the_pairs_of_the_other_family_are_used_up() {
-    let mut world = World::with_ports(Settings { acd: unattended(), ..both_families() }, &["budi", "sari"], 4);
+    let mut world =
+        World::with_ports(changed(both_families(), |settings| settings.acd = unattended()), &["budi", "sari"], 4);
     let callers = [dials_over_ipv6(&mut world), dials_over_ipv6(&mut world)];
     assert_eq!(world.switchboard.gauges().anchors, 2, "the other two are the reserve");
     world.register("budi", BUDI);
@@ -141,8 +142,8 @@ fn an_operator_on_a_break_whose_family_is_used_up_is_not_kept_idle_by_that() {
 
 #[test]
 fn an_operator_who_cannot_be_rung_beside_the_fallback_number_is_rung_as_soon_as_a_pair_is_free() {
-    let Settings { media_addresses, .. } = both_families();
-    let mut settings = Settings { media_addresses, ..with_fallback_at(NUMBER) };
+    let media_addresses = both_families().media.addresses;
+    let mut settings = changed(with_fallback_at(NUMBER), |settings| settings.media.addresses = media_addresses);
     settings.acd.rest = Duration::from_secs(60);
     let mut world = World::with_ports(settings, &["budi"], 4);
     let [first, second] = [(); 2].map(|()| dials_over_ipv4(&mut world));

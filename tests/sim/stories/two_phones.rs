@@ -1,4 +1,4 @@
-//! One operator with two phones: both ring for one offer, and he is one operator all the same.
+//! One operator with two phones: both ring for one ring attempt, and count as one operator.
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::*;
@@ -9,7 +9,7 @@ use siaga::switchboard::ConsoleCommand;
 /// Budi's second phone.
 const BUDI_TOO: &str = "127.0.0.3:5094";
 
-fn house(strategy: Strategy) -> World {
+fn setup(strategy: Strategy) -> World {
     let mut settings = settings();
     settings.acd.desks = vec![Desk { strategy, ..Desk::default() }];
     let mut world = World::new(settings, &["budi", "sari"]);
@@ -24,7 +24,7 @@ fn dies(world: &mut World, at: &str) {
 
 #[test]
 fn both_phones_ring_and_the_one_that_is_not_answered_learns_that_it_was_taken_elsewhere() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     let mut caller = Caller::dials(&mut world);
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
     picks_up(&mut world, BUDI, &one);
@@ -38,7 +38,7 @@ fn both_phones_ring_and_the_one_that_is_not_answered_learns_that_it_was_taken_el
 
 #[test]
 fn both_phones_answered_at_once_are_one_talk() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     let mut caller = Caller::dials(&mut world);
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
     picks_up(&mut world, BUDI, &one);
@@ -54,7 +54,7 @@ fn both_phones_answered_at_once_are_one_talk() {
 
 #[test]
 fn a_busy_phone_leaves_the_other_ringing_and_only_the_last_one_ends_the_offer() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     let caller = Caller::dials(&mut world);
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
     world.receive(BUDI, &response(&one, BUDI, "486 Busy Here", ""));
@@ -73,7 +73,7 @@ fn a_busy_phone_leaves_the_other_ringing_and_only_the_last_one_ends_the_offer() 
 
 #[test]
 fn a_call_that_is_declined_for_good_at_one_phone_stops_ringing_at_the_other() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     let caller = Caller::dials(&mut world);
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
     world.receive(BUDI, &response(&one, BUDI, "603 Decline", ""));
@@ -85,8 +85,8 @@ fn a_call_that_is_declined_for_good_at_one_phone_stops_ringing_at_the_other() {
 }
 
 #[test]
-fn a_phone_that_is_dead_does_not_make_its_operator_unreachable_while_his_other_one_lives() {
-    let mut world = house(Strategy::LongestIdle);
+fn a_dead_phone_does_not_make_its_operator_unreachable_while_another_phone_responds() {
+    let mut world = setup(Strategy::LongestIdle);
     let mut caller = Caller::dials(&mut world);
     world.take(BUDI, "INVITE");
     dies(&mut world, BUDI);
@@ -110,7 +110,7 @@ fn a_phone_that_is_dead_does_not_make_its_operator_unreachable_while_his_other_o
 
 #[test]
 fn an_operator_whose_phones_are_both_dead_gets_no_more_offers() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     world.register("sari", SARI);
     let operator = OperatorId::parse("sari").unwrap();
     let command = ConsoleCommand::Pause { operator, reason: "meal".to_owned() };
@@ -126,7 +126,7 @@ fn an_operator_whose_phones_are_both_dead_gets_no_more_offers() {
 
 #[test]
 fn a_log_out_withdraws_from_both_phones() {
-    let mut world = house(Strategy::LongestIdle);
+    let mut world = setup(Strategy::LongestIdle);
     world.register("sari", SARI);
     let mut caller = Caller::dials(&mut world);
     let (one, other) = (rings(&mut world, BUDI), rings(&mut world, BUDI_TOO));
@@ -142,7 +142,7 @@ fn a_log_out_withdraws_from_both_phones() {
 
 #[test]
 fn a_caller_who_cancels_stops_both_phones() {
-    let mut world = house(Strategy::RingAll);
+    let mut world = setup(Strategy::RingAll);
     world.register("sari", SARI);
     let caller = Caller::dials(&mut world);
     let all = [BUDI, BUDI_TOO, SARI];

@@ -4,7 +4,8 @@ use siaga::acd;
 use siaga::switchboard::Agency;
 
 use super::attended::Placed;
-use super::orders::named;
+use super::call_back::abandons;
+use super::call_commands::named;
 use super::ring_all::{picks_up, rings};
 use super::transfer::DAMKAR;
 use super::*;
@@ -21,9 +22,9 @@ fn over_ipv6(at: &str) -> String {
 /// Three conversations have all pairs of IPv6. Six pairs of IPv4 are free.
 fn used_up() -> (World, Vec<Caller>) {
     let mut settings = with_fallback_at(NUMBER);
-    settings.media_addresses = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
-    settings.supervisors = [named("sari")].into();
+    settings.media.addresses = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    settings.numbers.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
+    settings.operators.supervisors = [named("sari")].into();
     settings.acd = acd::Settings { rest: seconds(60), ..settings.acd };
     let mut world = World::with_ports(settings, &["ani", "budi", "eko", "sari", "tono"], 6);
     let mut callers = Vec::new();
@@ -83,7 +84,7 @@ fn a_number_and_an_operator_join_a_call_as_participants() {
     let talks = |fact: &siaga::cdr::fact::Fact| matches!(&fact.kind, FactKind::Answered { .. }).then_some(fact.call);
     let call = world.facts.iter().rev().find_map(talks).flatten().unwrap();
     for (whom, at) in [("damkar", NUMBER), ("sari", SARI)] {
-        let reply = world.orders(ConsoleCommand::InviteParticipant { call, whom: whom.to_owned() });
+        let reply = world.orders(ConsoleCommand::InviteParticipant { call, to: whom.to_owned() });
         assert!(!matches!(reply, ConsoleReply::Refused { .. }), "{whom}: {reply:?}");
         rings(&mut world, at);
         world.pass(seconds(30));
@@ -114,6 +115,21 @@ fn an_operator_calls_a_number_and_the_console_has_one_called() {
     assert!(matches!(reply, ConsoleReply::Calling { .. }), "{reply:?}");
     rings(&mut world, BUDI);
     world.pass(seconds(30));
+    all_end(world, &callers);
+}
+
+#[test]
+fn an_operator_calls_back_a_caller_who_was_not_answered() {
+    let (mut world, callers) = used_up();
+    world.register("budi", BUDI);
+    abandons(&mut world, "081355501", 8);
+    world.sent.clear();
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "*50");
+    let out = rings(&mut world, NUMBER);
+    assert!(out.starts_with("INVITE sip:081355501@"), "{out}");
+    picks_up(&mut world, NUMBER, &out);
+    placed.is_answered(&mut world);
+    world.receive(BUDI, &placed.request("BYE", 3, "", ""));
     all_end(world, &callers);
 }
 

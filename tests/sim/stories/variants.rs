@@ -186,9 +186,13 @@ fn a_description_that_cannot_be_used_is_rejected_with_the_reason() {
 /// Media and signalling in both families.
 fn dual() -> World {
     let mut settings: Settings = settings();
-    settings.media_addresses = ["127.0.0.1", "2001:db8::1"].map(|ip| ip.parse::<IpAddr>().unwrap()).to_vec();
+    settings.media.addresses = ["127.0.0.1", "2001:db8::1"].map(|ip| ip.parse::<IpAddr>().unwrap()).to_vec();
     let local = "[2001:db8::1]:5060".parse().unwrap();
-    settings.listeners.push(Listener { transport: Transport::Udp, local, advertised: "[2001:db8::1]:5060".to_owned() });
+    settings.site.listeners.push(Listener {
+        transport: Transport::Udp,
+        local,
+        advertised: "[2001:db8::1]:5060".to_owned(),
+    });
     settings.trunks[0].peers.push(Network::parse("2001:db8::2").unwrap());
     let mut world = World::new(settings, &["budi", "sari"]);
     world.register("budi", BUDI);

@@ -18,9 +18,9 @@ fn places(world: &World) -> Vec<(u8, Option<u8>)> {
 }
 
 #[test]
-fn a_caller_who_waits_hears_his_place_and_his_wait_until_somebody_is_rung() {
+fn a_waiting_caller_hears_the_position_and_the_wait_until_a_phone_rings() {
     let mut settings = settings();
-    settings.announce_each = Some(Duration::from_secs(20));
+    settings.calls.announce_each = Some(Duration::from_secs(20));
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut first = Caller::dials(&mut world);
@@ -59,10 +59,10 @@ fn a_caller_who_waits_hears_his_place_and_his_wait_until_somebody_is_rung() {
 }
 
 #[test]
-fn nothing_is_told_of_a_place_while_nobody_is_at_work_or_when_it_is_not_wanted() {
+fn no_position_is_announced_in_an_unstaffed_centre_or_without_the_setting() {
     for (each, staffed) in [(Some(Duration::from_secs(20)), false), (None, true)] {
         let mut settings = settings();
-        settings.announce_each = each;
+        settings.calls.announce_each = each;
         settings.acd.fallback_retry = Duration::from_secs(600);
         let mut world = World::new(settings, &["budi"]);
         if staffed {
@@ -87,7 +87,7 @@ fn nothing_is_told_of_a_place_while_nobody_is_at_work_or_when_it_is_not_wanted()
     }
 }
 
-/// Budi dials a feature code; true when he hears that it was done.
+/// Budi dials a feature code; true if the confirmation is played.
 pub(super) fn dials(world: &mut World, code: &str) -> bool {
     let uri = format!("sip:{code}@127.0.0.1");
     let call_id = format!("code-{}", world.next_serial());
@@ -118,7 +118,7 @@ pub(super) fn dials(world: &mut World, code: &str) -> bool {
     played == Some(Prompt::Confirm)
 }
 
-/// The reason of Budi's last break, or none when he is on no break.
+/// The reason of Budi's last break; None without a break.
 fn break_of(world: &World) -> Option<String> {
     let state = |kind: &FactKind| match kind {
         FactKind::OperatorState { state, reason, .. } => Some((state.clone(), reason.clone())),
@@ -131,7 +131,7 @@ fn break_of(world: &World) -> Option<String> {
 #[test]
 fn a_feature_code_takes_the_reason_of_its_number_and_an_unknown_one_is_refused() {
     let mut settings = settings();
-    settings.break_reasons = ["meal", "prayer"].map(str::to_owned).to_vec();
+    settings.operators.break_reasons = ["meal", "prayer"].map(str::to_owned).to_vec();
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     for (code, done, reason) in [
@@ -164,7 +164,7 @@ fn without_reasons_in_the_file_a_pause_has_none_of_a_number() {
 #[test]
 fn the_console_takes_the_reasons_of_the_file_and_names_them_when_it_is_another() {
     let mut settings = settings();
-    settings.break_reasons = ["meal", "prayer"].map(str::to_owned).to_vec();
+    settings.operators.break_reasons = ["meal", "prayer"].map(str::to_owned).to_vec();
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let known = vec!["meal".to_owned(), "prayer".to_owned()];
@@ -208,9 +208,9 @@ fn a_feature_code_prolongs_the_wrap_up_and_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn who_is_answered_before_an_operator_hears_the_tone_while_the_first_phone_rings() {
+fn a_caller_answered_by_the_queue_hears_the_tone_while_the_first_phone_rings() {
     let mut settings = settings();
-    settings.answer = siaga::switchboard::AnswerMode::Queue;
+    settings.calls.answer = siaga::switchboard::AnswerMode::Queue;
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
@@ -223,7 +223,7 @@ fn who_is_answered_before_an_operator_hears_the_tone_while_the_first_phone_rings
         world.media.iter().filter_map(prompt).collect::<Vec<_>>()
     };
     assert_eq!(plays(&world), [(None, Some(Prompt::HoldTone))], "silence would be taken for a dead line");
-    // Nobody takes him: now he hears that he waits.
+    // No operator answers: now the caller hears the waiting announcement.
     let invite = world.take(BUDI, "INVITE");
     world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
     assert_eq!(plays(&world).last(), Some(&(Some(Prompt::Queue), Some(Prompt::HoldTone))));

@@ -75,7 +75,7 @@ fn nobody_is_told(mut world: World) {
 
 #[test]
 fn a_watcher_who_is_gone_is_told_nothing_any_more() {
-    // Nobody answers; the phone knows no such subscription; it wants no more; its host is down.
+    // No response; the phone has no such subscription; it wants no more; its host is down.
     for end in ["silence", "481 Subscription Does Not Exist", "500 Server Internal Error", "unreachable"] {
         let mut world = floor();
         let mut watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
@@ -107,7 +107,7 @@ fn a_watcher_who_asks_for_patience_is_told_everything_later() {
 }
 
 #[test]
-fn who_unregisters_watches_no_more_and_may_come_back() {
+fn an_unregistered_watcher_loses_the_subscription_and_may_subscribe_again() {
     let mut world = floor();
     let mut watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
     watch.hears(&mut world);
@@ -122,7 +122,7 @@ fn who_unregisters_watches_no_more_and_may_come_back() {
 }
 
 #[test]
-fn who_is_removed_watches_nobody_and_is_watched_by_nobody() {
+fn a_removed_account_neither_watches_nor_is_watched() {
     let mut world = World::new(settings(), &["budi", "sari"]);
     world.register("budi", BUDI);
     world.register("sari", SARI);
@@ -148,7 +148,7 @@ fn who_is_removed_watches_nobody_and_is_watched_by_nobody() {
 fn a_connection_that_closes_takes_its_watchers_along() {
     let mut with_tcp = settings();
     let local = SERVER.parse().unwrap();
-    with_tcp.listeners.push(Listener { transport: Transport::Tcp, local, advertised: SERVER.to_owned() });
+    with_tcp.site.listeners.push(Listener { transport: Transport::Tcp, local, advertised: SERVER.to_owned() });
     let mut world = World::new(with_tcp, &["budi", "sari"]);
     world.register("budi", BUDI);
     let flow = Flow { transport: Transport::Tcp, local, remote: SARI.parse().unwrap(), connection: ConnectionId(7) };

@@ -1,4 +1,4 @@
-//! What a caller does about reliable responses, refreshes of his session, and those of the service.
+//! What a caller does about reliable responses, own session refreshes, and those of the service.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::{Alarm, Caller, State};
 /// What a caller's side knows beside RFC 3261.
 #[derive(Debug, Default)]
 pub(super) struct Knows {
-    /// Header fields of his INVITE.
+    /// Header fields of the caller's INVITE.
     pub(super) more: &'static str,
-    /// He has to refresh, and does.
+    /// The caller has to refresh, and does.
     pub(super) refreshes: bool,
-    /// He has to refresh, and does not.
+    /// The caller has to refresh, and does not.
     pub(super) lazy: bool,
-    /// He never acknowledges a reliable response.
+    /// The caller never acknowledges a reliable response.
     pub(super) deaf: bool,
 }
 
@@ -109,7 +109,7 @@ impl Caller {
         }
     }
 
-    /// Where the service refreshes, his hold falls into the same moment as often as not.
+    /// If the service refreshes, the caller's hold often falls into the same moment.
     pub(super) fn collides(&mut self, answer: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let agreed = answer.field("Session-Expires").filter(|agreed| agreed.ends_with("refresher=uas"));
         let seconds = agreed.and_then(|agreed| agreed.split(';').next()?.parse::<u64>().ok());

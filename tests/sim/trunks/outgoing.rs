@@ -38,7 +38,7 @@ fn every_request_of_a_dialog_is_made_again_with_the_password_that_the_telco_asks
     for (allow, method) in [("", "INVITE"), ("Allow: INVITE, UPDATE\r\n", "UPDATE")] {
         let mut settings = settings();
         settings.trunks[0].terms.identity = identity();
-        settings.session_seconds = Some(200);
+        settings.session.seconds = Some(200);
         let mut world = World::new(settings, &["budi"]);
         world.register("budi", BUDI);
         let mut caller = Caller::dials_with(&mut world, &format!("Supported: timer\r\n{allow}"), true);
@@ -92,7 +92,7 @@ fn a_bye_that_has_waited_for_the_ack_is_made_with_the_password_too() {
 fn a_telco_that_takes_no_password_for_a_refresh_is_asked_again_later_and_the_call_goes_on() {
     let mut settings = settings();
     settings.trunks[0].terms.identity = identity();
-    settings.session_seconds = Some(200);
+    settings.session.seconds = Some(200);
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials_with(&mut world, "Supported: timer\r\nAllow: UPDATE\r\n", true);
@@ -232,7 +232,7 @@ fn each_of_a_trunks_forks_is_spoken_to_where_it_is() {
 }
 
 #[test]
-fn who_answers_a_call_that_goes_on_learns_whence_it_comes_and_operators_phones_do_not() {
+fn an_outside_number_gets_the_origin_of_the_call_and_operators_phones_do_not() {
     let history =
         "History-Info: <sip:110@telco.example>;index=1\r\nDiversion: <sip:115@telco.example>;reason=no-answer\r\n";
     let inner =
@@ -296,7 +296,7 @@ fn why_a_call_ends_is_passed_to_the_other_side_and_to_phones_that_need_not_ring_
 }
 
 #[test]
-fn phones_that_ring_in_vain_are_told_that_somebody_else_has_answered() {
+fn cancelled_phones_get_the_reason_that_the_call_was_answered_elsewhere() {
     const SARI: &str = "127.0.0.3:5092";
     let mut settings = settings();
     settings.acd.plan = Plan { rostered: true, ..Plan::default() };

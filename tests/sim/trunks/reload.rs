@@ -1,5 +1,8 @@
 //! Trunks that change or go while the service runs, and telcos that are taken leave of.
 
+use siaga::cdr::fact::EndCause;
+use siaga::media::source::AddressRange;
+
 use super::*;
 
 fn configure(world: &mut World, settings: Settings) {
@@ -32,7 +35,7 @@ fn a_trunk_that_is_taken_out_is_deregistered_and_left_alone() {
     world.take(TRUNK, "OPTIONS");
     let caller = Caller::dials(&mut world);
     let mut without = registering();
-    without.trunks = vec![Trunk { keep_alive: None, ..second(TrunkTerms::default()) }];
+    without.trunks = vec![Trunk { keep_alive: None, ..second(TrunkSettings::default()) }];
     configure(&mut world, without);
     hears_goodbye(&mut world, TRUNK);
     assert_eq!(world.registered, [("telco".to_owned(), true), ("telco".to_owned(), false)]);
@@ -49,7 +52,7 @@ fn a_binding_stays_through_a_reload_that_does_not_touch_it() {
     let mut world = registered_world();
     // Another trunk comes, before it.
     let mut more = registering();
-    more.trunks.insert(0, second(TrunkTerms { identity: None, ..TrunkTerms::default() }));
+    more.trunks.insert(0, second(TrunkSettings { identity: None, ..TrunkSettings::default() }));
     configure(&mut world, more.clone());
     assert!(!world.has(TRUNK, "REGISTER"), "{:#?}", world.sent);
     world.pass(Duration::from_secs(481));
@@ -125,7 +128,7 @@ fn calls_of_a_trunk_that_is_taken_out_go_on_and_seats_stay_with_their_trunks() {
 }
 
 #[test]
-fn a_service_that_serves_nobody_ends_at_once_whatever_its_trunks_owe_it() {
+fn a_service_without_calls_ends_at_once_despite_open_trunk_requests() {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
@@ -171,4 +174,84 @@ fn a_drain_waits_for_the_bye_of_its_last_call() {
     assert!(!world.drained, "the phone has not heard the BYE");
     world.pass(Duration::from_secs(2));
     assert!(world.drained);
+}
+
+/// The other server of the trunk that is removed, and a host that is none.
+const OTHER: &str = "127.0.0.9:5060";
+const STRANGER: &str = "127.0.0.10:5060";
+
+/// A call of a trunk that is then removed: the trunk has another server, credentials, and a media gateway.
+fn call_of_removed_trunk() -> (World, Caller, String) {
+    let mut with = settings();
+    let network = |text: &str| Network::parse(text).unwrap();
+    with.trunks[0].peers.push(network("127.0.0.9/32"));
+    with.trunks[0].terms.identity = identity();
+    with.trunks[0].terms.media = vec![network("127.0.0.30/32")];
+    let mut world = World::new(with, &["budi"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+    world.take(BUDI, "ACK");
+    caller.is_answered(&mut world);
+    let mut without = settings();
+    without.trunks = vec![Trunk { keep_alive: None, ..second(TrunkSettings::default()) }];
+    configure(&mut world, without);
+    (world, caller, invite)
+}
+
+#[test]
+fn a_caller_of_a_removed_trunk_hangs_up_from_another_server_of_it() {
+    let (mut world, caller, _) = call_of_removed_trunk();
+    caller.asks_at(&mut world, OTHER, "BYE", 2);
+    world.take(OTHER, "SIP/2.0 200");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Ended { cause: EndCause::Normal, .. })), 1);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_source_that_no_trunk_had_ends_no_call_of_a_removed_trunk() {
+    let (mut world, caller, _) = call_of_removed_trunk();
+    caller.asks_at(&mut world, STRANGER, "BYE", 2);
+    world.take(STRANGER, "SIP/2.0 403");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Ended { .. })), 0);
+    caller.hangs_up_as(&mut world, 2);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_removed_trunk_that_challenges_the_bye_of_its_call_gets_its_credentials() {
+    let (mut world, _caller, invite) = call_of_removed_trunk();
+    world.asks(BUDI, &invite, "BYE", 1, "", "");
+    let bye = world.take(TRUNK, "BYE");
+    let challenge = response(&bye, TRUNK, "401 Unauthorized", "");
+    world.receive(TRUNK, &challenge.replacen("Contact:", &format!("{CHALLENGE}Contact:"), 1));
+    let bye = world.take(TRUNK, "BYE");
+    assert!(header(&bye, "Authorization").contains("username=\"siaga\""), "{bye}");
+    world.receive(TRUNK, &response(&bye, TRUNK, "200 OK", ""));
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn media_of_a_call_of_a_removed_trunk_is_accepted_from_its_gateways() {
+    let (mut world, caller, _) = call_of_removed_trunk();
+    let gateways = |world: &World| {
+        let remotes = world.media.iter().rev().filter_map(|command| match command {
+            Command::SetRemote { remote, .. } => Some(remote.sources.networks.clone()),
+            _ => None,
+        });
+        remotes.take(2).collect::<Vec<_>>()
+    };
+    world.media.clear();
+    caller.asks(&mut world, "INVITE", 2, "", &sdp(TRUNK, 30_002));
+    world.take(TRUNK, "SIP/2.0 200");
+    caller.asks(&mut world, "ACK", 2, "", "");
+    let gateway = AddressRange::new([127, 0, 0, 30].into(), [127, 0, 0, 30].into());
+    assert!(gateways(&world).iter().any(|networks| networks[..] == [gateway]), "{:?}", world.media);
+    caller.hangs_up_as(&mut world, 3);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
 }

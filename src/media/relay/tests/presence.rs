@@ -6,7 +6,7 @@ use super::*;
 fn falls_silent(bench: &mut Bench) {
     bench.advance(10_000);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
-    assert!(bench.events().contains(&Event::Silent { anchor: CALLER }));
+    assert!(bench.events().contains(&Event::Silent { anchor: CALLER, limit: None }));
 }
 
 /// A caller that was heard and has fallen silent.

@@ -9,7 +9,7 @@ fn keys(ours: u8, theirs: u8) -> Keys {
 }
 
 /// A plain caller and an operator with SRTP, bridged; and the operator's end of the keys.
-fn house() -> (Bench, Phone, Phone, Session) {
+fn setup() -> (Bench, Phone, Phone, Session) {
     let (mut bench, caller, operator) = Bench::with_phones(Codec::Pcma, Codec::Pcmu);
     bench.aim_secret(&operator, keys(1, 2));
     bench.command(Command::Bridge { a: CALLER, b: OPERATOR });
@@ -50,7 +50,7 @@ fn sound_of(packet: &[u8], codec: Codec) -> i16 {
 
 #[test]
 fn sound_is_secret_towards_the_phone_and_plain_towards_the_trunk() {
-    let (mut bench, mut caller, mut operator, mut phone) = house();
+    let (mut bench, mut caller, mut operator, mut phone) = setup();
     for n in 0..200_i16 {
         let said = caller.sound(n * 100);
         let expected = sound_of(&said, Codec::Pcma);
@@ -69,7 +69,7 @@ fn sound_is_secret_towards_the_phone_and_plain_towards_the_trunk() {
 
 #[test]
 fn what_is_not_signed_is_not_heard_does_not_latch_and_is_counted() {
-    let (mut bench, _, mut operator, mut phone) = house();
+    let (mut bench, _, mut operator, mut phone) = setup();
     let elsewhere: SocketAddr = "198.51.100.7:9000".parse().unwrap();
     for address in [elsewhere, operator.address] {
         for _ in 0..10 {
@@ -91,7 +91,7 @@ fn what_is_not_signed_is_not_heard_does_not_latch_and_is_counted() {
 
 #[test]
 fn prompts_and_reports_are_secret_too() {
-    let (mut bench, mut caller, mut operator, mut phone) = house();
+    let (mut bench, mut caller, mut operator, mut phone) = setup();
     bench.wire(caller.address, CALLER, Channel::Rtp, &caller.sound(1));
     let secret = sealed(&mut phone, &operator.sound(1));
     bench.wire(operator.address, OPERATOR, Channel::Rtp, &secret);
@@ -121,7 +121,7 @@ fn prompts_and_reports_are_secret_too() {
 
 #[test]
 fn aiming_again_keeps_the_counters_and_a_new_key_starts_anew() {
-    let (mut bench, _, mut operator, mut phone) = house();
+    let (mut bench, _, mut operator, mut phone) = setup();
     operator.sequence = 65_534;
     for _ in 0..3 {
         let secret = sealed(&mut phone, &operator.sound(1));
@@ -143,6 +143,6 @@ fn aiming_again_keeps_the_counters_and_a_new_key_starts_anew() {
 
 #[test]
 fn a_packet_without_room_for_its_tag_is_not_sent() {
-    let (mut bench, mut caller, ..) = house();
+    let (mut bench, mut caller, ..) = setup();
     assert_eq!(bench.from(caller.address, CALLER, &caller.sound(1)).0, Fate::Taken);
 }

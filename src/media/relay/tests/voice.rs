@@ -13,7 +13,7 @@ fn told(bench: &mut Bench) -> Vec<Event> {
 }
 
 #[test]
-fn one_who_is_bridged_hears_a_prompt_instead_of_the_other_who_hears_him_on() {
+fn a_prompt_replaces_the_audio_of_a_bridge_in_one_direction_only() {
     let (mut bench, mut caller, mut operator) = Bench::bridged(Codec::Pcma, Codec::Pcma);
     let passes = |bench: &mut Bench, phone: &mut Phone| {
         let packet = phone.sound(4_000);
@@ -24,8 +24,8 @@ fn one_who_is_bridged_hears_a_prompt_instead_of_the_other_who_hears_him_on() {
     bench.command(Command::Play { anchor: CALLER, first: Some(Prompt::Confirm), then: None });
     for _ in 0..2 {
         assert_eq!(plays(&mut bench), [CALLER.slot]);
-        assert!(passes(&mut bench, &mut operator).is_none(), "he hears the prompt");
-        assert!(passes(&mut bench, &mut caller).is_some(), "he is heard");
+        assert!(passes(&mut bench, &mut operator).is_none(), "the operator hears the prompt");
+        assert!(passes(&mut bench, &mut caller).is_some(), "the caller is heard");
     }
     bench.events();
     assert_eq!(plays(&mut bench), [0; 0]);

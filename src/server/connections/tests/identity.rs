@@ -1,4 +1,4 @@
-//! Whom a certificate speaks for (RFC 5922 §7), on connections of both directions.
+//! The names that a certificate verifies (RFC 5922 §7), on connections in both directions.
 
 use crate::config::proves;
 use rustls::pki_types::CertificateDer;
@@ -6,7 +6,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
 
-/// Two tables with a certificate each of one CA: what the one calls the other, and whether they meet.
+/// Two tables, each with a certificate of the same CA, to test whether one can connect to the other by a name.
 struct Pair {
     ours: Bench,
     theirs: Bench,
@@ -19,7 +19,8 @@ impl Pair {
         Self { ours: bench("127.0.0.1:0", tls(our_names)), theirs: bench("127.0.0.2:0", tls(their_names)) }
     }
 
-    /// Calls them by a name, or by their address alone. What they have proven is told; None: the connection does not come about.
+    /// Connects to the other table by a name, or only by its address. Returns the first event of that table; None if
+    /// the connection fails.
     async fn call(&mut self, name: Option<&str>) -> Option<Came> {
         let target = self.theirs.at;
         self.ours.table.set_trunks(&[Trunk { tls_name: name.map(str::to_owned), ..trunk(target, "telco") }]);
@@ -37,7 +38,7 @@ impl Pair {
 }
 
 #[test]
-fn sip_uris_count_before_dns_names_and_wildcards_for_nobody() {
+fn sip_uris_count_before_dns_names_and_wildcards_never() {
     let folder = tempfile::tempdir().unwrap();
     for (names, proven, not_proven) in [
         (
@@ -110,7 +111,7 @@ async fn every_server_in_a_trunks_networks_proves_its_name_when_it_is_called() {
         (&["sbc.telco.example"], "127.0.0.0/24", Some("127.0.0.99:5061"), true),
         (&["127.0.0.2"], "127.0.0.0/24", None, false),
         (&["other.example"], "127.0.0.0/24", None, false),
-        // Outside the trunk's networks the address is what a certificate must prove.
+        // Outside the trunk's networks the certificate must have the address.
         (&["sbc.telco.example"], "127.0.7.0/24", None, false),
     ] {
         let mut pair = Pair::new(folder.path(), &["us.example"], names);

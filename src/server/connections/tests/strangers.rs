@@ -1,8 +1,8 @@
-//! Connections whose peers have proven nothing, beside those of phones and trunks.
+//! Connections whose peers have not authenticated, together with those of phones and trunks.
 
 use super::*;
 
-/// Strangers may stay for so long here.
+/// The time after which a stranger's connection is closed in these tests.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn wary() -> Patience {
@@ -45,7 +45,7 @@ async fn where_strangers_fill_their_places_the_oldest_gives_way_and_phones_stay(
     for _ in 0..3 {
         strangers.push(bench.known_peer().await);
     }
-    // One more than there are places: it is served, as a phone would be that has just started.
+    // One connection above the limit: it is served, because it could be a phone that has just started.
     let mut phone = bench.peer().await;
     phone.write_all(OPTIONS.as_bytes()).await.unwrap();
     let (mut oldest, first) = strangers.remove(0);
@@ -85,7 +85,7 @@ async fn at_the_limit_of_a_network_a_strangers_connection_makes_room_for_a_phone
     let (late, _) = bench.message().await;
     assert!(bench.until_closed(&mut first).await.is_empty());
     assert_eq!(bench.table.len(), 3);
-    // Connections that have proven something are never closed for others.
+    // Trusted connections are never closed for others.
     bench.table.trust(late.connection);
     let second = *bench.table.open.keys().find(|id| ![phones.connection, late.connection].contains(*id)).unwrap();
     bench.table.trust(second);
@@ -125,7 +125,7 @@ async fn a_host_with_most_of_the_strangers_connections_loses_its_own_first() {
     assert_eq!(bench.table.open.keys().copied().collect::<Vec<_>>(), [phone, host[1], another]);
 }
 
-/// A response whose connection is closed, so that one to this peer has to be opened for it (RFC 3261 §18.2.2).
+/// A response whose connection is closed, so that siaga must open one to this peer for it (RFC 3261 §18.2.2).
 fn response_to(peer: &TcpListener, at: SocketAddr) -> Transmit {
     let remote = peer.local_addr().unwrap();
     let gone = Flow { connection: ConnectionId(77), ..Flow::any(Transport::Tcp, at, remote) };
@@ -143,7 +143,7 @@ async fn a_connection_that_is_opened_for_a_response_is_a_strangers() {
     let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
     assert!(bench.table.send(&response_to(&peer, bench.at)));
     assert_eq!((bench.table.len(), bench.table.unproven.len()), (1, 1));
-    // A request of ours to the same peer is another matter.
+    // A connection for a request of siaga to the same peer is trusted.
     bench.table.send(&transmit(Flow::any(Transport::Tcp, bench.at, "127.0.0.1:9".parse().unwrap()), OPTIONS));
     assert_eq!((bench.table.len(), bench.table.unproven.len()), (2, 1));
 }
@@ -158,7 +158,7 @@ async fn connections_that_are_opened_for_responses_take_no_more_than_the_places_
     assert_eq!((bench.table.len(), bench.table.unproven.len()), (2, 2));
     assert_eq!(bench.came().await, Came::Lost(first));
     assert!(bench.until_closed(&mut oldest).await.is_empty());
-    // Connections that have proven something do not make room.
+    // Trusted connections are not closed for new ones.
     bench.table.trust(second.connection);
     let others = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     assert!(others.iter().all(|peer| bench.table.send(&response_to(peer, bench.at))));
@@ -182,7 +182,7 @@ async fn connections_that_are_opened_for_responses_count_towards_the_limit_of_th
     let another = TcpListener::bind("127.0.0.1:0").await.unwrap();
     assert!(!bench.table.send(&response_to(&another, bench.at)), "the network is full of those that have");
     assert_eq!(bench.table.len(), 2);
-    // A request of the service to that network has its place nevertheless.
+    // A connection for a request of siaga to that network is opened nevertheless.
     assert!(bench.table.send(&transmit(Flow::any(Transport::Tcp, bench.at, another.local_addr().unwrap()), OPTIONS)));
     assert_eq!(bench.table.len(), 3);
 }
@@ -194,7 +194,7 @@ async fn handshakes_run_in_another_thread_and_the_oldest_gives_way_to_a_new_one(
     let caps = Caps { handshakes: 2, ..Caps::default() };
     let mut ours = Bench::listening(caps, patient(), Transport::Tls, "127.0.0.1:0", tls.clone());
     let (mut first, _second) = (ours.peer().await, ours.peer().await);
-    // Neither of them says anything.
+    // Neither of them sends a byte.
     while ours.table.handshakes.len() < 2 {
         ours.table.next().await;
     }

@@ -1,4 +1,4 @@
-//! A name server that knows what it was told, over UDP on loopback (RFC 1035 §4, RFC 2782, RFC 3403 §4).
+//! A name server with given records, over UDP on loopback (RFC 1035 §4, RFC 2782, RFC 3403 §4).
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -55,7 +55,7 @@ fn answer(query: &[u8], records: &[Record]) -> Vec<u8> {
     };
     let code = if records.iter().any(fails) { 2 } else { 0 };
     let data = if code == 0 { data } else { Vec::new() };
-    // An answer with authority; who has nothing for the name says that it has no records of that kind.
+    // An authoritative answer. Without records for the name, it contains none.
     text.extend([0x85, 0x80 | code, 0, 1, 0, u8::try_from(data.len()).unwrap(), 0, 0, 0, 0]);
     text.extend(&query[12..at + 5]);
     for data in data {

@@ -68,12 +68,12 @@ impl Disk for Full {
     }
 }
 
-/// One side's sound, from one time to another in milliseconds since the start.
+/// The audio frames of one side in this span, in milliseconds since the start.
 fn speaks(start: Instant, span: std::ops::Range<u64>) -> impl Iterator<Item = Frame> {
     span.step_by(20).map(move |millis| {
         let at = start + Duration::from_millis(millis);
         Frame {
-            tape: RecordingId(1),
+            recording: RecordingId(1),
             side: Side::Caller,
             codec: Codec::Pcma,
             at,
@@ -93,7 +93,7 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
         // The watching thread checks the disk each second and sends no notification.
         thread::sleep(Duration::from_millis(20));
     }
-    panic!("waited in vain: {what}");
+    panic!("did not happen: {what}");
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
     let mut recorder = Recorder::start_on::<_, Hanging>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let (call, leg) = (CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), LegNo(1));
     let (start, mut lost) = (clock.now(), Lost::default());
-    recorder.orders.send(RecorderOrder::Start { tape: RecordingId(1), call, leg, at: start }).unwrap();
+    recorder.orders.send(RecorderOrder::Start { recording: RecordingId(1), call, leg, at: start }).unwrap();
     speaks(start, 0..10_000).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     hangs(true);
-    // A media thread never waits: what finds no room in the queue is lost to the recording.
+    // A media thread never waits: frames that do not fit into the queue are missing in the recording.
     for frame in speaks(start, 10_000..400_000) {
         if recorder.orders.try_send(RecorderOrder::Frame(frame)).is_err() {
             lost.add(frame.at);
@@ -124,7 +124,7 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
     until("the end of the alarm", || !alarms.is_raised(Kind::Recordings));
     speaks(start, 400_000..410_000).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     let at = start + Duration::from_millis(410_000);
-    recorder.orders.send(RecorderOrder::Stop { tape: RecordingId(1), at, lost }).unwrap();
+    recorder.orders.send(RecorderOrder::Stop { recording: RecordingId(1), at, lost }).unwrap();
     let event = told.recv_timeout(Duration::from_secs(60)).unwrap();
     let Event::RecordingClosed { file, duration_ms, frames_dropped, gaps, .. } = event else { panic!("{event:?}") };
     let millis = |at: Instant| u64::try_from(at.since(start).as_millis()).unwrap();
@@ -153,16 +153,17 @@ fn a_recording_without_audio_leaves_no_marker_for_the_next_start() {
     let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
     let key =
         Key { call: CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), leg: LegNo(1) };
-    let (start, tape) = (clock.now(), RecordingId(1));
-    recorder.orders.send(RecorderOrder::Start { tape, call: key.call, leg: key.leg, at: start }).unwrap();
+    let (start, recording) = (clock.now(), RecordingId(1));
+    recorder.orders.send(RecorderOrder::Start { recording, call: key.call, leg: key.leg, at: start }).unwrap();
     speaks(start, 0..100).for_each(|frame| recorder.orders.send(RecorderOrder::Frame(frame)).unwrap());
     let at = start + Duration::from_millis(100);
-    recorder.orders.send(RecorderOrder::Stop { tape, at, lost: Lost::default() }).unwrap();
+    recorder.orders.send(RecorderOrder::Stop { recording, at, lost: Lost::default() }).unwrap();
     let event = told.recv_timeout(Duration::from_secs(60)).unwrap();
     assert!(matches!(event, Event::RecordingFailed { .. }), "{event:?}");
     let marker = folder.path().join(".unregistered").join(key.name());
     assert!(marker.exists(), "until the fact is in the journal");
-    assert_eq!(recorder.stop(), [marker], "nothing is left to register");
+    recorder.stop().iter().for_each(DueMarker::settle);
+    assert!(!marker.exists(), "nothing is left to register");
 }
 
 #[test]
@@ -191,12 +192,17 @@ fn a_recording_that_cannot_be_registered_is_reported_by_one_start_only_and_liste
         let place = Place { folder: folder.path().to_owned(), zone: TimeZone::UTC, alarms, journaled };
         let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
         // The repairer has a copy of the events' sender: the channel closes when it has ended.
-        let markers = recorder.stop();
-        (told.iter().collect::<Vec<_>>(), markers)
+        let (markers, registered) = recorder.join().unwrap();
+        let told = told.iter().collect::<Vec<_>>();
+        (told, markers.closed_and(registered.take()))
     };
-    let (told, markers) = start();
-    assert!(matches!(told.as_slice(), [Event::RecordingFailed { .. }]), "{told:?}");
-    assert_eq!(markers, Vec::<PathBuf>::new());
+    // The first service is killed before the fact of the failure is in the journal.
+    for is_killed in [true, false] {
+        let (told, markers) = start();
+        assert!(matches!(told.as_slice(), [Event::RecordingFailed { .. }]), "killed: {is_killed}: {told:?}");
+        assert_eq!(markers.len(), 1);
+        markers.iter().filter(|_| !is_killed).for_each(DueMarker::settle);
+    }
     for _ in 0..2 {
         assert_eq!(start(), (vec![], vec![]), "the failure is known");
     }

@@ -63,7 +63,7 @@ fn a_cancel_before_the_first_provisional_waits_for_it_and_goes_out_once() {
 }
 
 #[test]
-fn a_cancel_is_retransmitted_and_its_answer_is_nobodys_business() {
+fn a_cancel_is_retransmitted_and_its_response_is_not_reported() {
     let mut bench = Bench::new(udp());
     let id = bench.send(Method::Invite);
     bench.hear(&response_to(Method::Invite, "z9hG4bKours", 180, "theirs"));

@@ -35,7 +35,7 @@ fn a_late_tick_retransmits_once_and_not_for_every_missed_interval() {
 }
 
 #[test]
-fn an_unreachable_peer_ends_its_clients_and_nobody_elses() {
+fn an_unreachable_peer_ends_its_own_clients_only() {
     let mut bench = Bench::new(udp());
     let dead = bench.send(Method::Bye);
     let other = udp().towards("192.0.2.10:5070".parse().unwrap());
@@ -143,7 +143,7 @@ fn a_request_that_its_user_never_answers_ends_by_itself() {
     let id = bench.open(&request("MESSAGE", "z9hG4bKtheirs"));
     assert!(bench.run_to(31_999).is_empty());
     assert_eq!(bench.server(id), "Trying, gives up @32000");
-    assert!(bench.run_to(32_000).is_empty(), "an answer now would reach nobody (RFC 4320)");
+    assert!(bench.run_to(32_000).is_empty(), "a response now would reach no client (RFC 4320)");
     bench.assert_empty();
     assert!(!bench.respond(id, 200));
 }

@@ -97,7 +97,7 @@ fn a_response_needs_our_branch_and_the_method_of_cseq() {
 }
 
 #[test]
-fn a_response_with_a_second_via_was_meant_for_somebody_else() {
+fn a_response_with_a_second_via_is_for_another_element() {
     let mut bench = Bench::new(udp());
     bench.send(Method::Bye);
     let text = response_to(Method::Bye, "z9hG4bKours", 200, "t");

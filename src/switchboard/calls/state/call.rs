@@ -1,18 +1,22 @@
-//! A call: its stage, its legs and what is known of the caller.
+//! A call: its stage, its legs and the data of the caller.
 
-use crate::acd::desk::DeskNo;
 use crate::cdr::fact::Callee;
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{LegNo, OperatorId};
-use crate::sip::locate::Target;
 use crate::sip::wire::Name;
-use crate::switchboard::calls::leg::{CallerLeg, OfferLeg, OfferState};
-use crate::switchboard::calls::state::call_back::CallBack;
-use crate::switchboard::calls::state::participant::Guest;
+use crate::switchboard::calls::leg::{CallerLeg, OutgoingLeg, OutgoingState};
+use crate::switchboard::calls::state::audio::Audio;
+use crate::switchboard::calls::state::counts::Counts;
+use crate::switchboard::calls::state::dialling::Dialling;
+use crate::switchboard::calls::state::history::History;
+use crate::switchboard::calls::state::kind::CallKind;
+use crate::switchboard::calls::state::participant::Participant;
 use crate::switchboard::calls::state::silent::Silent;
+use crate::switchboard::calls::state::times::Times;
 use crate::switchboard::calls::state::transfer::Transfer;
+use crate::switchboard::calls::state::waiting::Waiting;
+use crate::switchboard::few_map::FewMap;
 use crate::switchboard::ids::MergeKey;
-use crate::switchboard::trunks::trunk::NextRoute;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The stage of a call.
@@ -43,6 +47,8 @@ pub(in crate::switchboard) enum Stage {
 pub(in crate::switchboard) struct Caller {
     /// The number in the From header field of outgoing legs: the asserted number before the presented one.
     pub(in crate::switchboard) number: Option<String>,
+    /// The first text on the display of a phone that rings for a purpose other than to answer an emergency call.
+    pub(in crate::switchboard) rung_to: Option<String>,
     /// The called desk or service, for the display, unless it is the emergency number.
     pub(in crate::switchboard) service: Option<String>,
     /// The history of the number, for the display.
@@ -52,86 +58,66 @@ pub(in crate::switchboard) struct Caller {
     /// Header fields that are copied unchanged to all outgoing legs.
     pub(in crate::switchboard) headers: Vec<(Name, Vec<u8>)>,
     /// Header fields that are copied to outgoing legs to trunks only.
-    pub(in crate::switchboard) onward: Vec<(Name, Vec<u8>)>,
+    pub(in crate::switchboard) headers_for_trunks: Vec<(Name, Vec<u8>)>,
     /// The location for the operator's phone in a `Geolocation` header field, as a `geo:` URI (RFC 5870).
     pub(in crate::switchboard) geo: Option<String>,
 }
 
-/// The phone of the centre from which an emergency call comes.
+/// The initial value of Max-Forwards, and its maximum (RFC 3261 §8.1.1.6).
+pub(in crate::switchboard) const MAX_FORWARDS: u32 = 70;
+
+/// Data from the INVITE of a call's caller.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Internal {
-    pub(in crate::switchboard) account: OperatorId,
-    /// The operator at that phone. None: no operator is logged in at the station.
-    pub(in crate::switchboard) operator: Option<OperatorId>,
+pub(in crate::switchboard) struct CallersInvite {
+    pub(in crate::switchboard) merge_key: MergeKey,
+    /// The caller's remaining Max-Forwards.
+    pub(in crate::switchboard) hops: u32,
 }
 
 /// One emergency call or placed call.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard) struct Call {
-    pub(in crate::switchboard) seq: u32,
-    pub(in crate::switchboard) received: Now,
-    /// The desk to which the call belongs.
-    pub(in crate::switchboard) desk: DeskNo,
+    pub(in crate::switchboard) kind: CallKind,
+    pub(in crate::switchboard) times: Times,
+    pub(in crate::switchboard) invite: CallersInvite,
     pub(in crate::switchboard) shown: Caller,
-    /// The first text on the display of a phone that rings for a purpose other than to answer an emergency call.
-    pub(in crate::switchboard) rung_to: Option<String>,
     pub(in crate::switchboard) caller: CallerLeg,
-    pub(in crate::switchboard) legs: BTreeMap<LegNo, OfferLeg>,
-    /// Operators with a phone that has responded since it was rung.
-    pub(in crate::switchboard) heard_from: BTreeSet<OperatorId>,
-    pub(in crate::switchboard) next_leg: u32,
+    pub(in crate::switchboard) legs: FewMap<LegNo, OutgoingLeg>,
     pub(in crate::switchboard) stage: Stage,
-    /// The caller hears the announcement or the waiting tone.
-    pub(in crate::switchboard) announced: bool,
-    /// The time at which the position in the queue is announced next.
-    pub(in crate::switchboard) place_told_at: Option<Instant>,
-    /// A party has answered the caller at some time.
-    pub(in crate::switchboard) talked: bool,
-    /// No operator was staffed when a fallback of this call began.
-    pub(in crate::switchboard) unstaffed: bool,
-    /// The time at which the call has reached its maximum length.
-    pub(in crate::switchboard) over_at: Instant,
-    /// The alarm `long-call` is raised for this call.
-    pub(in crate::switchboard) long: bool,
-    /// The time at which an operator's own INVITE expires.
-    pub(in crate::switchboard) expires_at: Option<Instant>,
-    pub(in crate::switchboard) digits: u16,
-    /// The caller's remaining Max-Forwards.
-    pub(in crate::switchboard) hops: u32,
-    /// The trunks over which a number was tried. Next, the trunk and server that are dialled now or have failed last.
-    pub(in crate::switchboard) tried: BTreeSet<usize>,
-    pub(in crate::switchboard) dialling: Option<(usize, Option<Target>)>,
-    /// The outside numbers that are tried while the call waits, each with its time. The next one is last.
-    pub(in crate::switchboard) outside: Vec<(Instant, String)>,
-    /// How the number that failed last can be dialled again.
-    pub(in crate::switchboard) next_route: Option<NextRoute>,
-    pub(in crate::switchboard) merge_key: MergeKey,
-    /// Whether the caller, and the operator, has put the other side on hold.
-    pub(in crate::switchboard) holding: (bool, bool),
+    pub(in crate::switchboard) counts: Counts,
+    pub(in crate::switchboard) history: History,
+    pub(in crate::switchboard) waiting: Waiting,
+    pub(in crate::switchboard) dialling: Dialling,
+    pub(in crate::switchboard) audio: Audio,
     /// Participants: further legs, ringing or talking, besides the leg that has the caller. Only in the stage `Talking`.
-    pub(in crate::switchboard) guests: BTreeMap<LegNo, Guest>,
-    /// The audio is mixed and not bridged, because a participant talks.
-    pub(in crate::switchboard) mixed: bool,
+    pub(in crate::switchboard) participants: BTreeMap<LegNo, Participant>,
     /// The transfer in progress; only in the stage `Transfer`.
     pub(in crate::switchboard) transfer: Option<Transfer>,
-    /// When the two calls become one, the called party joins the operator's emergency call.
-    pub(in crate::switchboard) confers: bool,
-    /// The operator who placed the call. None: an emergency call.
-    pub(in crate::switchboard) placed_by: Option<OperatorId>,
-    /// The phone of the centre from which the emergency call comes.
-    pub(in crate::switchboard) internal: Option<Internal>,
-    /// The call-back for which the call was placed.
-    pub(in crate::switchboard) call_back: Option<CallBack>,
-    /// Its number in the order of arrival, kept while an outside number has the call.
-    pub(in crate::switchboard) arrival: Option<u64>,
-    /// Operators who have talked with the caller.
-    pub(in crate::switchboard) worked_by: BTreeSet<OperatorId>,
-    /// The number that is added to the priority of the call's desk. Lower priorities are served first.
-    pub(in crate::switchboard) penalty: u8,
     pub(in crate::switchboard) silent: Silent,
 }
 
 impl Call {
+    /// An emergency call that has just arrived, without any state.
+    pub(in crate::switchboard) fn new(times: Times, caller: CallerLeg, shown: Caller, invite: CallersInvite) -> Self {
+        Self {
+            kind: CallKind::default(),
+            times,
+            invite,
+            shown,
+            caller,
+            legs: FewMap::default(),
+            stage: Stage::Queued,
+            counts: Counts::default(),
+            history: History::default(),
+            waiting: Waiting::default(),
+            dialling: Dialling::default(),
+            audio: Audio::default(),
+            participants: BTreeMap::new(),
+            transfer: None,
+            silent: Silent::default(),
+        }
+    }
+
     pub(in crate::switchboard) fn is_falling_back(&self) -> bool {
         match self.stage {
             Stage::AllPhones { .. } | Stage::Number => true,
@@ -147,7 +133,7 @@ impl Call {
 
     /// True if the caller was connected with a party at some time.
     pub(in crate::switchboard) fn has_talked(&self) -> bool {
-        self.talked
+        self.history.has_talked()
     }
 
     pub(in crate::switchboard) fn is_over(&self) -> bool {
@@ -162,7 +148,7 @@ impl Call {
 
     /// True if a leg rings.
     pub(in crate::switchboard) fn rings(&self) -> bool {
-        self.legs.values().any(OfferLeg::is_ringing)
+        self.legs.values().any(OutgoingLeg::is_ringing)
     }
 
     /// Number of ringing legs.
@@ -172,7 +158,7 @@ impl Call {
 
     /// Number of legs that ring, or whose INVITE has no response yet.
     pub(in crate::switchboard) fn ringing_or_open(&self) -> usize {
-        self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OfferState::Unheard).count()
+        self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OutgoingState::NoResponse).count()
     }
 
     /// A ringing leg of an operator whose other leg rings too.
@@ -183,11 +169,5 @@ impl Call {
             .filter_map(|(no, leg)| Some((no, leg.operator()?)))
             .find(|(_, operator)| !seen.insert(*operator))
             .map(|(no, _)| *no)
-    }
-
-    /// The number of a new leg.
-    pub(in crate::switchboard) fn take_leg_no(&mut self) -> LegNo {
-        self.next_leg = self.next_leg.saturating_add(1);
-        LegNo(self.next_leg)
     }
 }

@@ -25,9 +25,9 @@ pub(in crate::switchboard) struct CallBack {
 
 /// Numbers with live emergency calls. A call-back would find them busy.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard) struct Calling(BTreeMap<String, u32>);
+pub(in crate::switchboard) struct NumbersInCall(BTreeMap<String, u32>);
 
-impl Calling {
+impl NumbersInCall {
     pub(in crate::switchboard) fn add(&mut self, number: Option<&str>) {
         if let Some(number) = number {
             *self.0.entry(number.to_owned()).or_default() += 1;

@@ -5,7 +5,7 @@ use crate::ids::CallId;
 use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
 use crate::switchboard::ids::Checked;
 use crate::switchboard::output::MarkView;
-use crate::switchboard::settings::terms::CallerTerms;
+use crate::switchboard::settings::sections::CallerSettings;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -29,14 +29,14 @@ pub(in crate::switchboard::calls) struct Caller {
 }
 
 impl Caller {
-    fn is_prank(&self, now: Timestamp, terms: &CallerTerms) -> bool {
+    fn is_prank(&self, now: Timestamp, terms: &CallerSettings) -> bool {
         let marked = self.marked_until.is_some_and(|until| now < until);
         let of_late = self.pranks.values().filter(|at| is_within(**at, now, terms.prank)).count();
         marked || terms.prank_calls > 0 && of_late >= terms.prank_calls
     }
 
     /// True if nothing of the history is needed any longer.
-    fn is_over(&self, now: Timestamp, terms: &CallerTerms) -> bool {
+    fn is_over(&self, now: Timestamp, terms: &CallerSettings) -> bool {
         let marked = self.marked_until.is_some_and(|until| now < until);
         !marked && !is_within(self.seen, now, terms.repeat.max(terms.prank))
     }
@@ -56,8 +56,13 @@ pub(in crate::switchboard) struct CallerHistory {
 
 impl CallerHistory {
     /// Counts a call of a number, and returns the history.
-    pub(in crate::switchboard) fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> NumberHistory {
-        self.hear_of(number, now, terms, |caller| {
+    pub(in crate::switchboard) fn calls(
+        &mut self,
+        number: &str,
+        now: Timestamp,
+        terms: &CallerSettings,
+    ) -> NumberHistory {
+        self.update_number(number, now, terms, |caller| {
             while caller.calls.front().is_some_and(|at| !is_within(*at, now, terms.repeat)) {
                 caller.calls.pop_front();
             }
@@ -77,7 +82,7 @@ impl CallerHistory {
         call: CallId,
         prank: bool,
         now: Timestamp,
-        terms: &CallerTerms,
+        terms: &CallerSettings,
     ) {
         if !prank {
             if let Some(caller) = self.all.get_mut(number) {
@@ -85,7 +90,7 @@ impl CallerHistory {
             }
             return;
         }
-        self.hear_of(number, now, terms, |caller| {
+        self.update_number(number, now, terms, |caller| {
             caller.pranks.retain(|_, at| is_within(*at, now, terms.prank));
             if caller.pranks.len() < CALLER_CALLS_MAX {
                 caller.pranks.insert(call, now);
@@ -94,12 +99,18 @@ impl CallerHistory {
     }
 
     /// Flags a number until then: its calls wait behind others.
-    pub(in crate::switchboard) fn mark(&mut self, number: &str, until: Timestamp, now: Timestamp, terms: &CallerTerms) {
-        self.hear_of(number, now, terms, |caller| caller.marked_until = Some(until));
+    pub(in crate::switchboard) fn mark(
+        &mut self,
+        number: &str,
+        until: Timestamp,
+        now: Timestamp,
+        terms: &CallerSettings,
+    ) {
+        self.update_number(number, now, terms, |caller| caller.marked_until = Some(until));
     }
 
     /// Removes the flag and the prank calls of a number. Returns false if its calls did not wait behind others.
-    pub(in crate::switchboard) fn clear(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> bool {
+    pub(in crate::switchboard) fn clear(&mut self, number: &str, now: Timestamp, terms: &CallerSettings) -> bool {
         let Some(caller) = self.all.get_mut(number).filter(|caller| caller.is_prank(now, terms)) else { return false };
         caller.marked_until = None;
         caller.pranks.clear();
@@ -118,11 +129,11 @@ impl CallerHistory {
         }
     }
 
-    /// Merges the history of earlier runs. Flags that were lifted since stay lifted, and newer flags stay.
-    pub(in crate::switchboard) fn take_over(&mut self, earlier: Self, lifted: &BTreeSet<String>) {
+    /// Merges the history of earlier runs. Flags that were unflagged since stay unflagged, and newer flags stay.
+    pub(in crate::switchboard) fn take_over(&mut self, earlier: Self, unflagged: &BTreeSet<String>) {
         self.checked.changed();
         for (number, mut was) in earlier.all {
-            if lifted.contains(&number) {
+            if unflagged.contains(&number) {
                 (was.marked_until, was.pranks) = (None, BTreeMap::new());
             }
             if let Some(is) = self.all.remove(&number) {
@@ -150,7 +161,7 @@ impl CallerHistory {
     }
 
     /// The numbers whose calls wait behind others now.
-    pub(in crate::switchboard::calls) fn marks(&self, now: Timestamp, terms: &CallerTerms) -> Vec<MarkView> {
+    pub(in crate::switchboard::calls) fn marks(&self, now: Timestamp, terms: &CallerSettings) -> Vec<MarkView> {
         let marked = self.all.iter().filter(|(_, caller)| caller.is_prank(now, terms));
         let view = |(number, caller): (&String, &Caller)| MarkView {
             number: number.clone(),
@@ -160,11 +171,11 @@ impl CallerHistory {
         marked.map(view).collect()
     }
 
-    fn hear_of<T>(
+    fn update_number<T>(
         &mut self,
         number: &str,
         now: Timestamp,
-        terms: &CallerTerms,
+        terms: &CallerSettings,
         change: impl FnOnce(&mut Caller) -> T,
     ) -> T {
         self.checked.changed();
@@ -178,7 +189,7 @@ impl CallerHistory {
         change(caller)
     }
 
-    fn make_room(&mut self, now: Timestamp, terms: &CallerTerms) {
+    fn make_room(&mut self, now: Timestamp, terms: &CallerSettings) {
         while let Some((_, oldest)) = self.by_age.first() {
             let over = self.all.get(oldest).is_none_or(|caller| caller.is_over(now, terms));
             if !over && self.all.len() < CALLERS_MAX {
@@ -216,13 +227,13 @@ mod tests {
 
     fn prank(callers: &mut CallerHistory, rng: &mut Rng, minutes: i64) -> CallId {
         let call = CallId::new(at(minutes), rng);
-        callers.classed(NUMBER, call, true, at(minutes), &CallerTerms::default());
+        callers.classed(NUMBER, call, true, at(minutes), &CallerSettings::default());
         call
     }
 
     #[test]
     fn calls_count_within_half_an_hour() {
-        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerSettings::default());
         let nth = [0, 1, 29, 30, 31, 90].map(|minutes| callers.calls(NUMBER, at(minutes), &terms).nth);
         assert_eq!(nth, [1, 2, 3, 3, 3, 1], "what is 30 minutes old is over");
         assert_eq!(callers.calls("+628122", at(31), &terms).nth, 1, "another number");
@@ -231,7 +242,7 @@ mod tests {
 
     #[test]
     fn two_pranks_make_a_prank_number_for_a_day_and_no_longer() {
-        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerTerms::default(), Rng::from_number(1));
+        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerSettings::default(), Rng::from_number(1));
         prank(&mut callers, &mut rng, 0);
         assert!(!callers.calls(NUMBER, at(1), &terms).prank, "one may be an error");
         prank(&mut callers, &mut rng, 60);
@@ -243,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_classed_anew_is_no_prank_any_more() {
-        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerTerms::default(), Rng::from_number(1));
+        let (mut callers, terms, mut rng) = (CallerHistory::default(), CallerSettings::default(), Rng::from_number(1));
         prank(&mut callers, &mut rng, 0);
         let second = prank(&mut callers, &mut rng, 1);
         callers.classed(NUMBER, second, true, at(1), &terms);
@@ -254,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_mark_lasts_as_long_as_was_said_and_can_be_lifted() {
-        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerSettings::default());
         callers.mark(NUMBER, at(60), at(0), &terms);
         assert!(callers.calls(NUMBER, at(59), &terms).prank);
         assert!(!callers.calls(NUMBER, at(60), &terms).prank);
@@ -266,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_table_is_full_at_its_cap_and_forgets_the_oldest() {
-        let (mut callers, terms) = (CallerHistory::default(), CallerTerms::default());
+        let (mut callers, terms) = (CallerHistory::default(), CallerSettings::default());
         for n in 0..CALLERS_MAX + 10 {
             callers.calls(&n.to_string(), Timestamp::from_millis(i64::try_from(n).unwrap()), &terms);
         }

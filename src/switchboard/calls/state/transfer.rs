@@ -13,5 +13,5 @@ pub(in crate::switchboard) struct Transfer {
     /// The Referred-By for the INVITE to the target (RFC 3892 §2.2).
     pub(in crate::switchboard) referred_by: Option<Bytes>,
     /// The dialog of the REFER.
-    pub(in crate::switchboard::calls) told: LegRef,
+    pub(in crate::switchboard::calls) notified_leg: LegRef,
 }

@@ -1,4 +1,4 @@
-//! What is kept of a caller who waits without a port.
+//! The data of a caller who waits without a port.
 
 use crate::acd::Family;
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use crate::limits::TEXTS_MAX;
 use crate::sip::dialog::DialogKey;
-use crate::sip::message::Stencil;
+use crate::sip::message::ResponseTemplate;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 use crate::switchboard::ids::TextId;
@@ -10,19 +10,19 @@ use crate::switchboard::messages::Messages;
 use crate::switchboard::messages::texts::{Asker, REPEATS_MAX};
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::wire::clients::Purpose;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 impl Messages {
     /// Handles a repetition of the last request in a dialog before its final response. A text gets the same response
     /// later; returns false for any other request.
-    pub(in crate::switchboard) fn text_repeats(&mut self, taken: &Taken<'_, '_>, key: &DialogKey) -> bool {
+    pub(in crate::switchboard) fn text_repeats(&mut self, taken: &IncomingRequest<'_, '_>, key: &DialogKey) -> bool {
         let cseq = taken.message.cseq().ok().filter(|cseq| cseq.method == Method::Message).map(|cseq| cseq.number);
         let id = self.texts.by_dialog.get(key).copied();
         let text = id.and_then(|id| self.texts.all.get_mut(&id)).filter(|text| text.repeats.len() < REPEATS_MAX);
         let Some(text) = text.filter(|text| cseq.is_some() && text.sender.as_ref().map(|(_, of)| *of) == cseq) else {
             return false;
         };
-        text.repeats.push(Asker { server: taken.server, stencil: Stencil::of(taken.message, taken.flow) });
+        text.repeats.push(Asker { server: taken.server, stencil: ResponseTemplate::of(taken.message, taken.flow) });
         true
     }
 

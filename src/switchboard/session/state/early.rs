@@ -3,7 +3,7 @@
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::offer_answer::Agreed;
 use crate::sip::reliable::Order;
-use std::collections::BTreeMap;
+use crate::switchboard::few_map::FewMap;
 
 /// One early dialog of a leg to a phone; forks create several.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -17,4 +17,4 @@ pub(in crate::switchboard::session) struct Early {
 }
 
 /// The early dialogs of a leg.
-pub(in crate::switchboard::session) type EarlyDialogs = BTreeMap<DialogKey, Early>;
+pub(in crate::switchboard::session) type EarlyDialogs = FewMap<DialogKey, Early>;

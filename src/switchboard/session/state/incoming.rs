@@ -3,17 +3,17 @@
 use crate::clock::Instant;
 use crate::ids::Token;
 use crate::sip::flow::Flow;
-use crate::sip::message::{Builder, Stencil};
+use crate::sip::message::{Builder, ResponseTemplate};
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::ALLOW;
-use crate::switchboard::alarm::Alarm;
+use crate::switchboard::admission::request_checks::ALLOW;
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
 use crate::switchboard::session::state::reliable::Reliable;
 use crate::switchboard::session::state::timer::Agreement;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::timers::TimerKind;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use bytes::Bytes;
 
 /// Whether siaga's SDP for the caller is known.
@@ -41,7 +41,7 @@ pub(in crate::switchboard) struct IncomingInvite {
     pub(in crate::switchboard::session) state: InviteState,
     pub(in crate::switchboard::session) cseq: u32,
     /// The base of its responses.
-    pub(in crate::switchboard::session) stencil: Stencil,
+    pub(in crate::switchboard::session) stencil: ResponseTemplate,
     /// The To tag of its responses.
     pub(in crate::switchboard::session) tag: Token,
     /// siaga's SDP: the answer, or the offer if the INVITE had none.
@@ -63,12 +63,12 @@ impl IncomingInvite {
     pub(in crate::switchboard) fn new(
         net: &NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
-        stencil: Stencil,
+        taken: &IncomingRequest<'_, '_>,
+        stencil: ResponseTemplate,
         tag: Token,
     ) -> Self {
         let (server, cseq) = taken.invite();
-        let settings = &net.wire.settings;
+        let settings = net.wire.settings.session;
         Self {
             state: InviteState::Pending(server),
             cseq,
@@ -111,14 +111,28 @@ impl IncomingInvite {
 
     /// A response with this status, siaga's Contact and Allow, and the identity of the called party, if it is shown.
     pub(in crate::switchboard::session) fn response(&self, net: &NetworkParts, flow: Flow, status: u16) -> Builder {
-        let contact = net.wire.settings.contact(flow);
+        let contact = net.wire.settings.site.contact(flow);
         let response = self.stencil.response(status, Some(self.tag.as_str()));
         response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW)
     }
 
+    /// Sends the final response.
+    pub(in crate::switchboard::session) fn finish(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        (server, state): (ServerId, InviteState),
+        status: u16,
+        bytes: Bytes,
+    ) {
+        self.state = state;
+        net.wire.respond(step, server, status, bytes);
+        net.wire.invite_over(&server);
+    }
+
     pub(in crate::switchboard::session) fn stop_repeating(&mut self, step: &mut Step, leg: LegRef) {
         if let Some(at) = self.repeat_at.take() {
-            step.alarms.remove(at, Alarm::TellAgain(leg));
+            step.timers.remove(at, TimerKind::RepeatProvisional(leg));
         }
     }
 }

@@ -8,6 +8,7 @@ pub(in crate::switchboard) mod incoming;
 pub(in crate::switchboard) mod presence;
 pub(in crate::switchboard) mod refers;
 pub(in crate::switchboard) mod reliable;
+pub(in crate::switchboard) mod repeats;
 pub(in crate::switchboard) mod requests;
 pub(in crate::switchboard) mod route;
 pub(in crate::switchboard) mod timer;

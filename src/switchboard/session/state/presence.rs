@@ -34,22 +34,16 @@ pub(in crate::switchboard) enum Patience {
     TimerF,
 }
 
-/// A peer that may be gone.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::switchboard::session) struct Suspicion {
-    pub(in crate::switchboard::session) patience: Patience,
-    /// Number of OPTIONS that could not be sent, because the transport failed.
-    pub(in crate::switchboard::session) unsent: u8,
-}
-
 /// What is known about the presence of the peer.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::switchboard::session) struct Presence {
     /// Set if the peer may have lost the dialog: it is lost after this time without media.
     pub(in crate::switchboard::session) doubted: Option<Duration>,
     /// Set if the peer may be gone: it gets OPTIONS as soon as its media stops.
-    pub(in crate::switchboard::session) suspected: Option<Suspicion>,
+    pub(in crate::switchboard::session) suspected: Option<Patience>,
     pub(in crate::switchboard::session) inquiry: Option<Inquiry>,
+    /// Number of OPTIONS in succession that could not be sent, because the transport failed.
+    pub(in crate::switchboard::session) unsent: u8,
     pub(in crate::switchboard::session) found: Found,
 }
 

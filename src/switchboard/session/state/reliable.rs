@@ -3,10 +3,10 @@
 use crate::clock::Instant;
 use crate::sip::wire::Message;
 use crate::sip::{option_tag, reliable};
-use crate::switchboard::settings::Settings;
+use crate::switchboard::session::state::repeats::Repeats;
+use crate::switchboard::settings::SessionSettings;
 use crate::switchboard::step::Step;
 use bytes::Bytes;
-use std::time::Duration;
 
 /// A reliable provisional response that waits for its PRACK.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -16,14 +16,12 @@ pub(in crate::switchboard::session) struct Unpracked {
     pub(in crate::switchboard::session) bytes: Bytes,
     /// True if it contains SDP: no 2xx may be sent before its PRACK (RFC 3262 §3).
     pub(in crate::switchboard::session) described: bool,
-    pub(in crate::switchboard::session) repeat_at: Instant,
-    pub(in crate::switchboard::session) interval: Duration,
-    pub(in crate::switchboard::session) give_up_at: Instant,
+    pub(in crate::switchboard::session) repeats: Repeats,
 }
 
 impl Unpracked {
     pub(in crate::switchboard::session) fn due(&self) -> Instant {
-        self.repeat_at.min(self.give_up_at)
+        self.repeats.due()
     }
 }
 
@@ -47,7 +45,7 @@ pub(in crate::switchboard::session) struct Reliable {
 impl Reliable {
     /// The state of reliable responses to this INVITE; None if they are not reliable.
     pub(in crate::switchboard::session) fn of_invite(
-        settings: &Settings,
+        settings: SessionSettings,
         step: &mut Step,
         invite: &Message<'_>,
     ) -> Option<Self> {

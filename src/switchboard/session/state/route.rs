@@ -1,4 +1,4 @@
-//! The way of requests to the peer.
+//! The route of requests to the peer.
 
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;

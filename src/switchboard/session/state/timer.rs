@@ -6,9 +6,9 @@ use crate::sip::session_timer::{SECONDS_MIN, Terms};
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::ids::LegRef;
 use crate::switchboard::network::NetworkParts;
-use crate::switchboard::settings::Settings;
+use crate::switchboard::settings::SessionSettings;
 use crate::switchboard::step::Step;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 use std::time::Duration;
 
 /// Interval before a refresh that could not be sent or was rejected is sent again.
@@ -63,8 +63,8 @@ pub(in crate::switchboard) struct SessionHeaders {
 
 impl Agreement {
     /// The session timer in the 2xx to a caller's INVITE. It starts with this 2xx.
-    pub(in crate::switchboard) fn of_invite(settings: &Settings, invite: &Message<'_>) -> Self {
-        Self(Terms::as_uas(invite, settings.session_seconds, true).unwrap_or(None))
+    pub(in crate::switchboard) fn of_invite(settings: SessionSettings, invite: &Message<'_>) -> Self {
+        Self(Terms::as_uas(invite, settings.seconds, true).unwrap_or(None))
     }
 
     /// The session timer in a peer's 2xx.
@@ -77,10 +77,10 @@ impl Agreement {
     pub(in crate::switchboard::session) fn of_request(
         net: &mut NetworkParts,
         step: &mut Step,
-        taken: &Taken<'_, '_>,
+        taken: &IncomingRequest<'_, '_>,
         leg: LegRef,
     ) -> Option<Self> {
-        let ours = net.wire.settings.session_seconds;
+        let ours = net.wire.settings.session.seconds;
         let lenient = match leg {
             LegRef::Caller(_) => true,
             LegRef::Outgoing(..) => false,

@@ -2,8 +2,8 @@
 
 use crate::clock::Instant;
 use crate::sip::transaction::ServerId;
+use crate::switchboard::session::state::repeats::Repeats;
 use bytes::Bytes;
-use std::time::Duration;
 
 /// A 2xx to an INVITE that waits for its ACK.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -12,14 +12,12 @@ pub(in crate::switchboard::session) struct Unacked {
     /// The CSeq number of the INVITE and the ACK.
     pub(in crate::switchboard::session) cseq: u32,
     pub(in crate::switchboard::session) bytes: Bytes,
-    pub(in crate::switchboard::session) repeat_at: Instant,
-    pub(in crate::switchboard::session) interval: Duration,
-    pub(in crate::switchboard::session) give_up_at: Instant,
+    pub(in crate::switchboard::session) repeats: Repeats,
 }
 
 impl Unacked {
     /// The time of the next retransmission, or of giving up.
     pub(in crate::switchboard::session) fn due(&self) -> Instant {
-        self.repeat_at.min(self.give_up_at)
+        self.repeats.due()
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::{TIMER, World, leg, request, sdp_of, server_of, with_message};
+use crate::media::command::Command;
 use crate::sip::dialog::DialogKey;
 use crate::switchboard::session::events::{SessionEvent, SessionEvents};
 use crate::switchboard::session::inputs::{SessionDeadline, SessionRequest};
 use crate::switchboard::session::state::closing::Bye;
-use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::session::state::presence::Patience;
+use crate::switchboard::wire::incoming_request::IncomingRequest;
 
 /// The event as the state table names it.
 fn name_of(event: SessionEvent) -> String {
@@ -42,10 +44,22 @@ pub(super) fn in_state(state: &str) -> World {
         }
         "confirmed, doubted" => {
             world = in_state("confirmed, requesting, offering");
-            world.fail();
+            world.fail(408);
         }
         "confirmed, asking" => {
             world = in_state("confirmed");
+            world.silence();
+        }
+        "confirmed, suspected" => {
+            world = in_state("confirmed");
+            world.session.suspect(&mut world.step, Patience::TimerF);
+            let limit = Some(Duration::from_secs(2));
+            assert!(
+                matches!(world.step.out.media.last(), Some(Command::LimitSilence { limit: set, .. }) if *set == limit)
+            );
+        }
+        "confirmed, suspected, asking" => {
+            world = in_state("confirmed, suspected");
             world.silence();
         }
         "ending" => {
@@ -85,7 +99,7 @@ fn apply(world: &mut World, event: &str) -> SessionEvents {
             let text = text.replace("Content-Length: 0\r\n\r\n", "Content-Length: 1\r\n\r\n5");
             with_message(text.as_bytes(), |message| {
                 let server = server_of(&mut world.net, &mut world.step, world.flow, message);
-                let taken = Taken { flow: world.flow, message, server };
+                let taken = IncomingRequest { flow: world.flow, message, server };
                 let key = DialogKey::of_request(message).unwrap();
                 let input = (&taken, SessionRequest::Info);
                 world.session.request(&mut world.net, &mut world.step, input, leg(), &key)
@@ -103,7 +117,12 @@ fn apply(world: &mut World, event: &str) -> SessionEvents {
         "2xx with answer" => world.respond("200 OK", &active),
         "481" => world.respond("481 Call/Transaction Does Not Exist", ""),
         "491" => world.respond("491 Request Pending", ""),
-        "no response" => world.fail(),
+        "no response" => world.fail(408),
+        "it cannot be sent" => world.fail(503),
+        "it cannot be sent, media stops" => {
+            world.fail(503);
+            world.silence()
+        }
         "media stops" => world.silence(),
         other => panic!("no event of the table: {other}"),
     }

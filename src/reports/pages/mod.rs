@@ -1,0 +1,85 @@
+//! The pages of `siaga report serve`.
+
+mod approvals;
+mod call;
+mod calls;
+mod choice;
+mod heat_map;
+mod links;
+mod ministry;
+mod overview;
+mod records;
+mod source;
+mod unreadable;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::config::Levels;
+use crate::reports::ministry::scheme::Scheme;
+use crate::store::report_queries::Limits;
+use crate::web::role::Permission;
+use crate::web::site::{Access, NavItem, Route, Site};
+
+pub use calls::scope::ShiftSpan;
+pub use records::Records;
+
+/// The entries of these pages in the navigation.
+pub const NAV: [NavItem; 4] = [
+    NavItem { path: "/", key: "nav-overview", permission: Permission::Figures },
+    NavItem { path: "/calls", key: "nav-calls", permission: Permission::OwnCalls },
+    NavItem { path: "/ministry", key: "nav-ministry", permission: Permission::Figures },
+    NavItem { path: "/approvals", key: "nav-approvals", permission: Permission::Approve },
+];
+
+/// What the pages of reports share.
+pub struct Pages {
+    pub site: Arc<Site>,
+    pub records: Records,
+    pub limits: Limits,
+    pub levels: Levels,
+    /// Operators see the own calls of the shift in progress.
+    pub shifts: Vec<ShiftSpan>,
+    /// Agencies' names by number.
+    pub agencies: BTreeMap<String, String>,
+    /// The columns of the monthly file; None: those that cities publish.
+    pub scheme: Option<Scheme>,
+    /// The folder of recordings.
+    pub recordings: PathBuf,
+}
+
+/// Every route of `siaga report serve`.
+pub fn all_routes(pages: Pages) -> Vec<Route> {
+    let mut all = crate::web::pages::routes(&pages.site);
+    all.extend(routes(pages));
+    all
+}
+
+/// The routes of these pages.
+fn routes(pages: Pages) -> Vec<Route> {
+    let pages = Arc::new(pages);
+    let route = |method, path, permission, handler: MethodRouter<Arc<Pages>>| Route {
+        method,
+        path,
+        access: Access::May(permission),
+        handler: handler.with_state(Arc::clone(&pages)),
+    };
+    vec![
+        route(Method::GET, "/", Permission::Figures, get(overview::show)),
+        route(Method::GET, "/ministry", Permission::Figures, get(ministry::show)),
+        route(Method::GET, "/ministry.csv", Permission::Figures, get(ministry::export)),
+        route(Method::GET, "/approvals", Permission::Approve, get(approvals::show)),
+        route(Method::POST, "/approvals", Permission::Approve, post(approvals::decide)),
+        route(Method::POST, "/calls/approval", Permission::Calls, post(approvals::ask)),
+        route(Method::GET, "/calls", Permission::OwnCalls, get(calls::show)),
+        route(Method::GET, "/calls.csv", Permission::OwnCalls, get(calls::export)),
+        route(Method::GET, "/calls/{call}", Permission::OwnCalls, get(call::show)),
+        route(Method::POST, "/calls/{call}/review", Permission::Review, post(call::review)),
+        route(Method::POST, "/calls/{call}/listen", Permission::Recordings, post(call::listen)),
+        route(Method::GET, "/calls/{call}/recordings/{no}", Permission::Recordings, get(call::recording)),
+    ]
+}

@@ -1,7 +1,0 @@
-//! Ring attempts to which no phone has responded.
-
-use crate::ids::{CallId, LegNo, OperatorId};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Legs to which no phone has responded, by operator. All legs of an operator belong to one call.
-pub(in crate::switchboard) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;

@@ -1,0 +1,52 @@
+//! The page of the monthly report, and its file.
+
+use axum::http::{StatusCode, header};
+
+use crate::stories::{self, MORNING};
+use crate::town::Town;
+
+#[tokio::test]
+async fn a_month_is_shown_with_its_calls_and_downloaded_with_the_same_figures() {
+    let town = Town::new().await;
+    for (_, story) in stories::all(MORNING) {
+        town.take(&story.facts).await;
+    }
+    let viewer = town.browser(Some("viewer")).await;
+    let uncounted = town.get(&viewer, "/ministry?month=2026-11").await;
+    assert_eq!(uncounted.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(uncounted.text().contains("siaga report rebuild"), "{}", uncounted.text());
+    town.count().await;
+    let page = town.get(&viewer, "/ministry?month=2026-11").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let file = town.get(&viewer, "/ministry.csv?month=2026-11").await;
+    assert_eq!(file.header(header::CONTENT_TYPE), "text/csv; charset=utf-8");
+    assert!(file.header(header::CONTENT_DISPOSITION).contains("laporan-bulanan-2026-11.csv"));
+    let lines: Vec<&str> = file.text().trim_start_matches('\u{feff}').lines().collect();
+    let (heads, cells): (Vec<&str>, Vec<&str>) = (lines[0].split(';').collect(), lines[1].split(';').collect());
+    let cell = |name: &str| cells[heads.iter().position(|head| *head == name).unwrap()];
+    let incoming = cell("Panggilan masuk");
+    assert!(incoming.parse::<u32>().unwrap() >= 5, "{incoming}");
+    let answer = page.text().split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap();
+    assert!(answer.starts_with(&format!("November 2026: {incoming} panggilan masuk")), "{answer}");
+    // The sum of the days is the month.
+    let table = page.text().split("<details>").nth(1).unwrap().split("</details>").next().unwrap();
+    let days: Vec<&str> = table.split("<tr><td>").skip(1).collect();
+    assert_eq!(days.len(), 30);
+    let calls = |row: &&str| {
+        row.rsplit("<td class=\"number\">").next().unwrap().split('<').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(days.iter().map(calls).sum::<u32>().to_string(), incoming);
+    assert_eq!(town.log().await.iter().filter(|entry| entry.contains("ministry-export")).count(), 1);
+    // Without a month: the last one that is over.
+    let page = town.get(&viewer, "/ministry").await;
+    assert!(page.text().contains("Oktober 2026: tidak ada panggilan masuk."), "{}", page.text());
+    for month in ["2026-13", "x", "2026-11-24"] {
+        let page = town.get(&viewer, &format!("/ministry?month={month}")).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{month}");
+        assert!(page.text().contains("Tulis seperti 2026-11."));
+        assert_eq!(
+            town.get(&viewer, &format!("/ministry.csv?month={month}")).await.status,
+            StatusCode::UNPROCESSABLE_ENTITY
+        );
+    }
+}
