@@ -423,9 +423,9 @@ async fn new_certificates_are_for_new_connections_and_broken_ones_are_told() {
 
     let files = certificates(folder.path(), "newer.example");
     std::fs::write(&files.key, "not a key").unwrap();
-    assert_eq!(files.read().unwrap_err().key, "key");
+    assert_eq!(files.read().unwrap_err().key, "sip.tls.key");
     std::fs::copy(folder.path().join("ca.key"), &files.key).unwrap();
-    assert_eq!(files.read().unwrap_err().key, "certificate", "a key that does not belong to it");
+    assert_eq!(files.read().unwrap_err().key, "sip.tls.certificate", "a key that does not belong to it");
 }
 
 #[tokio::test]
