@@ -47,8 +47,13 @@ pub(super) async fn totals(store: &Store, period: &Period) -> Result<Totals, Fig
             short: unsigned(count.sums.short),
         });
     }
-    let classes = merged(&rows, |key| Some(key.class.as_str()).filter(|class| !class.is_empty()));
-    totals.classes = classes.into_iter().map(|(class, count)| (class, unsigned(count.sums.calls))).collect();
+    for (class, count) in merged(&rows, |key| Some(key.class.as_str())) {
+        if class.is_empty() {
+            totals.unclassed = unsigned(count.sums.answered);
+        } else {
+            totals.classes.push((class, unsigned(count.sums.calls)));
+        }
+    }
     let mut parties = operator_figures(store, period).await?;
     let of = |party: Option<OperatorSums>| party.map(talks).unwrap_or_default();
     totals.fallback = of(parties.remove(&(Party::Fallback, String::new())));

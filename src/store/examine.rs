@@ -20,7 +20,7 @@ const MAY_CREATE: &str = "SELECT has_schema_privilege(current_schema(), 'CREATE'
 const HAS_TABLES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 const MAY_WRITE: &str = "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
-    AND c.relname IN ('fact', 'cdr', 'talk', 'open_call', 'journal_cursor', 'operator', 'operator_mark', 'console_user', \
+    AND c.relname IN ('fact', 'cdr', 'talk', 'call_search', 'open_call', 'journal_cursor', 'operator', 'operator_mark', 'console_user', \
     'rollup', 'rollup_key', 'rollup_operator', 'rollup_state', 'report_target') \
     AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
     AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";

@@ -40,7 +40,7 @@ const POSTGRES: Dialect = Dialect {
 };
 
 /// Inserts many rows, in the way that is fastest for a database.
-trait RowInserts {
+pub(super) trait RowInserts {
     /// Facts that are not stored yet.
     async fn insert_facts(&mut self, facts: &[&Entry]) -> Result<(), StoreError>;
 

@@ -61,6 +61,8 @@ pub enum StoreError {
     Record(#[from] serde_json::Error),
     #[error("the database has not responded in time: its connection is closed")]
     Late,
+    #[error("too many pages are reading the records")]
+    Busy,
 }
 
 impl StoreError {
@@ -85,7 +87,8 @@ impl StoreError {
             | Self::NotThere(_)
             | Self::NoTables
             | Self::Migrate(_)
-            | Self::Late => false,
+            | Self::Late
+            | Self::Busy => false,
         }
     }
 
@@ -163,7 +166,27 @@ impl Store {
 
     /// Opens for reading only; nothing is created or changed. Fails if there is no database, or an older version.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
-        let mut store = Self::open_as_is(url).await?;
+        let store = Self::open_as_is(url).await?;
+        store.with_records(url).await
+    }
+
+    /// Like `open_read_only`, with at most `connections` to PostgreSQL, each of whose statements ends after `limit`.
+    pub async fn open_for_pages(url: &str, connections: u32, limit: Duration) -> Result<Self, StoreError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(_) => Self::open_read_only(url).await,
+            Kind::Postgres(options) => {
+                let limit = limit.as_millis().to_string();
+                let options =
+                    options.options([("default_transaction_read_only", "on"), ("statement_timeout", limit.as_str())]);
+                let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+                Self::Postgres(pool.connect_with(options).await?).with_records(url).await
+            }
+        }
+    }
+
+    /// The database, if it has records of this version.
+    async fn with_records(self, url: &str) -> Result<Self, StoreError> {
+        let mut store = self;
         let has_records = match store.has_records().await {
             Err(fault) if fault.is_without_shared_memory(url) => {
                 store.close().await;

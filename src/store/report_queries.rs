@@ -47,6 +47,8 @@ const OF_OUTCOME: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(waited_ms), 0) AS B
     COUNT(*) FILTER (WHERE waited_ms <= $4), COUNT(*) FILTER (WHERE waited_ms < $5) \
     FROM cdr WHERE outcome = $1 AND received >= $2 AND received < $3 AND COALESCE(class, '') NOT IN ('drill', 'test')";
 const OF_CLASS: &str = "SELECT COUNT(*) FROM cdr WHERE class = $1 AND received >= $2 AND received < $3";
+const UNCLASSED: &str =
+    "SELECT COUNT(*) FROM cdr WHERE class IS NULL AND outcome = 'answered' AND received >= $1 AND received < $2";
 const OF_DESK: &str = "SELECT outcome, COUNT(*), COUNT(*) FILTER (WHERE waited_ms <= $4), \
     COUNT(*) FILTER (WHERE waited_ms < $5) \
     FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 AND COALESCE(class, '') NOT IN ('drill', 'test') \
@@ -141,6 +143,8 @@ pub struct Totals {
     pub outcomes: Vec<(String, OutcomeTotals)>,
     /// Only calls with a class.
     pub classes: Vec<(String, u64)>,
+    /// Answered calls without a class.
+    pub unclassed: u64,
     /// Only desks with calls.
     pub desks: Vec<DeskTotals>,
     /// Operators with an account, and others who talked with a caller of the period.
@@ -257,6 +261,9 @@ impl Store {
                 let (calls,): (i64,) = of.fetch_one(&mut *tx).await?;
                 totals.classes.push((word, calls.unsigned_abs()));
             }
+            let unclassed = sqlx::query_as(UNCLASSED).bind(from).bind(until).fetch_one(&mut *tx).await?;
+            let (unclassed,): (i64,) = unclassed;
+            totals.unclassed = unclassed.unsigned_abs();
             let desks: Vec<(String,)> = sqlx::query_as(DESKS).fetch_all(&mut *tx).await?;
             for (desk,) in desks {
                 let own = signed(levels.of(&desk).within_ms());

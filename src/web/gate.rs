@@ -89,7 +89,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let mut request = Request::from_parts(parts, body);
     let form_cookie = is_new.then(|| site.cookie(FORM_COOKIE, visitor.form_id.cookie(), None));
     let served = match decide(gate.access, visitor.user.as_ref(), site) {
-        Decision::Serve => match fields(&mut request, &visitor).await {
+        Decision::Serve => match fields(site, &mut request, &visitor).await {
             Ok(fields) => {
                 request.extensions_mut().insert(fields);
                 request.extensions_mut().insert(visitor.clone());
@@ -206,11 +206,11 @@ async fn user(site: &Site, id: &SessionId) -> Result<Option<User>, Fault> {
 }
 
 /// The fields of the query, or of the form of a request that changes something. Such a request must come from a page of this site.
-async fn fields(request: &mut Request, visitor: &Visitor) -> Result<Fields, Fault> {
+async fn fields(site: &Site, request: &mut Request, visitor: &Visitor) -> Result<Fields, Fault> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(Fields::read(request.uri().query().unwrap_or_default().as_bytes()));
     }
-    if !is_same_origin(request.headers(), request.uri()) {
+    if !is_same_origin(request.headers(), request.uri(), site.is_secure()) {
         return Err(Fault(StatusCode::FORBIDDEN, "error-origin"));
     }
     let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -228,14 +228,15 @@ async fn fields(request: &mut Request, visitor: &Visitor) -> Result<Fields, Faul
     }
 }
 
-/// True if a browser sent the request from a page of this host and port. All browsers send Origin with POST.
-fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
+/// True if a browser sent the request from a page of this host and port. All browsers send Origin with POST. Pages that are served over TLS
+/// accept no form of a page without TLS.
+fn is_same_origin(headers: &HeaderMap, uri: &Uri, is_secure: bool) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let host = text(header::HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
     let (Some(origin), Some(host)) = (text(header::ORIGIN), host) else { return false };
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let port = match scheme {
-        "http" => ":80",
+        "http" if !is_secure => ":80",
         "https" => ":443",
         _ => return false,
     };
@@ -270,11 +271,10 @@ mod tests {
             headers.insert(header::HOST, host.parse().unwrap());
             origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
             site.map(|site| headers.insert("sec-fetch-site", site.parse().unwrap()));
-            assert_eq!(
-                is_same_origin(&headers, &Uri::from_static("/users/add")),
-                expected,
-                "{host} {origin:?} {site:?}"
-            );
+            let form = Uri::from_static("/users/add");
+            assert_eq!(is_same_origin(&headers, &form, false), expected, "{host} {origin:?} {site:?}");
+            let is_tls = origin.is_some_and(|origin| origin.starts_with("https:"));
+            assert_eq!(is_same_origin(&headers, &form, true), expected && is_tls, "{host} {origin:?} {site:?}");
         }
     }
 }

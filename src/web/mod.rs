@@ -1,8 +1,8 @@
 //! The framework of all pages: log-in, sessions, roles, protection of forms, texts, layout, charts and embedded files. Knows neither calls
 //! nor figures, reads no clock and opens no socket.
 
-mod address_limit;
 pub mod assets;
+mod attempt_limit;
 pub mod chart;
 pub mod format;
 pub mod frame;

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::web::WebStore;
 use crate::store::web::access_log::NewAccess;
 
-use super::address_limit::AddressLimit;
+use super::attempt_limit::AttemptLimit;
 use super::password::{PasswordFault, Passwords};
 use super::role::{Permission, Role};
 use super::session::Life;
@@ -83,7 +83,9 @@ pub struct Site {
     pub store: WebStore,
     pub passwords: Passwords,
     /// Wrong log-ins by address.
-    pub(super) address_limit: AddressLimit,
+    pub(super) address_limit: AttemptLimit,
+    /// Wrong codes of the second factor by user.
+    pub(super) code_limit: AttemptLimit,
     /// When the store last forgot what has expired, in milliseconds.
     tidied_ms: AtomicI64,
 }
@@ -95,7 +97,8 @@ impl Site {
             settings,
             store,
             passwords: Passwords::default(),
-            address_limit: AddressLimit::default(),
+            address_limit: AttemptLimit::of_addresses(),
+            code_limit: AttemptLimit::of_codes(),
             tidied_ms: AtomicI64::new(0),
         })
     }
@@ -119,6 +122,11 @@ impl Site {
 
     pub fn life(&self) -> Life {
         self.settings.life
+    }
+
+    /// True if the pages are served over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.settings.is_secure
     }
 
     /// The value of Set-Cookie. `seconds`: 0 removes the cookie; None: until the browser is closed.

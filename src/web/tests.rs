@@ -99,7 +99,13 @@ impl Town {
         let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         request = request.header(header::COOKIE, cookies.join("; "));
         if method == Method::POST {
-            request = request.header(header::ORIGIN, browser.origin.unwrap_or("http://pusat:8113"));
+            request = request.header(
+                header::ORIGIN,
+                browser.origin.unwrap_or(match self.is_secure {
+                    true => "https://pusat:8113",
+                    false => "http://pusat:8113",
+                }),
+            );
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let mut request = request.body(Body::from(body.to_owned())).unwrap();

@@ -167,7 +167,8 @@ fn decoded(text: &[u8]) -> String {
         }
         at += 1;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    // PostgreSQL text cannot contain NUL.
+    String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}")
 }
 
 /// The value of a cookie of a request.

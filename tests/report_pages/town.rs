@@ -15,7 +15,7 @@ use siaga::cdr::fact::Fact;
 use siaga::cdr::rollup::Targets;
 use siaga::clock::Timestamp;
 use siaga::config::{Levels, ServiceLevel};
-use siaga::reports::pages::{Pages, Records, ShiftSpan, all_routes};
+use siaga::reports::pages::{Heard, Pages, Records, ShiftSpan, all_routes};
 use siaga::store::Store;
 use siaga::store::facts::Batch;
 use siaga::store::journal::record::Entry;
@@ -113,6 +113,7 @@ impl Town {
             agencies: BTreeMap::from([("113".to_owned(), "Damkar".to_owned())]),
             scheme: None,
             recordings: self.recordings.clone(),
+            heard: Heard::default(),
         }
     }
 

@@ -55,6 +55,8 @@ on_both! {
     search::pages_neither_repeat_nor_lose_a_call_while_calls_arrive,
     search::a_search_row_changes_and_goes_with_its_record,
     search::the_migration_makes_the_rows_that_the_writer_makes,
+    search::the_migration_passes_over_records_that_cannot_be_read,
+    verify::a_rebuild_renews_the_rows_by_which_calls_are_searched,
     web::reviews_and_hearings_are_stored,
     web::users_and_their_sessions_are_stored_and_removed,
     web::of_simultaneous_log_ins_one_is_counted,

@@ -142,6 +142,8 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
             if matches!(disposition.class, Class::Drill | Class::Test) {
                 continue;
             }
+        } else if cdr.outcome == Some(Outcome::Answered) {
+            totals.unclassed += 1;
         }
         let of = outcomes.entry(cdr.outcome.unwrap().word().to_owned()).or_default();
         of.calls += 1;

@@ -269,3 +269,29 @@ pub(crate) async fn the_migration_makes_the_rows_that_the_writer_makes(base: &Ba
     );
     base.behind(&sqlite, &postgres).await;
 }
+
+pub(crate) async fn the_migration_passes_over_records_that_cannot_be_read(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    for (no, received) in [0, 1_000, 2_000, 3_000].into_iter().enumerate() {
+        take(&store, &stories::answered(u64::try_from(no).unwrap(), MORNING + received).facts).await;
+    }
+    store.close().await;
+    let undo = "DROP TRIGGER cdr_removed ON cdr; DROP TRIGGER cdr_moved ON cdr; DROP FUNCTION call_search_remove; \
+        DROP TABLE call_search; DELETE FROM _sqlx_migrations WHERE version = 40;";
+    let undo_sqlite = "DROP TRIGGER cdr_removed; DROP TRIGGER cdr_moved; DROP TABLE call_search; \
+        DELETE FROM _sqlx_migrations WHERE version = 40;";
+    base.behind(undo_sqlite, undo).await;
+    // No JSON, no object, and text that PostgreSQL cannot represent.
+    for (no, body) in ["x", "5", r#"{"disposition":{"note":"a\u0000b"}}"#].into_iter().enumerate() {
+        let spoil = format!(
+            "UPDATE cdr SET body = '{body}' WHERE received = {} ",
+            at(0).as_millis() + i64::try_from(no).unwrap() * 1_000
+        );
+        base.behind(&spoil, &spoil).await;
+    }
+    let store = Store::open(&base.url).await.unwrap();
+    let all = CallFilter { exercises: Exercises::With, ..CallFilter::of(at(-HOUR)..at(HOUR)) };
+    assert_eq!(store.count_calls(&all, 9).await.unwrap(), 4, "each record can be found by its columns");
+    store.close().await;
+}

@@ -19,6 +19,24 @@ async fn verified(store: &Store) -> (Verified, Vec<String>) {
     (verified, lines)
 }
 
+pub(crate) async fn a_rebuild_renews_the_rows_by_which_calls_are_searched(base: &Base) {
+    let (store, cdrs) = filled(base).await;
+    for change in [
+        format!("DELETE FROM call_search WHERE call = '{}'", cdrs[0].call),
+        format!("UPDATE call_search SET note = 'x' WHERE call = '{}'", cdrs[1].call),
+        "INSERT INTO call_search SELECT received + 1, call, number, operators, desk, trunk, outcome, class, category, \
+            agency, mode, waited_ms, talk_ms, wrap_ms, note FROM call_search"
+            .to_owned(),
+    ] {
+        base.behind(&change, &change).await;
+    }
+    assert!(verified(&store).await.1.len() > 2);
+    store.forget_rollups(&settings(10)).await.unwrap();
+    while !store.fill_rollups().await.unwrap() {}
+    assert_eq!(verified(&store).await.1, [""; 0]);
+    store.close().await;
+}
+
 /// Calls with their facts, a call that has not ended, and facts of the service.
 async fn filled(base: &Base) -> (Store, Vec<Cdr>) {
     base.make().await;
@@ -82,6 +100,18 @@ pub(crate) async fn each_kind_of_difference_is_found(base: &Base) {
             format!("{call}: the talks are not those of the facts"),
         ),
         (
+            "UPDATE call_search SET talk_ms = talk_ms + 1",
+            "UPDATE call_search SET talk_ms = talk_ms - 1".to_owned(),
+            format!("{call}: call_search.talk_ms is "),
+        ),
+        (
+            "INSERT INTO call_search SELECT received + 1, call, number, operators, desk, trunk, outcome, class, category, \
+                agency, mode, waited_ms, talk_ms, wrap_ms, note FROM call_search",
+            "DELETE FROM call_search WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE cdr.received = call_search.received)"
+                .to_owned(),
+            "rows have no record".to_owned(),
+        ),
+        (
             "UPDATE rollup SET start = start + 31622400000 WHERE level = 5",
             "UPDATE rollup SET start = start - 31622400000 WHERE level = 5".to_owned(),
             "rows belong to months without records".to_owned(),
@@ -101,6 +131,7 @@ pub(crate) async fn each_kind_of_difference_is_found(base: &Base) {
             format!("UPDATE cdr SET body = replace(body, 'telco', 'other') WHERE call = '{}'", cdrs[2].call),
             "the body is not the record of the facts",
         ),
+        (format!("DELETE FROM call_search WHERE call = '{}'", cdrs[3].call), "call_search has no row"),
         ("UPDATE rollup_state SET until_received = 5".to_owned(), "not all records are counted"),
     ] {
         base.behind(&change, &change).await;

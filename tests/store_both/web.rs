@@ -122,7 +122,15 @@ pub(crate) async fn of_simultaneous_log_ins_one_is_counted(base: &Base) {
     assert_eq!(store.failures("ratna", "192.0.2.2").await.unwrap(), none, "another address has its own delay");
     assert!(store.count_failure("ratna", "192.0.2.1", one, 2_000).await.unwrap());
     assert!(!store.count_failure("ratna", "192.0.2.1", one, 2_000).await.unwrap());
-    store.restore_failures("ratna", "192.0.2.1", one).await.unwrap();
+    store.restore_failures("ratna", "192.0.2.1", one, 2_000).await.unwrap();
+    assert_eq!(store.failures("ratna", "192.0.2.1").await.unwrap(), one);
+    // An attempt that is counted before the one before it is taken back stays counted.
+    assert!(store.count_failure("ratna", "192.0.2.1", one, 3_000).await.unwrap());
+    let two = Failures { failures: 2, last_ms: 3_000 };
+    assert!(store.count_failure("ratna", "192.0.2.1", two, 4_000).await.unwrap());
+    store.restore_failures("ratna", "192.0.2.1", one, 3_000).await.unwrap();
+    assert_eq!(store.failures("ratna", "192.0.2.1").await.unwrap(), Failures { failures: 2, last_ms: 4_000 });
+    store.restore_failures("ratna", "192.0.2.1", one, 4_000).await.unwrap();
     assert_eq!(store.failures("ratna", "192.0.2.1").await.unwrap(), one);
     store.prune_failures(1_001).await.unwrap();
     assert_eq!(store.failures("ratna", "192.0.2.1").await.unwrap(), none);

@@ -149,6 +149,8 @@ older = Older
 action-log-in = logged in
 action-log-in-failed = failed to log in
 action-log-ins-limited = was limited to one log-in in three seconds
+action-log-in-password = gave the right password; the code is missing
+action-codes-limited = was limited to one code a minute
 action-log-out = logged out
 action-log-out-everywhere = ended sessions
 action-password-change = changed the password
@@ -254,6 +256,9 @@ records-title = Call records cannot be read at present
 records-advice = The call service does not depend on this page and continues. Try again shortly; if it stays like this, tell the engineer that the database of records cannot be opened.
 records-none = There are no call records yet
 records-none-advice = The database of records is created when the siaga service runs for the first time.
+records-busy = Too many pages are reading the records
+records-busy-advice = The call service does not depend on this page and continues. Try again in a minute.
+call-unreadable = This record cannot be read
 
 # Calls
 nav-calls = Calls
@@ -587,3 +592,4 @@ export-ask = Ask for approval
 action-export-asked = asked for an export with whole numbers
 action-export-allowed = approved an export with whole numbers
 action-export-rejected = rejected an export with whole numbers
+action-export-decided-before = decided too late: another user had decided

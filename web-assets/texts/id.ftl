@@ -149,6 +149,8 @@ older = Lebih lama
 action-log-in = masuk
 action-log-in-failed = gagal masuk
 action-log-ins-limited = dibatasi satu percobaan masuk per tiga detik
+action-log-in-password = memasukkan kata sandi yang benar; kode belum
+action-codes-limited = dibatasi menjadi satu kode per menit
 action-log-out = keluar
 action-log-out-everywhere = mengakhiri sesi
 action-password-change = mengganti kata sandi
@@ -254,6 +256,9 @@ records-title = Catatan panggilan tidak dapat dibaca saat ini
 records-advice = Layanan panggilan tidak bergantung pada halaman ini dan tetap berjalan. Coba lagi sebentar; jika tetap begini, beri tahu teknisi bahwa basis data catatan tidak dapat dibuka.
 records-none = Belum ada catatan panggilan
 records-none-advice = Basis data catatan dibuat saat layanan siaga pertama kali berjalan.
+records-busy = Terlalu banyak halaman sedang membaca catatan
+records-busy-advice = Layanan panggilan tidak bergantung pada halaman ini dan tetap berjalan. Coba lagi sebentar lagi.
+call-unreadable = Catatan ini tidak dapat dibaca
 
 # Calls
 nav-calls = Panggilan
@@ -587,3 +592,4 @@ export-ask = Minta persetujuan
 action-export-asked = meminta ekspor nomor lengkap
 action-export-allowed = menyetujui ekspor nomor lengkap
 action-export-rejected = menolak ekspor nomor lengkap
+action-export-decided-before = terlambat memutuskan: pengguna lain sudah memutuskan

@@ -51,6 +51,12 @@ pub(super) fn hash(query: &Query, columns: &[Column]) -> String {
     HEXLOWER.encode(&Sha256::digest(format!("{:?} {words:?}", query.filter).as_bytes()))
 }
 
+/// A query and its columns, as the access log has them.
+pub(super) fn with_columns(query: &Query, columns: &[Column]) -> String {
+    let words: Vec<&str> = columns.iter().map(|column| column.word()).collect();
+    format!("{} [{}]", query.for_log(), words.join(" ")).trim_start().to_owned()
+}
+
 /// What became of the visitor's last request for a query.
 pub(super) async fn of(pages: &Pages, visitor: &Visitor, hash: &str) -> Result<Approval, Fault> {
     let row = pages.site.store.last_approval(visitor.name(), hash).await?;
@@ -99,7 +105,7 @@ pub(super) async fn ask(
         let row = ApprovalRow {
             id: HEXLOWER.encode(&id),
             query_sha256: hash,
-            subject: query.for_log(),
+            subject: with_columns(&query, &Column::chosen(&asked)),
             calls,
             reason: reason.chars().take(REASON_CHARS_MAX).collect(),
             asked_by: user.name.clone(),
@@ -120,7 +126,7 @@ pub(super) async fn ask(
 async fn count(pages: &Pages, query: &Query) -> Result<i64, StoreError> {
     let store = pages.records.open().await?;
     let count = store.count_calls(&query.filter, COUNT_MAX).await;
-    pages.records.done(store, count.is_ok()).await;
+    pages.records.done(store).await;
     Ok(i64::try_from(count?).unwrap_or(COUNT_MAX))
 }
 
@@ -213,9 +219,12 @@ pub(super) async fn decide(
         _ => return list(&pages, &visitor, false, Some("approval-gone")).await,
     };
     let action = if is_allowed { "export-allowed" } else { "export-rejected" };
-    site.log(visitor.name(), &visitor.address, action, &format!("{} {}", row.id, row.asked_by)).await?;
+    let subject = format!("{} {}", row.id, row.asked_by);
+    site.log(visitor.name(), &visitor.address, action, &subject).await?;
     if site.store.decide_approval(&row.id, visitor.name(), now_ms, is_allowed).await? {
         return Ok(see("/approvals?done=yes"));
     }
+    // Another user has decided at the same time: the entry before this one had no effect.
+    site.log(visitor.name(), &visitor.address, "export-decided-before", &subject).await?;
     list(&pages, &visitor, false, Some("approval-gone")).await
 }

@@ -98,7 +98,7 @@ pub(super) async fn show(
     let read = match pages.records.open().await {
         Ok(store) => {
             let read = figures(&store, &now, &before).await;
-            pages.records.done(store, read.is_ok()).await;
+            pages.records.done(store).await;
             read
         }
         Err(fault) => Err(fault.into()),
@@ -140,7 +140,7 @@ pub(super) async fn export(
         Err(fault) => return Ok(unreadable(&pages, &visitor, fault)),
     };
     let file = scheme.csv(&store, month, &period, separator).await;
-    pages.records.done(store, file.is_ok()).await;
+    pages.records.done(store).await;
     let file = match file {
         Ok(file) => file,
         Err(fault) => return Ok(uncounted(&pages, &visitor, fault)),

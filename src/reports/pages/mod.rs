@@ -25,6 +25,7 @@ use crate::store::report_queries::Limits;
 use crate::web::role::Permission;
 use crate::web::site::{Access, NavItem, Route, Site};
 
+pub use call::Heard;
 pub use calls::scope::ShiftSpan;
 pub use records::Records;
 
@@ -50,6 +51,7 @@ pub struct Pages {
     pub scheme: Option<Scheme>,
     /// The folder of recordings.
     pub recordings: PathBuf,
+    pub heard: Heard,
 }
 
 /// Every route of `siaga report serve`.

@@ -114,7 +114,7 @@ pub(super) async fn show(
     let read = match pages.records.open().await {
         Ok(store) => {
             let read = source::figures(&store, &choice, pages.limits, &pages.levels).await;
-            pages.records.done(store, read.is_ok()).await;
+            pages.records.done(store).await;
             read
         }
         Err(fault) => Err(fault),
@@ -313,7 +313,7 @@ impl Shown<'_> {
             rows.push(row(name, &format!("class={word}"), class(now, word), class(before, word)));
         }
         let name = format!("· {}", language.text("unclassed"));
-        rows.push(row(name, &format!("class={NONE}"), now.unclassed, before.unclassed));
+        rows.push(row(name, &format!("outcome=answered&class={NONE}"), now.unclassed, before.unclassed));
         rows
     }
 

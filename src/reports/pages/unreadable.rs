@@ -23,6 +23,9 @@ pub(super) fn unreadable(pages: &Pages, visitor: &Visitor, fault: StoreError) ->
     if matches!(fault, StoreError::NotThere(_) | StoreError::NoTables) {
         return no_records(pages, visitor, "records-none");
     }
+    if matches!(fault, StoreError::Busy) {
+        return no_records(pages, visitor, "records-busy");
+    }
     error!(fault = format!("{:#}", anyhow::Error::from(fault)), "the records cannot be read");
     no_records(pages, visitor, "records")
 }
@@ -31,6 +34,7 @@ pub(super) fn unreadable(pages: &Pages, visitor: &Visitor, fault: StoreError) ->
 pub(super) fn no_records(pages: &Pages, visitor: &Visitor, key: &str) -> Response {
     let (title, status) = match key {
         "records-none" => ("records-none", StatusCode::OK),
+        "records-busy" => ("records-busy", StatusCode::SERVICE_UNAVAILABLE),
         _ => ("records-title", StatusCode::SERVICE_UNAVAILABLE),
     };
     let frame = Frame::of(&pages.site, visitor, visitor.language.text(title));

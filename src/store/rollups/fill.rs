@@ -1,19 +1,27 @@
 //! Begins, fills and renews the roll-ups.
 
+use crate::cdr::Cdr;
 use crate::cdr::rollup::{Changes, Rules, Targets, VERSION};
 use crate::clock::Timestamp;
 use crate::config::Report;
 
+use crate::store::facts::RowInserts as _;
+use crate::store::search_row::SearchRow;
 use crate::store::{Store, StoreError, on_either};
 
 use super::{COMPLETE, Counting, LOCK, RollupRows as _, SET_STATE, State, readable, targets};
 
 /// Records of one step.
 const STEP_CALLS: usize = 4_000;
+/// Rows for searching that one statement writes.
+const SEARCH_ROWS: usize = 500;
 
 const NEXT: &str = "SELECT received, call, body FROM cdr WHERE received >= $1 AND (received, call) > ($1, $2) \
     ORDER BY received, call LIMIT $3";
 const SINCE: &str = "SELECT body FROM cdr WHERE received >= $1 ORDER BY received, call";
+/// Rows whose record is no longer there.
+const FORGET_SEARCH: &str = "DELETE FROM call_search WHERE NOT EXISTS \
+    (SELECT 1 FROM cdr WHERE cdr.call = call_search.call AND cdr.received = call_search.received)";
 const FORGET_CALLS: &str = "DELETE FROM rollup";
 const FORGET_OPERATORS: &str = "DELETE FROM rollup_operator";
 const FORGET_KEYS: &str = "DELETE FROM rollup_key";
@@ -108,10 +116,13 @@ impl Store {
             let next = sqlx::query_as(NEXT).bind(state.until.0).bind(&state.until.1).bind(limit);
             let rows: Vec<(i64, String, String)> = next.fetch_all(&mut *tx).await?;
             let mut changes = Changes::default();
-            for cdr in rows.iter().filter_map(|(_, _, body)| readable(body)) {
-                changes.count(&cdr, &rules, 1);
-            }
+            let cdrs: Vec<Cdr> = rows.iter().filter_map(|(_, _, body)| readable(body)).collect();
+            cdrs.iter().for_each(|cdr| changes.count(cdr, &rules, 1));
             tx.add_changes(changes, &rules).await?;
+            let searched: Vec<SearchRow<'_>> = cdrs.iter().filter_map(SearchRow::of).collect();
+            for part in searched.chunks(SEARCH_ROWS) {
+                tx.upsert_search(part).await?;
+            }
             let last = rows.last().filter(|_| rows.len() == STEP_CALLS);
             let (received, call) = last.map_or((COMPLETE, ""), |(received, call, _)| (*received, call.as_str()));
             let set = sqlx::query(SET_STATE).bind(state.version).bind(&state.zone).bind(received).bind(call);
@@ -121,12 +132,13 @@ impl Store {
         })
     }
 
-    /// Removes all sums, and begins them in this time zone. `fill_rollups` then counts the records.
+    /// Removes all sums, and begins them in this time zone. `fill_rollups` then counts the records, and renews the rows by which they are
+    /// searched.
     pub async fn forget_rollups(&self, settings: &Settings) -> Result<(), StoreError> {
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
             let _state: super::StateRow = sqlx::query_as(LOCK).fetch_one(&mut *tx).await?;
-            for forget in [FORGET_CALLS, FORGET_OPERATORS, FORGET_KEYS] {
+            for forget in [FORGET_CALLS, FORGET_OPERATORS, FORGET_KEYS, FORGET_SEARCH] {
                 sqlx::query(forget).execute(&mut *tx).await?;
             }
             let set = sqlx::query(SET_STATE).bind(VERSION).bind(&settings.zone).bind(-1_i64).bind("");

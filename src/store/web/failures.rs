@@ -9,7 +9,13 @@ const FIRST: &str = "INSERT INTO web_failure (user_name, address, failures, last
     ON CONFLICT (user_name, address) DO NOTHING";
 const NEXT: &str = "UPDATE web_failure SET failures = failures + 1, last_ms = $5 \
     WHERE user_name = $1 AND address = $2 AND failures = $3 AND last_ms = $4";
-const SET: &str = "UPDATE web_failure SET failures = $3, last_ms = $4 WHERE user_name = $1 AND address = $2";
+/// Only if no other attempt was counted since.
+const RESTORE: &str = "UPDATE web_failure SET failures = failures - 1, last_ms = $3 \
+    WHERE user_name = $1 AND address = $2 AND last_ms = $4";
+/// Later attempts stay counted, with their time.
+const TAKE_BACK: &str =
+    "UPDATE web_failure SET failures = failures - 1 WHERE user_name = $1 AND address = $2 AND last_ms > $3";
+const FORGET: &str = "DELETE FROM web_failure WHERE user_name = $1 AND address = $2 AND failures <= 0";
 const CLEAR: &str = "DELETE FROM web_failure WHERE user_name = $1 AND address = $2";
 const PRUNE: &str = "DELETE FROM web_failure WHERE last_ms < $1";
 
@@ -45,13 +51,23 @@ impl WebStore {
         }))
     }
 
-    /// Takes an attempt back that was counted by `count_failure`: `known` is valid again.
-    pub async fn restore_failures(&self, user: &str, address: &str, known: Failures) -> Result<(), StoreError> {
-        if known.failures == 0 {
-            return self.clear_failures(user, address).await;
-        }
+    /// Takes back an attempt that `count_failure` counted at `counted_ms`. If none was counted since, the last failure is that of `known`
+    /// again.
+    pub async fn restore_failures(
+        &self,
+        user: &str,
+        address: &str,
+        known: Failures,
+        counted_ms: i64,
+    ) -> Result<(), StoreError> {
         on_either!(&self.0, pool => {
-            sqlx::query(SET).bind(user).bind(address).bind(known.failures).bind(known.last_ms).execute(pool).await?;
+            let mut tx = pool.begin().await?;
+            let restored = sqlx::query(RESTORE).bind(user).bind(address).bind(known.last_ms).bind(counted_ms);
+            if restored.execute(&mut *tx).await?.rows_affected() == 0 {
+                sqlx::query(TAKE_BACK).bind(user).bind(address).bind(counted_ms).execute(&mut *tx).await?;
+            }
+            sqlx::query(FORGET).bind(user).bind(address).execute(&mut *tx).await?;
+            tx.commit().await?;
         });
         Ok(())
     }

@@ -12,9 +12,12 @@ const SEEN: &str = "UPDATE web_session SET seen_ms = $2 WHERE id_sha256 = $1 AND
 const END: &str = "DELETE FROM web_session WHERE id_sha256 = $1";
 const END_ALL: &str = "DELETE FROM web_session WHERE user_name = $1 AND id_sha256 <> $2";
 const END_EXPIRED: &str = "DELETE FROM web_session WHERE seen_ms < $1 OR started_ms < $2";
-/// The newest sessions of a user stay.
-const END_OLDEST: &str = "DELETE FROM web_session WHERE user_name = $1 AND id_sha256 NOT IN \
-    (SELECT id_sha256 FROM web_session WHERE user_name = $1 ORDER BY started_ms DESC, id_sha256 LIMIT $2)";
+/// The newest sessions of a user stay. Sessions without the second factor end no complete ones.
+const END_OLDEST: &str = "DELETE FROM web_session WHERE user_name = $1 AND is_complete = $3 AND id_sha256 NOT IN \
+    (SELECT id_sha256 FROM web_session WHERE user_name = $1 AND is_complete = $3 \
+    ORDER BY started_ms DESC, id_sha256 LIMIT $2)";
+const WRONG_CODE: &str =
+    "UPDATE web_session SET wrong_codes = wrong_codes + 1 WHERE id_sha256 = $1 RETURNING wrong_codes";
 const COUNT: &str = "SELECT COUNT(*) FROM web_session WHERE user_name = $1 AND is_complete = 1";
 
 /// A session with its user.
@@ -45,11 +48,12 @@ pub struct NewSession<'a> {
 }
 
 impl WebStore {
-    /// Adds a session. Of the user's older ones, the newest stay, `most` in all.
+    /// Adds a session. Of the user's older ones that are as complete, the newest stay, `most` in all.
     pub async fn add_session(&self, new: NewSession<'_>, most: i64) -> Result<(), StoreError> {
         on_either!(&self.0, pool => {
             let mut tx = pool.begin().await?;
-            sqlx::query(END_OLDEST).bind(new.user).bind(most.saturating_sub(1)).execute(&mut *tx).await?;
+            sqlx::query(END_OLDEST).bind(new.user).bind(most.saturating_sub(1))
+                .bind(i64::from(new.is_complete)).execute(&mut *tx).await?;
             sqlx::query(ADD).bind(new.id_sha256).bind(new.user).bind(i64::from(new.is_complete)).bind(new.address)
                 .bind(new.started_ms).execute(&mut *tx).await?;
             tx.commit().await?;
@@ -66,6 +70,14 @@ impl WebStore {
     pub async fn session_seen(&self, id_sha256: &str, at_ms: i64) -> Result<(), StoreError> {
         on_either!(&self.0, pool => { sqlx::query(SEEN).bind(id_sha256).bind(at_ms).execute(pool).await?; });
         Ok(())
+    }
+
+    /// Counts a wrong code of a session. Returns the number of its wrong codes; 0 if there is no such session.
+    pub async fn count_wrong_code(&self, id_sha256: &str) -> Result<i64, StoreError> {
+        let row: Option<(i64,)> = on_either!(&self.0, pool => {
+            sqlx::query_as(WRONG_CODE).bind(id_sha256).fetch_optional(pool).await?
+        });
+        Ok(row.map_or(0, |(count,)| count))
     }
 
     /// Ends one session. Returns false if there is none.

@@ -84,6 +84,7 @@ pub(super) async fn log_in(
         }
     };
     let row = site.store.user(name).await?;
+    let is_known = row.is_some();
     let hash = row.as_ref().map(|row| row.password.clone());
     let is_right = match site.passwords.is_right(password.to_owned(), hash).await {
         Ok(is_right) => is_right,
@@ -95,7 +96,7 @@ pub(super) async fn log_in(
     };
     let user = row.filter(|_| is_right).and_then(|row| Some((Role::parse(&row.role)?, row)));
     let Some((role, row)) = user else {
-        site.log(name, &visitor.address, "log-in-failed", "password").await?;
+        log_unknown(&site, &visitor, name, is_known, "log-in-failed", "password").await?;
         let fault = Some(language.text("login-wrong"));
         return Ok(form(&site, &visitor, name, next, StatusCode::UNAUTHORIZED, fault));
     };
@@ -103,12 +104,29 @@ pub(super) async fn log_in(
     let needs_code = row.totp_secret.is_some();
     if needs_code {
         attempt.take_back(&site).await?;
+        site.log(&row.name, &visitor.address, "log-in-password", "").await?;
         start(&site, &visitor, &row, false, &format!("/login/code?next={}", encoded(own_path(next)))).await
     } else {
         attempt.succeed(&site).await?;
         site.log(&row.name, &visitor.address, "log-in", "").await?;
         start(&site, &visitor, &row, true, destination(&site, next, role)).await
     }
+}
+
+/// An entry about a user name that a visitor typed. A name that no user has may be a password in the wrong field: only its length is kept.
+async fn log_unknown(
+    site: &Site,
+    visitor: &Visitor,
+    name: &str,
+    is_known: bool,
+    action: &str,
+    subject: &str,
+) -> Result<(), Fault> {
+    if is_known {
+        return site.log(name, &visitor.address, action, subject).await;
+    }
+    let unknown = format!("{subject} unknown-user {}", name.chars().count());
+    site.log("", &visitor.address, action, unknown.trim_start()).await
 }
 
 /// The page after a log-in.
@@ -188,7 +206,8 @@ async fn limit<'a>(site: &'a Site, visitor: &'a Visitor, user: &str) -> Result<R
         Ok(()) => Ok(Ok(Place(Some((site, &visitor.address))))),
         Err(limited) => {
             if limited.is_first {
-                site.log(user, &visitor.address, "log-ins-limited", "").await?;
+                let is_known = site.store.user(user).await?.is_some();
+                log_unknown(site, visitor, user, is_known, "log-ins-limited", "").await?;
             }
             Ok(Err(limited.wait_ms))
         }
@@ -223,6 +242,7 @@ pub(super) struct Attempt {
     user: String,
     address: String,
     before: Failures,
+    counted_ms: i64,
 }
 
 impl Attempt {
@@ -232,12 +252,14 @@ impl Attempt {
         let now: Timestamp = site.now();
         let before = site.store.failures(user, address).await?;
         let since = now.as_millis().saturating_sub(before.last_ms);
-        let wait = delay_ms(before.failures).saturating_sub(since.max(0));
-        if before.failures > 0 && wait > 0 {
+        let wait = delay_ms(before.failures).saturating_sub(since);
+        // After a step of the clock to an earlier time, the delay is not longer than usual.
+        if before.failures > 0 && wait > 0 && since >= 0 {
             return Ok(Err(wait));
         }
-        let is_counted = site.store.count_failure(user, address, before, now.as_millis()).await?;
-        let attempt = Self { user: user.to_owned(), address: address.to_owned(), before };
+        let counted_ms = now.as_millis();
+        let is_counted = site.store.count_failure(user, address, before, counted_ms).await?;
+        let attempt = Self { user: user.to_owned(), address: address.to_owned(), before, counted_ms };
         // Another attempt was counted at the same time.
         Ok(if is_counted { Ok(attempt) } else { Err(delay_ms(1)) })
     }
@@ -249,6 +271,6 @@ impl Attempt {
 
     /// The attempt is not over, or was not checked.
     pub(super) async fn take_back(self, site: &Site) -> Result<(), Fault> {
-        Ok(site.store.restore_failures(&self.user, &self.address, self.before).await?)
+        Ok(site.store.restore_failures(&self.user, &self.address, self.before, self.counted_ms).await?)
     }
 }

@@ -15,6 +15,9 @@ use crate::web::site::{Fault, Site};
 use crate::web::totp;
 use crate::web::visitor::{Fields, Visitor, own_path};
 
+/// After so many wrong codes, the log-in begins anew with the password.
+const WRONG_CODES_MAX: i64 = 5;
+
 #[derive(Template)]
 #[template(path = "code.html")]
 struct CodePage<'a> {
@@ -49,6 +52,36 @@ fn form(site: &Site, visitor: &Visitor, next: &str, status: StatusCode, fault: O
     page(status, &CodePage { frame, next: own_path(next), fault })
 }
 
+/// A code that counts for the limit of its user as wrong, unless it is freed.
+struct Place<'a>(Option<(&'a Site, &'a str)>);
+
+impl Place<'_> {
+    fn free(self) {
+        if let Some((site, user)) = self.0 {
+            site.code_limit.take_back(user);
+        }
+    }
+}
+
+/// Counts a code for the limit of its user, from whatever addresses codes come; or the milliseconds until the next one is checked. Browsers
+/// from which the user has logged in are not limited: codes that others try keep out no user.
+async fn limit<'a>(site: &'a Site, visitor: &Visitor, user: &'a str) -> Result<Result<Place<'a>, i64>, Fault> {
+    if let Some(id) = &visitor.browser
+        && site.store.knows_browser(user, &id.browser_hash()).await?
+    {
+        return Ok(Ok(Place(None)));
+    }
+    match site.code_limit.count(user, site.now()) {
+        Ok(()) => Ok(Ok(Place(Some((site, user))))),
+        Err(limited) => {
+            if limited.is_first {
+                site.log(user, &visitor.address, "codes-limited", "").await?;
+            }
+            Ok(Err(limited.wait_ms))
+        }
+    }
+}
+
 /// Checks the code of a log-in. The complete session has a new id.
 pub(super) async fn check(
     State(site): State<Arc<Site>>,
@@ -67,6 +100,16 @@ pub(super) async fn check(
         }
     };
     let Some(row) = site.store.user(&user.name).await? else { return Ok(see("/login")) };
+    let place = match limit(&site, &visitor, &user.name).await? {
+        Ok(place) => place,
+        Err(wait) => {
+            attempt.take_back(&site).await?;
+            return Ok(with_retry_after(wait, |text| {
+                let fault = Some(visitor.language.with("login-wait", &[("seconds", text)]));
+                form(&site, &visitor, next, StatusCode::TOO_MANY_REQUESTS, fault)
+            }));
+        }
+    };
     let secret = row.totp_secret.clone().unwrap_or_default();
     let is_right = match totp::step_of(&secret, fields.get("code"), site.now(), row.totp_step) {
         Some(step) if !secret.is_empty() => site.store.use_totp_step(&row.name, step).await?,
@@ -74,10 +117,15 @@ pub(super) async fn check(
     };
     if !is_right {
         site.log(&row.name, &visitor.address, "log-in-failed", "code").await?;
+        if site.store.count_wrong_code(&visitor.form_id.hash()).await? >= WRONG_CODES_MAX {
+            site.store.end_session(&visitor.form_id.hash()).await?;
+            return Ok(see("/login"));
+        }
         let fault = Some(visitor.language.text("code-wrong"));
         return Ok(form(&site, &visitor, next, StatusCode::UNAUTHORIZED, fault));
     }
     attempt.succeed(&site).await?;
+    place.free();
     site.log(&row.name, &visitor.address, "log-in", "").await?;
     start(&site, &visitor, &row, true, destination(&site, next, user.role)).await
 }

@@ -63,14 +63,6 @@ impl Wanted {
             (Ok(_) | Err(_), Ok(_) | Err(_)) => Self::Whole,
         }
     }
-
-    /// True if the request asks for the start of the file.
-    pub(super) fn begins(self) -> bool {
-        match self {
-            Self::Whole | Self::Range(0, _) => true,
-            Self::Range(..) | Self::Nothing => false,
-        }
-    }
 }
 
 /// Sends a file, or a range of it.
@@ -185,7 +177,6 @@ mod tests {
             assert_eq!(Wanted::of(&headers, 100), wanted, "{text}");
         }
         assert_eq!(Wanted::of(&HeaderMap::new(), 100), Wanted::Whole);
-        assert!(Wanted::Range(0, 5).begins() && !Wanted::Range(1, 5).begins());
     }
 
     #[tokio::test]

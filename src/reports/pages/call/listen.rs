@@ -1,10 +1,11 @@
 //! Hearing a recording: after a stated reason, which the access log keeps.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use crate::cdr::Cdr;
@@ -21,6 +22,8 @@ const REASON_CHARS_MIN: usize = 10;
 const REASON_CHARS_MAX: usize = 300;
 /// After this time, a reason must be stated again.
 const HEARING_MS: i64 = 3_600_000;
+/// Remembered recordings of all sessions.
+const HEARD_MAX: usize = 1_000;
 
 /// States a reason, and returns to the page of the call.
 pub(in crate::reports::pages) async fn listen(
@@ -39,7 +42,9 @@ pub(in crate::reports::pages) async fn listen(
     let subject = format!("{}: {reason}", cdr.call);
     site.log(visitor.name(), &visitor.address, "recording-reason", &subject).await?;
     let call = cdr.call.to_string();
-    site.store.add_hearing(&visitor.form_id.hash(), &call, site.now().as_millis()).await?;
+    let session = visitor.form_id.hash();
+    site.store.add_hearing(&session, &call, site.now().as_millis()).await?;
+    pages.heard.forget(&session);
     Ok(see(&format!("/calls/{call}#recordings")))
 }
 
@@ -50,11 +55,40 @@ pub(super) async fn may_hear(pages: &Pages, visitor: &Visitor, cdr: &Cdr) -> Res
     Ok(site.store.has_hearing(&visitor.form_id.hash(), &cdr.call.to_string(), since).await?)
 }
 
-/// The file of a recording. Each time it is played from the start is an entry of the access log.
+/// The recordings that sessions have heard recently: a player asks for a recording in many parts, which are one entry of the access log.
+#[derive(Debug, Default)]
+pub struct Heard(Mutex<VecDeque<Hearing>>);
+
+/// Session, recording, and when its first part was sent, in milliseconds.
+type Hearing = (String, String, i64);
+
+impl Heard {
+    /// True if this is the first part of a recording that the session gets since `since_ms`.
+    fn is_first(&self, session: &str, recording: &str, since_ms: i64, now_ms: i64) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(_, _, at)| (since_ms..=now_ms).contains(at));
+        let is_first = !all.iter().any(|(of, heard, _)| of == session && heard == recording);
+        if is_first {
+            // A forgotten one is logged again.
+            all.truncate(HEARD_MAX - 1);
+            all.push_front((session.to_owned(), recording.to_owned(), now_ms));
+        }
+        is_first
+    }
+
+    /// After a new reason, each recording is an entry again.
+    fn forget(&self, session: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _, _)| of != session);
+    }
+}
+
+/// The file of a recording, or a part of it. The first part of each recording that a session gets after it stated a reason is an entry of
+/// the access log.
 pub(in crate::reports::pages) async fn recording(
     State(pages): State<Arc<Pages>>,
     Extension(visitor): Extension<Visitor>,
     Path((call, no)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let site = &pages.site;
@@ -68,7 +102,11 @@ pub(in crate::reports::pages) async fn recording(
     let path = path_in(&pages.recordings, &recording.file).await.ok_or(missing)?;
     let length = tokio::fs::metadata(&path).await.map_err(|_| missing)?.len();
     let wanted = Wanted::of(&headers, length);
-    if wanted.begins() {
+    let (since, now) = (site.now().as_millis().saturating_sub(HEARING_MS), site.now().as_millis());
+    if method != Method::HEAD
+        && wanted != Wanted::Nothing
+        && pages.heard.is_first(&visitor.form_id.hash(), &recording.file, since, now)
+    {
         let subject = format!("{} {}", cdr.call, recording.file);
         site.log(visitor.name(), &visitor.address, "recording-heard", &subject).await?;
     }

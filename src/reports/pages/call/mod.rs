@@ -31,6 +31,7 @@ use super::Pages;
 use super::calls::scope::Scope;
 use super::unreadable::unreadable;
 
+pub use listen::Heard;
 pub(super) use listen::{listen, recording};
 pub(super) use review::review;
 
@@ -58,7 +59,7 @@ pub(super) async fn show(
     let stored = match pages.records.open().await {
         Ok(store) => {
             let read = read(&store, id).await;
-            pages.records.done(store, read.is_ok()).await;
+            pages.records.done(store).await;
             read
         }
         Err(fault) => Err(fault),
@@ -103,7 +104,7 @@ async fn found(pages: &Pages, visitor: &Visitor, call: &str) -> Result<Cdr, Faul
     let id: CallId = call.parse().map_err(|_| missing)?;
     let store = pages.records.open().await.map_err(unreadable)?;
     let read = store.stored_call(&id.to_string()).await.and_then(|row| row.map(|row| row.cdr()).transpose());
-    pages.records.done(store, read.is_ok()).await;
+    pages.records.done(store).await;
     let cdr = read.map_err(unreadable)?.ok_or(missing)?;
     if Scope::of(pages, visitor).has(&cdr) { Ok(cdr) } else { Err(missing) }
 }

@@ -11,11 +11,12 @@ use axum::response::{IntoResponse as _, Response};
 use csv::Terminator;
 use futures_util::stream::unfold;
 use jiff::tz::TimeZone;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::reports::csv::{BOM, text};
 use crate::reports::pages::Pages;
 use crate::reports::pages::approvals::{self, Approval};
+use crate::reports::pages::records::Reading;
 use crate::reports::pages::unreadable::{no_records, unreadable};
 use crate::store::call_search::{CallFilter, CallKey, From};
 use crate::store::{Store, StoreError};
@@ -36,7 +37,7 @@ pub(super) const WHOLE_NUMBERS_MAX: i64 = 1_000;
 struct File {
     pages: Arc<Pages>,
     /// None after the last page.
-    store: Option<Store>,
+    store: Option<Reading>,
     filter: CallFilter,
     from: From,
     columns: Vec<Column>,
@@ -64,11 +65,8 @@ pub(in crate::reports::pages) async fn export(
         query.restrict(&operator, span);
     }
     let columns = Column::chosen(&fields);
-    let words: Vec<&str> = columns.iter().map(|column| column.word()).collect();
-    let subject = format!("{} [{}]", query.for_log(), words.join(" "));
-    site.log(visitor.name(), &visitor.address, "calls-export", subject.trim_start()).await?;
+    let subject = approvals::with_columns(&query, &columns);
     let approval = approvals::of(&pages, &visitor, &approvals::hash(&query, &columns)).await?;
-    let is_allowed = matches!(approval, Approval::Allowed(_));
     let store = match pages.records.open().await {
         Ok(store) => store,
         Err(fault) => return Ok(unreadable(&pages, &visitor, fault)),
@@ -76,10 +74,22 @@ pub(in crate::reports::pages) async fn export(
     let (count, names) = match start(&store, &query.filter).await {
         Ok(start) => start,
         Err(fault) => {
-            pages.records.done(store, false).await;
+            pages.records.done(store).await;
             return Ok(unreadable(&pages, &visitor, fault));
         }
     };
+    let is_long = i64::try_from(count).is_ok_and(|count| count > WHOLE_NUMBERS_MAX);
+    let (numbers, shortens) = match (&approval, is_long) {
+        (_, false) => ("numbers=whole".to_owned(), false),
+        (Approval::Allowed(by), true) => (format!("numbers=whole allowed-by={by}"), false),
+        (Approval::Missing | Approval::Waiting | Approval::Rejected(_), true) => ("numbers=short".to_owned(), true),
+    };
+    let calls = if is_long { format!(">{WHOLE_NUMBERS_MAX}") } else { count.to_string() };
+    let subject = format!("{subject} calls={calls} {numbers}");
+    if let Err(fault) = site.log(visitor.name(), &visitor.address, "calls-export", &subject).await {
+        pages.records.done(store).await;
+        return Err(fault);
+    }
     let file = File {
         store: Some(store),
         filter: query.filter,
@@ -88,7 +98,7 @@ pub(in crate::reports::pages) async fn export(
         language: visitor.language,
         zone: site.zone().clone(),
         names,
-        shortens: i64::try_from(count).is_ok_and(|count| count > WHOLE_NUMBERS_MAX) && !is_allowed,
+        shortens,
         begins: true,
         pages: Arc::clone(&pages),
     };
@@ -113,18 +123,23 @@ async fn start(store: &Store, filter: &CallFilter) -> Result<(u64, BTreeMap<Stri
 impl File {
     /// The next part; None at the end. An error cuts the connection: half a file must not look like a whole one.
     async fn part(&mut self) -> Option<std::io::Result<Bytes>> {
-        let store = self.store.take()?;
-        match self.rows(&store).await {
+        let mut store = self.store.take()?;
+        let rows = match self.pages.records.resume(&mut store).await {
+            Ok(()) => self.rows(&store).await,
+            Err(fault) => Err(fault.into()),
+        };
+        match rows {
             Ok((rows, false)) => {
+                store.pause();
                 self.store = Some(store);
                 Some(Ok(rows))
             }
             Ok((rows, true)) => {
-                self.pages.records.done(store, true).await;
+                self.pages.records.done(store).await;
                 Some(Ok(rows))
             }
             Err(fault) => {
-                self.pages.records.done(store, false).await;
+                self.pages.records.done(store).await;
                 error!(fault = format!("{fault:#}"), "a file of calls was cut off");
                 Some(Err(std::io::Error::other("the records cannot be read")))
             }
@@ -149,9 +164,15 @@ impl File {
         let calls = store.search_calls(&self.filter, &self.from, PAGE_CALLS).await?;
         let writer = Writer { language: self.language, zone: &self.zone, names: &self.names, shortens: self.shortens };
         for call in &calls {
-            let cdr = call.cdr()?;
-            let cells = self.columns.iter().map(|column| text(&writer.file_cell(&cdr, *column)));
-            csv.write_record(std::iter::once(writer.iso_time(cdr.received)).chain(cells))?;
+            let cells: Vec<String> = match call.cdr() {
+                Ok(cdr) => self.columns.iter().map(|column| text(&writer.file_cell(&cdr, *column))).collect(),
+                Err(fault) => {
+                    warn!(call = call.call, %fault, "a record cannot be read");
+                    let words = std::iter::once(self.language.text("call-unreadable"));
+                    words.chain(std::iter::repeat(String::new())).take(self.columns.len()).collect()
+                }
+            };
+            csv.write_record(std::iter::once(writer.iso_time(call.received)).chain(cells))?;
         }
         let is_last = calls.len() < usize::try_from(PAGE_CALLS).unwrap_or(usize::MAX);
         if let Some(last) = calls.last() {

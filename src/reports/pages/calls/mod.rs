@@ -13,6 +13,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use tracing::warn;
 
 use crate::store::call_search::{CallKey, CallValues, From};
 use crate::store::report_queries::StoredCall;
@@ -138,7 +139,7 @@ pub(super) async fn show(
     let read = match pages.records.open().await {
         Ok(store) => {
             let read = find(&store, &query).await;
-            pages.records.done(store, read.is_ok()).await;
+            pages.records.done(store).await;
             read
         }
         Err(fault) => Err(fault),
@@ -165,10 +166,7 @@ pub(super) async fn show(
                 export,
                 short_reason,
             };
-            match shown.page(frame) {
-                Ok(template) => page(status, &template),
-                Err(fault) => unreadable(&pages, &visitor, fault),
-            }
+            page(status, &shown.page(frame))
         }
         Err(fault) => unreadable(&pages, &visitor, fault),
     })
@@ -200,13 +198,13 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn page(&self, frame: Frame) -> Result<CallsPage, StoreError> {
+    fn page(&self, frame: Frame) -> CallsPage {
         let (query, language, found) = (self.query, self.language, self.found);
         let most = u64::try_from(COUNT_MAX).unwrap_or(0);
         let (key, count) = if found.count > most { ("calls-count-more", most) } else { ("calls-count", found.count) };
         let columns: Vec<(String, &str)> = self.columns.iter().map(|column| (column.field(), "1")).collect();
         let columns: Vec<(&str, &str)> = columns.iter().map(|(field, value)| (field.as_str(), *value)).collect();
-        let lines = self.lines()?;
+        let lines = self.lines();
         let (newer, older) = self.neighbours(&columns);
         let shown = u64::try_from(lines.len()).unwrap_or(0);
         let [first_lists, more_lists] = self.lists();
@@ -218,7 +216,7 @@ impl Shown<'_> {
             text: language.text(&format!("column-{}", column.word())),
             is_number: column.is_number(),
         });
-        Ok(CallsPage {
+        CallsPage {
             title: language.with(key, &[("count", &number(count, language))]),
             period: self.period(),
             conditions: self.conditions(),
@@ -242,7 +240,7 @@ impl Shown<'_> {
             export: self.export(&columns),
             short_reason: self.short_reason,
             frame,
-        })
+        }
     }
 
     fn export(&self, columns: &[(&str, &str)]) -> Option<(String, Option<String>)> {
@@ -256,17 +254,25 @@ impl Shown<'_> {
         })
     }
 
-    fn lines(&self) -> Result<Vec<Line>, StoreError> {
+    /// A record that cannot be read has a line too.
+    fn lines(&self) -> Vec<Line> {
         let zone = self.pages.site.zone();
         let writer = Writer { language: self.language, zone, names: &self.found.names, shortens: false };
         let has_date = self.query.choice.days.0 != self.query.choice.days.1 || *self.scope != Scope::All;
         let line = |call: &StoredCall| {
-            let cdr = call.cdr()?;
-            Ok(Line {
-                path: format!("/calls/{}", call.call),
-                time: writer.time(call.received, has_date),
-                cells: self.columns.iter().map(|column| (writer.cell(&cdr, *column), column.is_number())).collect(),
-            })
+            let cells = match call.cdr() {
+                Ok(cdr) => self.columns.iter().map(|of| (writer.cell(&cdr, *of), of.is_number())).collect(),
+                Err(fault) => {
+                    warn!(call = call.call, %fault, "a record cannot be read");
+                    let words = std::iter::once(self.language.text("call-unreadable"));
+                    words
+                        .chain(std::iter::repeat(String::new()))
+                        .take(self.columns.len())
+                        .map(|cell| (cell, false))
+                        .collect()
+                }
+            };
+            Line { path: format!("/calls/{}", call.call), time: writer.time(call.received, has_date), cells }
         };
         self.found.calls.iter().map(line).collect()
     }

@@ -37,6 +37,9 @@ pub(super) const FILTER: [&str; 20] = [
 /// In an address, a value that is empty in records.
 pub(in crate::reports::pages) const NONE: &str = "-";
 const TEXT_CHARS_MAX: usize = 200;
+/// Characters of one value, and of a whole query, in the access log.
+const LOGGED_VALUE_CHARS_MAX: usize = 80;
+const LOGGED_CHARS_MAX: usize = 500;
 
 /// A query that was read.
 #[derive(Clone, Debug)]
@@ -124,9 +127,9 @@ impl Query {
         let kept = self.given.iter().map(|(name, value)| match *name {
             "number" => format!("number={}", shortened(value)),
             "note" => "note=…".to_owned(),
-            name => format!("{name}={value}"),
+            name => format!("{name}={}", cut(value, LOGGED_VALUE_CHARS_MAX)),
         });
-        kept.collect::<Vec<_>>().join(" ")
+        cut(&kept.collect::<Vec<_>>().join(" "), LOGGED_CHARS_MAX)
     }
 
     /// Only calls of this operator in this time.
@@ -134,6 +137,14 @@ impl Query {
         self.filter.operator = Some(operator.to_owned());
         self.filter.received = span;
         self.given.retain(|(name, _)| !["operator", "period", "from", "to", "from-time", "to-time"].contains(name));
+    }
+}
+
+/// The first characters of a text, with a mark if there are more.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

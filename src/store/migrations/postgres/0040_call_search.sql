@@ -22,14 +22,27 @@ CREATE TABLE call_search (
     PRIMARY KEY (received, call)
 );
 
+-- No record may be stored between the filling and the first one that is written with its row.
+LOCK TABLE cdr IN SHARE ROW EXCLUSIVE MODE;
+
+-- NULL if a record cannot be read: it is then searched by its columns.
+CREATE FUNCTION call_search_text(body TEXT, VARIADIC path TEXT[]) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN body::json #>> path;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END $$;
+
 INSERT INTO call_search
     SELECT received, call, left(translate(COALESCE(number, ''), ' +-.()', ''), 64),
     COALESCE((SELECT E'\n' || string_agg(operator, E'\n' ORDER BY operator COLLATE "C") || E'\n' FROM
         (SELECT DISTINCT operator FROM talk WHERE talk.call = cdr.call AND operator IS NOT NULL) AS talked), ''),
     desk, trunk, outcome, COALESCE(class, ''), COALESCE(category, ''),
-    COALESCE(body::json #>> '{disposition,agency}', ''), COALESCE(body::json ->> 'posture', 'normal'),
-    waited_ms, talk_ms, wrap_ms, lower(COALESCE(body::json #>> '{disposition,note}', '') COLLATE "C")
+    COALESCE(call_search_text(body, 'disposition', 'agency'), ''), COALESCE(call_search_text(body, 'posture'), 'normal'),
+    waited_ms, talk_ms, wrap_ms, lower(COALESCE(call_search_text(body, 'disposition', 'note'), '') COLLATE "C")
     FROM cdr ORDER BY received, call;
+
+DROP FUNCTION call_search_text(TEXT, TEXT[]);
 
 -- A row never outlives its record.
 CREATE FUNCTION call_search_remove() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -30,7 +30,9 @@ INSERT INTO call_search
     desk, trunk, outcome, COALESCE(class, ''), COALESCE(category, ''),
     COALESCE(json_extract(body, '$.disposition.agency'), ''), COALESCE(json_extract(body, '$.posture'), 'normal'),
     waited_ms, talk_ms, wrap_ms, lower(COALESCE(json_extract(body, '$.disposition.note'), ''))
-    FROM cdr;
+    -- A record that cannot be read is searched by its columns.
+    FROM (SELECT received, call, number, desk, trunk, outcome, class, category, waited_ms, talk_ms, wrap_ms,
+        CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body FROM cdr) AS cdr;
 
 -- A row never outlives its record.
 CREATE TRIGGER cdr_removed AFTER DELETE ON cdr BEGIN

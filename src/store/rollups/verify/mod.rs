@@ -2,6 +2,7 @@
 
 mod facts;
 mod rows;
+mod search;
 mod sums;
 
 use crate::store::report_queries::{BEGIN_POSTGRES, BEGIN_SQLITE};

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row as _, SqliteConnection};
 
 use crate::cdr::rollup::{CallCount, CallSums, OperatorSums, TargetHistory};
 
+use super::search::Columns;
 use crate::store::StoreError;
 use crate::store::rollups::sql::WAITS;
 use crate::store::rollups::{STATE, State, StateRow, query, targets};
@@ -24,6 +25,13 @@ const TALKS: &str = "SELECT call, no, operator, received, talk_ms, wrap_ms, gues
     WHERE call > $1 AND call <= $2 ORDER BY call, no";
 const RECORDS: &str = "SELECT received, call, body FROM cdr WHERE received >= $1 AND (received, call) > ($1, $2) \
     ORDER BY received, call LIMIT $3";
+const SEARCH: &str = "SELECT s.call, s.received, s.number, s.operators, s.desk, s.trunk, s.outcome, s.class, s.category, \
+    s.agency, s.mode, s.waited_ms, s.talk_ms, s.wrap_ms, s.note FROM cdr AS c \
+    JOIN call_search AS s ON s.received = c.received AND s.call = c.call WHERE c.call > $1 AND c.call <= $2";
+const SEARCH_NUMBERS: [&str; 4] = ["received", "waited_ms", "talk_ms", "wrap_ms"];
+const SEARCH_WORDS: [&str; 11] =
+    ["call", "number", "operators", "desk", "trunk", "outcome", "class", "category", "agency", "mode", "note"];
+const COUNT_SEARCH: &str = "SELECT (SELECT COUNT(*) FROM call_search) - (SELECT COUNT(*) FROM cdr)";
 const COUNT_ROWS: &str = "SELECT (SELECT COUNT(*) FROM rollup) + (SELECT COUNT(*) FROM rollup_operator)";
 
 /// A stored record.
@@ -50,6 +58,12 @@ pub(super) trait VerifiedRows {
     async fn records_between(&mut self, from: &str, to: &str) -> Result<BTreeMap<String, StoredRecord>, StoreError>;
 
     async fn talks_between(&mut self, from: &str, to: &str) -> Result<Vec<StoredTalk>, StoreError>;
+
+    /// The rows by which the calls of these records are searched.
+    async fn search_between(&mut self, from: &str, to: &str) -> Result<BTreeMap<String, Columns>, StoreError>;
+
+    /// How many more rows there are for searching than records.
+    async fn search_without_record(&mut self) -> Result<i64, StoreError>;
 
     /// The next records by arrival: arrival, call and body; at most a page.
     async fn records_after(&mut self, after: &(i64, String)) -> Result<Vec<(i64, String, String)>, StoreError>;
@@ -108,6 +122,26 @@ macro_rules! verified_rows {
 
             async fn talks_between(&mut self, from: &str, to: &str) -> Result<Vec<StoredTalk>, StoreError> {
                 Ok(sqlx::query_as(TALKS).bind(from).bind(to).fetch_all(self).await?)
+            }
+
+            async fn search_between(&mut self, from: &str, to: &str) -> Result<BTreeMap<String, Columns>, StoreError> {
+                let mut rows = BTreeMap::new();
+                for row in sqlx::query(SEARCH).bind(from).bind(to).fetch_all(self).await? {
+                    let mut columns = Columns::new();
+                    for column in SEARCH_NUMBERS {
+                        columns.insert(column.to_owned(), Value::from(row.try_get::<Option<i64>, _>(column)?));
+                    }
+                    for column in SEARCH_WORDS {
+                        columns.insert(column.to_owned(), Value::from(row.try_get::<Option<String>, _>(column)?));
+                    }
+                    rows.insert(row.try_get("call")?, columns);
+                }
+                Ok(rows)
+            }
+
+            async fn search_without_record(&mut self) -> Result<i64, StoreError> {
+                let (more,): (i64,) = sqlx::query_as(COUNT_SEARCH).fetch_one(self).await?;
+                Ok(more)
             }
 
             async fn records_after(&mut self, after: &(i64, String)) -> Result<Vec<(i64, String, String)>, StoreError> {
