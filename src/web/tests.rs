@@ -1,5 +1,7 @@
 //! The whole framework with a store of SQLite: every route with every role, forms, sessions and log-ins.
 
+mod log_in;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
