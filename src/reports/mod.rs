@@ -174,7 +174,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
         line("aht", Value::Millis(figures.aht.millis()), "AHT: (talk + wrap-up) / answered"),
     ]);
     all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
-    all.push(line("unclassed", Value::Calls(figures.unclassed), "answered, without a disposition"));
+    all.push(line("unclassed", Value::Calls(figures.unclassed), "answered calls without a disposition"));
     all.push(line("drills-and-tests", Value::Calls(figures.exercises), "classed as drill or test; in no other figure"));
     all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "answered by the fallback number"));
     all.push(line("agency-answered", Value::Calls(figures.agency_answered), "transferred by operators to agencies"));

@@ -57,6 +57,10 @@ async fn a_recording_is_heard_only_after_a_reason_and_only_from_its_folder() {
     assert_eq!(stated.header(header::LOCATION), format!("{page}#recordings"));
     let text = town.get(&browser, &page).await;
     assert!(text.text().contains("<audio") && text.text().contains("chart wave"), "player and waveform");
+    // The middle first: hearing any part is an entry.
+    let middle = part(&town, &browser, &file, "bytes=50-").await;
+    assert_eq!(middle.status, StatusCode::PARTIAL_CONTENT);
+    assert!(town.log().await.iter().any(|entry| entry.starts_with("auditor recording-heard")));
     let whole = town.get(&browser, &file).await;
     let stored = std::fs::read(town.recordings.join(FILE)).unwrap();
     assert_eq!((whole.status, &whole.bytes), (StatusCode::OK, &stored));
@@ -82,7 +86,7 @@ async fn a_recording_is_heard_only_after_a_reason_and_only_from_its_folder() {
         format!("auditor call-read {call}"),
         format!("auditor recording-heard {call} {FILE}"),
     ];
-    assert_eq!(town.log().await, expected, "a range from the middle is no new playing");
+    assert_eq!(town.log().await, expected, "the parts of one hearing are one entry");
 }
 
 #[tokio::test]

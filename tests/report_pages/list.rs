@@ -70,6 +70,28 @@ async fn pages_lead_to_the_oldest_call_and_back_while_calls_arrive() {
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_has_a_line_beside_the_others() {
+    let town = Town::new().await;
+    fill(&town, 3).await;
+    let pool = sqlx::SqlitePool::connect(&town.url).await.unwrap();
+    let spoil = sqlx::query("UPDATE cdr SET body = 'x' WHERE received = $1").bind(MORNING + 1_000);
+    assert_eq!(spoil.execute(&pool).await.unwrap().rows_affected(), 1);
+    pool.close().await;
+    let browser = town.browser(Some("supervisor")).await;
+    let text = page(&town, &browser, &format!("/calls?{PERIOD}&outcome=abandoned")).await;
+    assert_eq!(read(&text).0.len(), 3);
+    assert_eq!(text.matches("Catatan ini tidak dapat dibaca").count(), 1);
+    let file = page(&town, &browser, &format!("/calls.csv?{PERIOD}&outcome=abandoned")).await;
+    assert_eq!(file.lines().count(), 4, "{file}");
+    assert_eq!(file.matches("Catatan ini tidak dapat dibaca").count(), 1);
+    let log = town.log().await;
+    assert!(
+        log.iter().any(|entry| entry.contains("calls-export") && entry.ends_with("calls=3 numbers=whole")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
 async fn texts_from_callers_and_operators_are_only_text() {
     let town = Town::new().await;
     let bad = "<img src=x onerror=alert(1)>\"'";
@@ -233,7 +255,7 @@ async fn each_reading_is_logged_without_whole_numbers() {
     town.get(&browser, "/calls.csv?number=081234567890&c-number=1&c-note=1").await;
     let expected = [
         "supervisor calls-read number=…890 outcome=abandoned note=…",
-        "supervisor calls-export number=…890 [number note]",
+        "supervisor calls-export number=…890 [number note] calls=0 numbers=whole",
     ];
     assert_eq!(town.log().await, expected);
 }

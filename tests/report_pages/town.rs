@@ -41,7 +41,7 @@ pub(crate) struct Town {
     pub(crate) recordings: PathBuf,
     clock: Arc<AtomicI64>,
     router: Router,
-    url: String,
+    pub(crate) url: String,
     shifts: Vec<ShiftSpan>,
     _dir: tempfile::TempDir,
 }

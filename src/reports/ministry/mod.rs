@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::store::Store;
 
 use super::figures::{Exercises, FiguresError, Filter, Group, GroupBy, Row, figures, unsigned};
-use super::kpi::Share;
+use super::kpi::{Mean, Share};
 use super::period::Period;
 
 /// The figures of a period. Drills and tests count only in `exercises`.
@@ -92,12 +92,12 @@ impl MinistryFigures {
 
     /// The mean wait of answered calls in milliseconds.
     pub fn mean_wait_ms(&self) -> Option<u64> {
-        self.wait_ms.checked_div(self.answered)
+        Mean { sum_ms: self.wait_ms, count: self.answered }.millis()
     }
 
     /// The mean of talk and wrap-up of answered calls in milliseconds.
     pub fn mean_handling_ms(&self) -> Option<u64> {
-        self.handling_ms.checked_div(self.answered)
+        Mean { sum_ms: self.handling_ms, count: self.answered }.millis()
     }
 }
 
