@@ -306,7 +306,7 @@ mod tests {
         figures.level = crate::reports::kpi::Share { part: 1, whole: 3 };
         let day = Date::constant(2026, 11, 1);
         let row = scheme.row("2026-11", (day, day), &figures, ',');
-        assert_eq!(row, ["'=1+1", "1,500", "7", "33,3"], "the text is no formula");
+        assert_eq!(row, ["'=1+1", "1,501", "7", "33,3"], "the text is no formula");
         assert_eq!(scheme.row("2026-11", (day, day), &MinistryFigures::default(), '.'), ["'=1+1", "", "0", ""]);
         assert_eq!(Scheme::usual(str::to_owned).columns.len(), PLAIN.len() - 3);
     }
