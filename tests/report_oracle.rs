@@ -12,8 +12,8 @@ fn siaga(folder: &Path, arguments: &[&str]) -> Vec<u8> {
     ran.stdout
 }
 
-/// Fills a city, exports its calls and reports, and compares them with the oracle. Returns the oracle's last line.
-fn compared(seed: &str, days: &str, calls_per_day: &str) -> String {
+/// A folder with a city.
+fn city(seed: &str, days: &str, calls_per_day: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\nuri = \"sip:127.0.0.2\"\n\
         [store]\nurl = \"sqlite:siaga.db\"\n";
@@ -21,25 +21,39 @@ fn compared(seed: &str, days: &str, calls_per_day: &str) -> String {
     let city =
         ["demo", "data", "--seed", seed, "--days", days, "--calls-per-day", calls_per_day, "--until", "2026-10-31"];
     siaga(folder.path(), &city);
-    let period = ["--from", "2026-10-01", "--to", "2026-10-31"];
-    for (report, format, file) in [
-        ("calls", "csv", "calls.csv"),
-        ("calls", "json", "calls.json"),
-        ("summary", "json", "summary.json"),
-        ("abandoned", "json", "abandoned.json"),
-    ] {
-        let printed = siaga(folder.path(), &[&["report", report, "--format", format][..], &period[..]].concat());
-        std::fs::write(folder.path().join(file), printed).unwrap();
+    folder
+}
+
+/// Writes reports of a city to files in its folder, each with the name of the report and the format.
+fn write(folder: &Path, reports: &[(&str, &str)]) {
+    for (report, format) in reports {
+        let period: &[&str] = match *report {
+            "ministry" => &["--month", "2026-10"],
+            _ => &["--from", "2026-10-01", "--to", "2026-10-31"],
+        };
+        let printed = siaga(folder, &[&["report", report, "--format", format][..], period].concat());
+        std::fs::write(folder.join(format!("{report}.{format}")), printed).unwrap();
     }
-    let month = siaga(folder.path(), &["report", "ministry", "--month", "2026-10", "--format", "json"]);
-    std::fs::write(folder.path().join("ministry.json"), month).unwrap();
+}
+
+/// Compares the figures of a city with those of DuckDB. Returns the oracle's last line.
+fn compared(seed: &str, days: &str, calls_per_day: &str) -> String {
+    let folder = city(seed, days, calls_per_day);
+    let reports =
+        [("calls", "csv"), ("calls", "json"), ("summary", "json"), ("abandoned", "json"), ("ministry", "json")];
+    write(folder.path(), &reports);
+    python("figures.py", folder.path())
+}
+
+/// Runs a script of tests/oracles on a folder. Returns its last line.
+fn python(script: &str, folder: &Path) -> String {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles/bin/python");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/figures.py");
-    let ran = Command::new(&python).arg(script).arg(folder.path()).output();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(script);
+    let ran = Command::new(&python).arg(script).arg(folder).output();
     let ran = ran.unwrap_or_else(|fault| panic!("{}: {fault}; scripts/setup test installs it", python.display()));
     let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
     let faults = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "seed {seed}, {days} days: {printed}{faults}");
+    assert!(ran.status.success(), "{}: {printed}{faults}", folder.display());
     printed.lines().last().unwrap().to_owned()
 }
 
@@ -56,4 +70,22 @@ fn the_figures_of_small_histories_are_those_that_duckdb_computes() {
         let line = compared(seed, "2", calls_per_day);
         assert!(line.contains("0 differences"), "{line}");
     }
+}
+
+#[test]
+fn workbooks_have_what_the_other_formats_have_as_dates_and_numbers() {
+    let folder = city("5", "2", "300");
+    for report in ["calls", "summary", "abandoned", "ministry"] {
+        write(folder.path(), &[(report, "xlsx"), (report, "json"), (report, "csv")]);
+    }
+    let line = python("workbook.py", folder.path());
+    let cells: u64 = line.split(' ').next().unwrap().parse().unwrap();
+    assert!(cells > 10_000, "{line}");
+    // The same data give the same bytes.
+    let first = std::fs::read(folder.path().join("calls.xlsx")).unwrap();
+    write(folder.path(), &[("calls", "xlsx")]);
+    assert!(
+        first == std::fs::read(folder.path().join("calls.xlsx")).unwrap(),
+        "two workbooks of the same calls differ"
+    );
 }

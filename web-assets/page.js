@@ -49,8 +49,18 @@ for (const player of document.querySelectorAll("[data-player]")) {
   });
   wave.addEventListener("click", (event) => {
     const box = svg.getBoundingClientRect();
-    if (audio.duration && box.width) {
-      audio.currentTime = (audio.duration * (event.clientX - box.left)) / box.width;
+    const seek = () => {
+      if (audio.duration && box.width) {
+        audio.currentTime = (audio.duration * (event.clientX - box.left)) / box.width;
+      }
+    };
+    if (audio.readyState >= 1) {
+      seek();
+    } else {
+      // Nothing is fetched before the user plays or seeks: hearing is an entry of the access log.
+      audio.addEventListener("loadedmetadata", seek, { once: true });
+      audio.preload = "metadata";
+      audio.load();
     }
   });
   const channels = player.querySelector("[data-channels]");

@@ -81,7 +81,7 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
         service_level_ms: u64::try_from(config.report.service_level.as_millis())?,
         short_abandon_ms: u64::try_from(config.report.short_abandon.as_millis())?,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let written = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;

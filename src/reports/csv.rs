@@ -9,56 +9,19 @@
 
 use std::io::Write;
 
-use crate::cdr::Cdr;
-use crate::cdr::fact::{Callee, Class, EndCause, Side};
-use crate::clock::Timestamp;
 use crate::store::Store;
 
 use super::abandoned::AbandonedReport;
+use super::cells::{self, Cell};
 use super::kpi::Figures;
 use super::period::Period;
-use super::{Value, lines, offers_text, yes};
+use super::{Value, lines, yes};
 
 /// The byte order mark. Without it, Excel does not read a file as UTF-8.
 pub(in crate::reports) const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The characters with which spreadsheets begin a formula, including tab, line ends and the wide forms of East Asian
 /// keyboards.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-
-const CALL_COLUMNS: [&str; 32] = [
-    "call",
-    "received",
-    "answered",
-    "ended",
-    "waited_ms",
-    "talk_ms",
-    "wrap_ms",
-    "trunk",
-    "asserted",
-    "presented",
-    "called",
-    "location",
-    "latitude",
-    "longitude",
-    "operator",
-    "fallback_number",
-    "returned",
-    "offers",
-    "offers_detail",
-    "ended_by",
-    "cause",
-    "sip_status",
-    "q850",
-    "outcome",
-    "class",
-    "category",
-    "recording",
-    "recording_sha256",
-    "sip_call_id",
-    "desk",
-    "choices",
-    "agency_number",
-];
 
 pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
     let mut writer = writer(out)?;
@@ -81,11 +44,11 @@ pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) 
 
 pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) -> anyhow::Result<()> {
     let mut writer = writer(out)?;
-    writer.write_record(CALL_COLUMNS)?;
+    writer.write_record(cells::CALL)?;
     let mut page = store.calls(&period.span, None).await?;
     while let Some(last) = page.last() {
         for call in &page {
-            writer.write_record(cells(&call.cdr()?, period))?;
+            writer.write_record(cells::call(&call.cdr()?).map(|cell| written(cell, period)))?;
         }
         page = store.calls(&period.span, Some(last)).await?;
     }
@@ -95,31 +58,9 @@ pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) 
 
 pub(super) fn abandoned(period: &Period, report: &AbandonedReport, out: &mut impl Write) -> anyhow::Result<()> {
     let mut writer = writer(out)?;
-    writer.write_record([
-        "number",
-        "calls",
-        "short",
-        "first",
-        "last",
-        "longest_wait_ms",
-        "call_backs",
-        "outcome",
-        "by",
-        "answered_later",
-    ])?;
+    writer.write_record(cells::ABANDONED)?;
     for one in report.numbers.iter().chain(&report.anonymous) {
-        writer.write_record([
-            text(one.number.as_deref().unwrap_or_default()),
-            one.calls.to_string(),
-            one.short.to_string(),
-            period.iso(one.first),
-            period.iso(one.last),
-            one.longest_wait_ms.to_string(),
-            one.call_backs.to_string(),
-            one.outcome.map_or("", crate::cdr::fact::OfferOutcome::word).to_owned(),
-            text(one.by.as_deref().unwrap_or_default()),
-            one.answered_later.map(|at| period.iso(at)).unwrap_or_default(),
-        ])?;
+        writer.write_record(cells::abandoned(one).map(|cell| written(cell, period)))?;
     }
     writer.flush()?;
     Ok(())
@@ -130,53 +71,16 @@ fn writer<W: Write>(mut out: W) -> anyhow::Result<csv::Writer<W>> {
     Ok(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out))
 }
 
-fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
-    let time = |at: Option<Timestamp>| at.map(|at| period.iso(at)).unwrap_or_default();
-    let word = |text: Option<&str>| text.map(self::text).unwrap_or_default();
-    let (operator, fallback, agency) = match cdr.talks.last().map(|talk| &talk.with) {
-        Some(Callee::Operator(operator)) => (Some(operator.as_str()), None, None),
-        Some(callee @ Callee::Number(number)) if cdr.is_agency(callee) => (None, None, Some(number.as_str())),
-        Some(Callee::Number(number)) => (None, Some(number.as_str()), None),
-        None => (None, None, None),
-    };
-    let joined = |texts: Vec<&str>| text(&texts.join("; "));
-    let choices: Vec<String> =
-        cdr.choices.iter().map(|choice| format!("{} {}", choice.digit, choice.text).trim_end().to_owned()).collect();
-    let (disposition, position) = (cdr.disposition.as_ref(), cdr.position());
-    [
-        cdr.call.to_string(),
-        time(Some(cdr.received)),
-        time(cdr.answered),
-        time(cdr.ended),
-        cdr.waited_ms.to_string(),
-        cdr.talk_ms.to_string(),
-        number(cdr.wrap_ms),
-        text(&cdr.trunk),
-        word(cdr.asserted.as_deref()),
-        word(cdr.presented.as_deref()),
-        text(&cdr.called),
-        word(cdr.location_brief().as_deref()),
-        position.map(|(latitude, _)| latitude.to_string()).unwrap_or_default(),
-        position.map(|(_, longitude)| longitude.to_string()).unwrap_or_default(),
-        word(operator),
-        word(fallback),
-        cdr.returned.to_string(),
-        cdr.offers.len().to_string(),
-        text(&offers_text(cdr)),
-        word(cdr.ended_by.map(Side::word)),
-        word(cdr.cause.map(EndCause::word)),
-        number(cdr.sip_status.map(u64::from)),
-        number(cdr.q850.map(u64::from)),
-        word(cdr.outcome.map(crate::cdr::Outcome::word)),
-        word(disposition.map(|disposition| Class::word(disposition.class))),
-        word(disposition.and_then(|disposition| disposition.category.as_deref())),
-        joined(cdr.recordings.iter().map(|recording| recording.file.as_str()).collect()),
-        joined(cdr.recordings.iter().map(|recording| recording.sha256.as_str()).collect()),
-        text(&cdr.sip_call_id),
-        text(&cdr.desk),
-        text(&choices.join("; ")),
-        word(agency),
-    ]
+/// A cell as the file has it.
+fn written(cell: Cell, period: &Period) -> String {
+    match cell {
+        Cell::None => String::new(),
+        Cell::Text(words) => text(&words),
+        Cell::Count(number) | Cell::Duration(number) => number.to_string(),
+        Cell::PerMille(tenths) => format!("{}.{}", tenths / 10, tenths % 10),
+        Cell::Decimal(number) => number.to_string(),
+        Cell::Time(at) => period.iso(at),
+    }
 }
 
 fn number(number: Option<u64>) -> String {

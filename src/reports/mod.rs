@@ -9,6 +9,7 @@
 //! of months, days or hours in the period, not on the number of calls.
 
 mod abandoned;
+mod cells;
 mod csv;
 pub mod figures;
 mod json;
@@ -21,6 +22,7 @@ pub mod staffing;
 mod table;
 mod totals;
 mod words;
+mod xlsx;
 
 use std::io::Write;
 
@@ -44,6 +46,8 @@ pub enum Format {
     Csv,
     /// All data, for programs.
     Json,
+    /// A workbook for spreadsheets, with dates, numbers and durations; write it to a file.
+    Xlsx,
 }
 
 /// Writes a period's figures.
@@ -53,7 +57,7 @@ pub async fn summary(
     limits: Limits,
     levels: &Levels,
     format: Format,
-    out: &mut impl Write,
+    out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let totals = totals::usable(store, period, limits, levels).await?;
     let figures = Figures::of(&totals, limits, levels);
@@ -61,15 +65,22 @@ pub async fn summary(
         Format::Table => table::summary(period, &figures, out),
         Format::Csv => csv::summary(period, &figures, out),
         Format::Json => json::summary(period, &figures, out),
+        Format::Xlsx => xlsx::summary(period, &figures, out),
     }
 }
 
 /// Writes a period's calls in the order of their arrival; at most one page of them is in memory.
-pub async fn calls(store: &Store, period: &Period, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+pub async fn calls(
+    store: &Store,
+    period: &Period,
+    format: Format,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<()> {
     match format {
         Format::Table => table::calls(store, period, out).await,
         Format::Csv => csv::calls(store, period, out).await,
         Format::Json => json::calls(store, period, out).await,
+        Format::Xlsx => xlsx::calls(store, period, out).await,
     }
 }
 
@@ -79,13 +90,14 @@ pub async fn abandoned(
     period: &Period,
     limits: Limits,
     format: Format,
-    out: &mut impl Write,
+    out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let report = AbandonedReport::of(store, period, limits).await?;
     match format {
         Format::Table => table::abandoned(period, &report, out),
         Format::Csv => csv::abandoned(period, &report, out),
         Format::Json => json::abandoned(period, &report, out),
+        Format::Xlsx => xlsx::abandoned(period, &report, out),
     }
 }
 

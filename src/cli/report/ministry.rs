@@ -9,8 +9,8 @@ use clap::Args;
 use crate::cli::ConfigFile;
 use crate::config::Config;
 use crate::reports::Format;
-use crate::reports::ministry::Month;
 use crate::reports::ministry::scheme::Scheme;
+use crate::reports::ministry::{Month, workbook};
 use crate::store::Store;
 use crate::web::texts::Language;
 
@@ -44,12 +44,12 @@ pub(super) fn ministry(asked: &MinistryArguments) -> anyhow::Result<()> {
         Some(path) => Scheme::read(path)?,
         None => Scheme::usual(|word| match asked.format {
             Format::Json => word.to_owned(),
-            Format::Table | Format::Csv => language.text(&format!("scheme-{word}")),
+            Format::Table | Format::Csv | Format::Xlsx => language.text(&format!("scheme-{word}")),
         }),
     };
     let period = month.period(&config.zone, now)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout());
     let written = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
         let written = match asked.format {
@@ -60,6 +60,10 @@ pub(super) fn ministry(asked: &MinistryArguments) -> anyhow::Result<()> {
                 };
                 let file = scheme.csv(&store, month, &period, separator).await;
                 file.map_err(anyhow::Error::from).and_then(|file| Ok(out.write_all(&file)?))
+            }
+            Format::Xlsx => {
+                let rows = scheme.rows(&store, month, &period, '.').await;
+                rows.map_err(anyhow::Error::from).and_then(|rows| workbook(&scheme, &rows, &period, &mut out))
             }
             Format::Table | Format::Json => {
                 let rows = scheme.rows(&store, month, &period, '.').await;

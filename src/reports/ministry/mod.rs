@@ -3,6 +3,7 @@
 pub mod scheme;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -99,6 +100,16 @@ impl MinistryFigures {
     pub fn mean_handling_ms(&self) -> Option<u64> {
         Mean { sum_ms: self.handling_ms, count: self.answered }.millis()
     }
+}
+
+/// Writes rows of a scheme as a workbook for spreadsheets.
+pub fn workbook(
+    scheme: &scheme::Scheme,
+    rows: &[Vec<String>],
+    period: &Period,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<()> {
+    super::xlsx::rows(period, &scheme.names().collect::<Vec<_>>(), &scheme.numbers().collect::<Vec<_>>(), rows, out)
 }
 
 /// Reads the figures of a period.

@@ -173,6 +173,13 @@ impl Scheme {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
+    /// True for each column that has a number.
+    pub fn numbers(&self) -> impl Iterator<Item = bool> {
+        self.columns
+            .iter()
+            .map(|(_, figure)| !matches!(figure, Figure::Period | Figure::FirstDay | Figure::LastDay | Figure::Text(_)))
+    }
+
     /// The rows of a month: one, or one for each day.
     pub async fn rows(
         &self,
