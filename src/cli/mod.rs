@@ -16,6 +16,7 @@ mod journal;
 mod operating_mode;
 mod operator;
 mod output;
+mod plan;
 mod report;
 mod roster;
 mod station;
@@ -91,6 +92,8 @@ enum Command {
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// How many operators and people a load needs, in which shifts, and what callers notice.
+    Plan(plan::PlanArguments),
     /// Makes a certificate for the pages, and at first the site's own certificate authority, with which browsers accept it.
     Certificate(certificate::CertificateArguments),
     /// Data of a synthetic city, to try the reports.
@@ -240,6 +243,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Journal(command) => journal::journal(command),
         Command::Verify(command) => journal::verify(&command),
         Command::Report(command) => report::report(command),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Certificate(arguments) => certificate::certificate(&arguments),
         Command::Demo(command) => demo::demo(command),
     }

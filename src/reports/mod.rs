@@ -18,6 +18,7 @@ pub mod ministry;
 pub mod pages;
 pub mod period;
 mod plan;
+pub mod planning;
 pub mod staffing;
 mod table;
 mod totals;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use anyhow::{Context as _, bail};
+use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
@@ -50,6 +51,21 @@ impl Period {
         }
         let span = millis(start)..millis(end);
         Ok(Self { span, zone: zone.clone() })
+    }
+
+    /// Whole days that are over. Without an end: until yesterday. Without a start: 28 days, which have each hour of the week four times.
+    pub fn before_today(from: Option<&str>, to: Option<&str>, zone: &TimeZone, now: Timestamp) -> anyhow::Result<Self> {
+        let today = zone.to_datetime(jiff::Timestamp::from_millisecond(now.as_millis())?).date();
+        let to = match to {
+            Some(to) => to.to_owned(),
+            None => today.yesterday()?.to_string(),
+        };
+        let from = match (from, to.parse::<Date>()) {
+            (Some(from), _) => from.to_owned(),
+            (None, Ok(last)) => last.checked_sub(27.days())?.to_string(),
+            (None, Err(_)) => to.clone(),
+        };
+        Self::parse(Some(&from), Some(&to), zone, now)
     }
 
     /// A time in ISO 8601 with the zone's offset and milliseconds: `2026-11-24T07:00:00.000+07:00`.

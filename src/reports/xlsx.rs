@@ -126,7 +126,6 @@ fn write(
 }
 
 /// Exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "spreadsheets have no wider numbers")]
 fn wide(number: u64) -> f64 {
     number as f64
 }

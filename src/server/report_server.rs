@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::acd::shift::ShiftTimes;
 use crate::config::Config;
 use crate::reports::ministry::scheme::Scheme;
-use crate::reports::pages::{self, Heard, Pages, Records, ShiftSpan};
+use crate::reports::pages::{self, Heard, Pages, Plans, Records, ShiftSpan};
 use crate::store::report_queries::Limits;
 use crate::store::web::WebStore;
 use crate::web::gate;
@@ -101,6 +101,7 @@ fn router(config: &Config, store: WebStore, scheme: Option<Scheme>) -> Router {
         scheme,
         recordings: config.recording.dir.clone(),
         heard: Heard::default(),
+        plans: Plans::default(),
     };
     gate::router(&site, pages::all_routes(own)).layer(from_fn(keep_known))
 }

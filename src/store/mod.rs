@@ -13,6 +13,7 @@ pub mod journal;
 pub mod operators;
 pub mod past;
 pub mod report_bins;
+pub mod report_load;
 pub mod report_queries;
 pub mod rollups;
 pub mod salvage;

@@ -145,6 +145,12 @@ pub fn weekday(day: Weekday, language: Language) -> String {
     language.text(key)
 }
 
+/// The name of a weekday by its number; 0 is Monday.
+pub fn weekday_of(day: u8, language: Language) -> String {
+    let day = i8::try_from(day).ok().and_then(|day| Weekday::from_monday_zero_offset(day).ok());
+    day.map_or(String::new(), |day| weekday(day, language))
+}
+
 fn month(month: i8, language: Language) -> String {
     language.text(&format!("month-{month}"))
 }

@@ -11,6 +11,7 @@ mod call;
 mod list;
 mod ministry;
 mod overview;
+mod plan;
 mod routes;
 #[path = "../stories/mod.rs"]
 mod stories;

@@ -15,7 +15,7 @@ use siaga::cdr::fact::Fact;
 use siaga::cdr::rollup::Targets;
 use siaga::clock::Timestamp;
 use siaga::config::{Levels, ServiceLevel};
-use siaga::reports::pages::{Heard, Pages, Records, ShiftSpan, all_routes};
+use siaga::reports::pages::{Heard, Pages, Plans, Records, ShiftSpan, all_routes};
 use siaga::store::Store;
 use siaga::store::facts::Batch;
 use siaga::store::journal::record::Entry;
@@ -114,6 +114,7 @@ impl Town {
             scheme: None,
             recordings: self.recordings.clone(),
             heard: Heard::default(),
+            plans: Plans::default(),
         }
     }
 

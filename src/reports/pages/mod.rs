@@ -8,6 +8,7 @@ mod heat_map;
 mod links;
 mod ministry;
 mod overview;
+mod plan;
 mod records;
 mod source;
 mod unreadable;
@@ -27,13 +28,15 @@ use crate::web::site::{Access, NavItem, Route, Site};
 
 pub use call::Heard;
 pub use calls::scope::ShiftSpan;
+pub use plan::Plans;
 pub use records::Records;
 
 /// The entries of these pages in the navigation.
-pub const NAV: [NavItem; 4] = [
+pub const NAV: [NavItem; 5] = [
     NavItem { path: "/", key: "nav-overview", permission: Permission::Figures },
     NavItem { path: "/calls", key: "nav-calls", permission: Permission::OwnCalls },
     NavItem { path: "/ministry", key: "nav-ministry", permission: Permission::Figures },
+    NavItem { path: "/plan", key: "nav-plan", permission: Permission::Figures },
     NavItem { path: "/approvals", key: "nav-approvals", permission: Permission::Approve },
 ];
 
@@ -52,6 +55,7 @@ pub struct Pages {
     /// The folder of recordings.
     pub recordings: PathBuf,
     pub heard: Heard,
+    pub plans: Plans,
 }
 
 /// Every route of `siaga report serve`.
@@ -74,6 +78,8 @@ fn routes(pages: Pages) -> Vec<Route> {
         route(Method::GET, "/", Permission::Figures, get(overview::show)),
         route(Method::GET, "/ministry", Permission::Figures, get(ministry::show)),
         route(Method::GET, "/ministry.csv", Permission::Figures, get(ministry::export)),
+        route(Method::GET, "/plan", Permission::Figures, get(plan::show)),
+        route(Method::GET, "/plan.csv", Permission::Figures, get(plan::export)),
         route(Method::GET, "/approvals", Permission::Approve, get(approvals::show)),
         route(Method::POST, "/approvals", Permission::Approve, post(approvals::decide)),
         route(Method::POST, "/calls/approval", Permission::Calls, post(approvals::ask)),

@@ -35,6 +35,7 @@ pub(super) fn no_records(pages: &Pages, visitor: &Visitor, key: &str) -> Respons
     let (title, status) = match key {
         "records-none" => ("records-none", StatusCode::OK),
         "records-busy" => ("records-busy", StatusCode::SERVICE_UNAVAILABLE),
+        "plan-busy" => ("plan-busy-title", StatusCode::SERVICE_UNAVAILABLE),
         _ => ("records-title", StatusCode::SERVICE_UNAVAILABLE),
     };
     let frame = Frame::of(&pages.site, visitor, visitor.language.text(title));
