@@ -4,11 +4,11 @@ import fs from "node:fs";
 import { PASSWORD, accessible, clean, column, fits, loggedIn, open, sendLogIn, town, visit } from "./site.mjs";
 
 const PAGES = {
-  viewer: ["/?from=FIRST&to=LAST", "/ministry?month=MONTH", "/ministry?month=x", "/account"],
+  viewer: ["/?from=FIRST&to=LAST", "/ministry?month=MONTH", "/ministry?month=x", "/plan?calls-per-hour=60&aht=120&weeks=2", "/plan?target=x", "/account"],
   auditor: ["/calls?from=FIRST&to=LAST", "/calls?number=999999999999", "/calls?wait-min=x", "/calls/ANSWERED", "/calls/ABANDONED", "/access", "/none"],
   admin: ["/users", "/account/password", "/account/totp", "/calls"],
 };
-const STATUS = { "/calls?wait-min=x": 422, "/ministry?month=x": 422, "/none": 404, "/calls": 403 };
+const STATUS = { "/calls?wait-min=x": 422, "/ministry?month=x": 422, "/plan?target=x": 422, "/none": 404, "/calls": 403 };
 const WINDOWS = [
   { language: "id", theme: "light", width: 1280 },
   { language: "id", theme: "dark", width: 1280 },

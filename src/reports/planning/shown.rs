@@ -1,5 +1,7 @@
 //! A plan as sentences and tables in the reader's language.
 
+use std::collections::BTreeSet;
+
 use crate::reports::staffing::people::{Crewed, Pattern};
 use crate::reports::staffing::{Effect, Expected, Plan, Source, WeekEffect};
 use crate::web::format::{decimal, duration, number, percent, weekday_of};
@@ -212,20 +214,23 @@ impl Words<'_> {
         }
     }
 
+    /// A row for each weekday, a column for each shift: seats / people.
     fn shifts(&self) -> Table {
-        let row = |of: &crate::reports::staffing::people::Shift| {
-            let end = (of.from_hour + of.hours) % 24;
-            vec![
-                weekday_of(of.weekday, self.language),
-                format!("{:02}–{end:02}", of.from_hour),
-                of.seats.to_string(),
-                of.people.to_string(),
-            ]
+        let shifts = &self.plan.recommended.shifts;
+        let starts: BTreeSet<u8> = shifts.iter().map(|of| of.from_hour).collect();
+        let hours = self.plan.recommended.pattern.hours;
+        let head = |start: &u8| format!("{start:02}–{:02}", (start + hours) % 24);
+        let row = |day: u8| {
+            let of_day = |start: &u8| shifts.iter().find(|of| of.weekday == day && of.from_hour == *start);
+            let cells = starts
+                .iter()
+                .map(|start| of_day(start).map_or(String::new(), |of| format!("{} / {}", of.seats, of.people)));
+            std::iter::once(weekday_of(day, self.language)).chain(cells).collect()
         };
         Table {
             title: self.t("plan-shifts"),
-            heads: self.heads(&["day", "plan-time", "plan-seats-head", "plan-people-on-shift"]),
-            rows: self.plan.recommended.shifts.iter().map(row).collect(),
+            heads: std::iter::once(self.t("day")).chain(starts.iter().map(head)).collect(),
+            rows: (0..7).map(row).collect(),
             help: self.t("plan-shifts-help"),
         }
     }
