@@ -60,7 +60,7 @@ impl Missed {
     }
 
     /// True if the number was reached since.
-    fn is_reached(&self) -> bool {
+    pub(super) fn is_reached(&self) -> bool {
         self.outcome == Some(OfferOutcome::Answered) || self.answered_later.is_some()
     }
 }

@@ -13,6 +13,7 @@ mod ministry;
 mod overview;
 mod plan;
 mod routes;
+mod sheets;
 #[path = "../stories/mod.rs"]
 mod stories;
 mod town;

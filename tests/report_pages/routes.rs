@@ -11,10 +11,16 @@ use crate::town::{Answer, Town};
 
 /// What a visitor who is not logged in may do, and then each role (viewer, operator, supervisor, auditor, admin): `+` served, `-`
 /// rejected, `>` led to the log-in. The operator has no call of the shift.
-const TABLE: [(&str, &str, &str); 37] = [
+const TABLE: [(&str, &str, &str); 43] = [
     ("GET", "/", ">+-+++"),
     ("GET", "/ministry", ">+-+++"),
     ("GET", "/ministry.csv", ">+-+++"),
+    ("GET", "/operators", ">--++-"),
+    ("GET", "/operators.csv", ">--++-"),
+    ("GET", "/desks", ">+-+++"),
+    ("GET", "/desks.csv", ">+-+++"),
+    ("GET", "/abandoned", ">--++-"),
+    ("GET", "/abandoned.csv", ">--++-"),
     ("GET", "/plan", ">+-+++"),
     // Without an answered call or an assumed load there is no file; the role decides first.
     ("GET", "/plan.csv", ">+-+++"),

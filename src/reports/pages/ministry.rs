@@ -151,7 +151,7 @@ pub(super) async fn export(
 }
 
 /// The page while the figures cannot be read, or are not counted.
-fn uncounted(pages: &Pages, visitor: &Visitor, fault: FiguresError) -> Response {
+pub(super) fn uncounted(pages: &Pages, visitor: &Visitor, fault: FiguresError) -> Response {
     match fault {
         FiguresError::Store(fault) => unreadable(pages, visitor, fault),
         FiguresError::NotFilled => no_records(pages, visitor, "uncounted"),

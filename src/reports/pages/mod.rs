@@ -1,15 +1,19 @@
 //! The pages of `siaga report serve`.
 
+mod abandoned;
 mod approvals;
 mod call;
 mod calls;
 mod choice;
+mod desks;
 mod heat_map;
 mod links;
 mod ministry;
+mod operators;
 mod overview;
 mod plan;
 mod records;
+mod sheet;
 mod source;
 mod unreadable;
 
@@ -32,9 +36,12 @@ pub use plan::Plans;
 pub use records::Records;
 
 /// The entries of these pages in the navigation.
-pub const NAV: [NavItem; 5] = [
+pub const NAV: [NavItem; 8] = [
     NavItem { path: "/", key: "nav-overview", permission: Permission::Figures },
     NavItem { path: "/calls", key: "nav-calls", permission: Permission::OwnCalls },
+    NavItem { path: "/operators", key: "nav-operators", permission: Permission::Operators },
+    NavItem { path: "/desks", key: "nav-desks", permission: Permission::Figures },
+    NavItem { path: "/abandoned", key: "nav-abandoned", permission: Permission::Calls },
     NavItem { path: "/ministry", key: "nav-ministry", permission: Permission::Figures },
     NavItem { path: "/plan", key: "nav-plan", permission: Permission::Figures },
     NavItem { path: "/approvals", key: "nav-approvals", permission: Permission::Approve },
@@ -78,6 +85,12 @@ fn routes(pages: Pages) -> Vec<Route> {
         route(Method::GET, "/", Permission::Figures, get(overview::show)),
         route(Method::GET, "/ministry", Permission::Figures, get(ministry::show)),
         route(Method::GET, "/ministry.csv", Permission::Figures, get(ministry::export)),
+        route(Method::GET, "/operators", Permission::Operators, get(operators::show)),
+        route(Method::GET, "/operators.csv", Permission::Operators, get(operators::export)),
+        route(Method::GET, "/desks", Permission::Figures, get(desks::show)),
+        route(Method::GET, "/desks.csv", Permission::Figures, get(desks::export)),
+        route(Method::GET, "/abandoned", Permission::Calls, get(abandoned::show)),
+        route(Method::GET, "/abandoned.csv", Permission::Calls, get(abandoned::export)),
         route(Method::GET, "/plan", Permission::Figures, get(plan::show)),
         route(Method::GET, "/plan.csv", Permission::Figures, get(plan::export)),
         route(Method::GET, "/approvals", Permission::Approve, get(approvals::show)),

@@ -149,7 +149,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// A number of which only the last three characters are shown.
-pub(super) fn shortened(number: &str) -> String {
+pub(in crate::reports::pages) fn shortened(number: &str) -> String {
     let last: Vec<char> = number.chars().rev().take(3).collect();
     if number.chars().count() <= 3 {
         "…".to_owned()
