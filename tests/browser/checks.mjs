@@ -5,7 +5,7 @@ import { PASSWORD, accessible, clean, column, fits, loggedIn, open, sendLogIn, t
 
 const PAGES = {
   viewer: ["/?from=FIRST&to=LAST", "/ministry?month=MONTH", "/ministry?month=x", "/plan?calls-per-hour=60&aht=120&weeks=2", "/plan?target=x", "/account"],
-  auditor: ["/calls?from=FIRST&to=LAST", "/calls?number=999999999999", "/calls?wait-min=x", "/calls/ANSWERED", "/calls/ABANDONED", "/access", "/none"],
+  auditor: ["/calls?from=FIRST&to=LAST", "/calls?number=999999999999", "/calls?wait-min=x", "/calls/ANSWERED", "/calls/ABANDONED", "/operators?from=FIRST&to=LAST", "/desks?from=FIRST&to=LAST", "/abandoned?from=FIRST&to=LAST", "/access", "/none"],
   admin: ["/users", "/account/password", "/account/totp", "/calls"],
 };
 const STATUS = { "/calls?wait-min=x": 422, "/ministry?month=x": 422, "/plan?target=x": 422, "/none": 404, "/calls": 403 };

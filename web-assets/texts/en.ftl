@@ -714,6 +714,7 @@ desks-table-help = A call counts for the desk at which it arrived, whichever ope
 trunks-table = Trunks
 trunks-table-help = The telephone network's lines. Calls that ended by a fault are those that the trunk or the service lost.
 desks-level = Answered in time
+desks-short = Of these short
 desks-target = Target
 desks-p95 = 95 % waited at most
 desks-method-level = Answered in time: answered within the target time of the desk / (answered + abandoned - short abandons), each call judged by the target in force when it arrived.

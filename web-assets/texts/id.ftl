@@ -714,6 +714,7 @@ desks-table-help = Panggilan dihitung pada meja tempat ia masuk, siapa pun petug
 trunks-table = Jalur telepon
 trunks-table-help = Jalur dari jaringan telepon. Panggilan gagal adalah yang hilang karena jalur atau layanan.
 desks-level = Tepat waktu
+desks-short = Di antaranya singkat
 desks-target = Target
 desks-p95 = 95 % menunggu paling lama
 desks-method-level = Tepat waktu: dijawab dalam waktu target meja / (dijawab + ditinggalkan - putus singkat), masing-masing menurut target yang berlaku saat panggilan masuk.

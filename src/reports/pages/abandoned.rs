@@ -27,7 +27,7 @@ use super::unreadable::{no_records, unreadable};
 /// The records of a longer period are not read: each page reads them anew.
 const DAYS_MAX: i32 = 35;
 /// A page shows at most so many numbers; the file has all.
-const SHOWN_MAX: usize = 500;
+const SHOWN_MAX: usize = 200;
 /// A file of more numbers has only their last digits.
 const WHOLE_NUMBERS_MAX: usize = 1_000;
 
@@ -118,7 +118,7 @@ async fn content(pages: &Pages, visitor: &Visitor, choice: &Choice, most: usize)
             "column-number",
             "abandoned-state",
             "calls",
-            "lost-short",
+            "desks-short",
             "abandoned-first",
             "abandoned-last",
             "longest-wait",

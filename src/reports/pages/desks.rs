@@ -34,7 +34,7 @@ const HEADS: [&str; 12] = [
     "calls",
     "answered",
     "lost-before",
-    "lost-short",
+    "desks-short",
     "failed",
     "desks-level",
     "desks-target",
