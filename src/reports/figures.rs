@@ -52,7 +52,8 @@ impl Filter {
             && equal(&self.mode, &key.mode)
     }
 
-    fn has_values(&self) -> bool {
+    /// True unless all calls count, apart from drills and tests.
+    pub fn has_values(&self) -> bool {
         let values = [&self.desk, &self.trunk, &self.class, &self.category, &self.agency, &self.mode];
         values.iter().any(|value| value.is_some())
     }

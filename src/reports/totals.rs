@@ -18,7 +18,7 @@ pub(super) async fn usable(
     limits: Limits,
     levels: &Levels,
 ) -> Result<Totals, StoreError> {
-    match totals(store, period).await {
+    match totals(store, period, &Filter::default()).await {
         Ok(totals) => Ok(totals),
         Err(FiguresError::NotFilled | FiguresError::OtherZone { .. }) => {
             store.totals(&period.span, limits, levels).await
@@ -27,15 +27,16 @@ pub(super) async fn usable(
     }
 }
 
-/// The sums of a period. Each call is judged by the targets that were in force when it arrived.
-pub(super) async fn totals(store: &Store, period: &Period) -> Result<Totals, FiguresError> {
+/// The sums of the calls that a filter lets through. Each call is judged by the targets that were in force when it arrived. With a filter,
+/// the longest waits are rounded up to 0.1 s, and there are no sums of operators, which are kept for all calls together.
+pub(super) async fn totals(store: &Store, period: &Period, filter: &Filter) -> Result<Totals, FiguresError> {
     let mut totals = Totals::default();
-    let usual = Filter::default();
-    let whole = figures(store, period, &usual, GroupBy::Nothing, true).await?;
+    let whole = figures(store, period, filter, GroupBy::Nothing, true).await?;
     if let Some(row) = whole.rows.first() {
-        totals.outcomes = outcomes(store, period, &row.count.sums, &row.count.waits).await?;
+        let exact = (!filter.has_values()).then_some(store);
+        totals.outcomes = outcomes(exact, period, &row.count.sums, &row.count.waits).await?;
     }
-    let all = Filter { exercises: Exercises::With, ..Filter::default() };
+    let all = Filter { exercises: Exercises::With, ..filter.clone() };
     let rows = figures(store, period, &all, GroupBy::Combination, false).await?.rows;
     for (desk, count) in merged(&rows, |key| Some(key.desk.as_str()).filter(|_| !key.exercise)) {
         totals.desks.push(DeskTotals {
@@ -54,6 +55,9 @@ pub(super) async fn totals(store: &Store, period: &Period) -> Result<Totals, Fig
             totals.classes.push((class, unsigned(count.sums.calls)));
         }
     }
+    if filter.has_values() {
+        return Ok(totals);
+    }
     let mut parties = operator_figures(store, period).await?;
     let of = |party: Option<OperatorSums>| party.map(talks).unwrap_or_default();
     totals.fallback = of(parties.remove(&(Party::Fallback, String::new())));
@@ -62,8 +66,9 @@ pub(super) async fn totals(store: &Store, period: &Period) -> Result<Totals, Fig
     Ok(totals)
 }
 
+/// `store` finds the exact longest waits; None: they stay rounded.
 async fn outcomes(
-    store: &Store,
+    store: Option<&Store>,
     period: &Period,
     sums: &CallSums,
     waits: &Waits,
@@ -72,6 +77,7 @@ async fn outcomes(
     let mut longest = [(true, Waits::longest(&waits.answered)), (false, others)].into_iter();
     let mut next = async || -> Result<u64, FiguresError> {
         let Some((is_answered, Some(rounded))) = longest.next() else { return Ok(0) };
+        let Some(store) = store else { return Ok(rounded) };
         Ok(store.longest_wait(&period.span, is_answered, rounded).await?.unwrap_or(rounded))
     };
     let (answered_longest, other_longest) = (next().await?, next().await?);

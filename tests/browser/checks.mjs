@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { PASSWORD, accessible, clean, column, fits, loggedIn, open, sendLogIn, town, visit } from "./site.mjs";
 
 const PAGES = {
-  viewer: ["/?from=FIRST&to=LAST", "/ministry?month=MONTH", "/ministry?month=x", "/plan?calls-per-hour=60&aht=120&weeks=2", "/plan?target=x", "/account"],
+  viewer: ["/?from=FIRST&to=LAST", "/?from=FIRST&to=LAST&class=prank", "/ministry?month=MONTH", "/ministry?month=x", "/plan?calls-per-hour=60&aht=120&weeks=2", "/plan?target=x", "/account"],
   auditor: ["/calls?from=FIRST&to=LAST", "/calls?number=999999999999", "/calls?wait-min=x", "/calls/ANSWERED", "/calls/ABANDONED", "/operators?from=FIRST&to=LAST", "/desks?from=FIRST&to=LAST", "/abandoned?from=FIRST&to=LAST", "/access", "/none"],
   admin: ["/users", "/account/password", "/account/totp", "/calls"],
 };

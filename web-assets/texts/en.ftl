@@ -743,3 +743,5 @@ abandoned-method-reached = Reached: a call-back was answered, or the number call
 abandoned-method-short = Drills and tests do not count. A short call ended almost at once.
 action-abandoned-read = read the unanswered callers
 action-abandoned-export = downloaded the unanswered callers
+filter-title = Only some calls
+filter-none = All calls

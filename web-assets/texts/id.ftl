@@ -743,3 +743,5 @@ abandoned-method-reached = Terhubung: telepon balik dijawab, atau nomor itu mene
 abandoned-method-short = Latihan dan uji coba tidak dihitung. Panggilan singkat berakhir hampir seketika.
 action-abandoned-read = membaca penelepon tak terjawab
 action-abandoned-export = mengunduh penelepon tak terjawab
+filter-title = Hanya sebagian panggilan
+filter-none = Semua panggilan

@@ -20,6 +20,14 @@ impl Links {
         Self { period: visitor.may(Permission::Calls).then_some(period) }
     }
 
+    /// The links, with a filter in each: `&desk=damkar`.
+    pub(super) fn with(mut self, filter: &str) -> Self {
+        if let Some(period) = &mut self.period {
+            period.push_str(filter);
+        }
+        self
+    }
+
     /// The address of the calls with these conditions.
     pub(super) fn to(&self, conditions: &str) -> Option<String> {
         let period = self.period.as_ref()?;

@@ -6,6 +6,7 @@ mod call;
 mod calls;
 mod choice;
 mod desks;
+mod filter;
 mod heat_map;
 mod links;
 mod ministry;

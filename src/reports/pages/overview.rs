@@ -9,7 +9,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::config::Levels;
+use crate::reports::figures::FiguresError;
 use crate::reports::kpi::{Figures, Share};
+use crate::store::Store;
+use crate::store::call_search::CallValues;
 use crate::web::chart::{Bars, bars};
 use crate::web::format::{Moment, change, duration, duration_or_dash, number, percent, tenths};
 use crate::web::frame::{Frame, encoded, page};
@@ -19,10 +22,12 @@ use crate::web::visitor::{Fields, Visitor};
 use super::Pages;
 use super::calls::query::NONE;
 use super::choice::{Choice, NAMED};
+use super::filter::{FilterChoice, List};
 use super::heat_map::{Rhythm, day_name};
 use super::links::{self, Links};
+use super::ministry::uncounted;
 use super::source;
-use super::unreadable::{no_records, unreadable};
+use super::unreadable::no_records;
 
 /// One large figure.
 struct Figure {
@@ -77,6 +82,11 @@ struct OverviewPage {
     buttons: Vec<Button>,
     first: String,
     last: String,
+    /// The end of the addresses of other periods.
+    filter: String,
+    lists: Vec<List>,
+    is_filtered: bool,
+    conditions: Vec<String>,
     is_wrong: bool,
     period: String,
     compared: String,
@@ -111,23 +121,47 @@ pub(super) async fn show(
     let Some(choice) = chosen.or_else(|| Choice::of(&Fields::default(), site.zone(), now)) else {
         return no_records(&pages, &visitor, "records");
     };
+    let filter = FilterChoice::of(&fields);
     let read = match pages.records.open().await {
         Ok(store) => {
-            let read = source::figures(&store, &choice, pages.limits, &pages.levels).await;
+            let read = read(&pages, &store, &choice, &filter).await;
             pages.records.done(store).await;
             read
         }
-        Err(fault) => Err(fault),
+        Err(fault) => Err(fault.into()),
     };
     match read {
-        Ok(read) => {
-            let links = Links::of(&visitor, &choice);
-            let shown = Shown { pages: &pages, choice: &choice, language: visitor.language, read: &read, links };
+        Ok((read, values)) => {
+            let links = Links::of(&visitor, &choice).with(&filter.query());
+            let language = visitor.language;
+            let shown = Shown {
+                pages: &pages,
+                choice: &choice,
+                language,
+                read: &read,
+                links,
+                filter: &filter,
+                values: &values,
+            };
             let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
             page(status, &shown.page(Frame::of(site, &visitor, visitor.language.text("overview-title")), is_wrong))
         }
-        Err(fault) => unreadable(&pages, &visitor, fault),
+        Err(fault) => uncounted(&pages, &visitor, fault),
     }
+}
+
+async fn read(
+    pages: &Pages,
+    store: &Store,
+    choice: &Choice,
+    filter: &FilterChoice,
+) -> Result<(source::Overview, Vec<CallValues>), FiguresError> {
+    let (limits, levels) = (pages.limits, &pages.levels);
+    let read = match filter.is_empty() {
+        true => source::figures(store, choice, limits, levels).await?,
+        false => source::filtered(store, choice, limits, levels, &filter.filter()).await?,
+    };
+    Ok((read, store.call_values().await?))
 }
 
 /// What a page is made of.
@@ -137,6 +171,8 @@ struct Shown<'a> {
     language: Language,
     read: &'a source::Overview,
     links: Links,
+    filter: &'a FilterChoice,
+    values: &'a [CallValues],
 }
 
 impl Shown<'_> {
@@ -161,6 +197,10 @@ impl Shown<'_> {
             buttons: NAMED.map(button).into(),
             first: self.choice.days.0.to_string(),
             last: self.choice.days.1.to_string(),
+            filter: self.filter.query(),
+            lists: self.filter.lists(self.values, language),
+            is_filtered: !self.filter.is_empty(),
+            conditions: self.filter.words(language),
             is_wrong,
             period: self.choice.text(language),
             compared: language.with("compared", &[("period", &self.choice.text_before(language))]),

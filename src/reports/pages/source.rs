@@ -24,6 +24,24 @@ pub(super) struct Overview {
     pub rhythm: Rhythm,
 }
 
+/// Reads the figures of the calls of a period that a filter lets through. Needs roll-ups.
+pub(super) async fn filtered(
+    store: &Store,
+    choice: &Choice,
+    limits: Limits,
+    levels: &Levels,
+    filter: &Filter,
+) -> Result<Overview, FiguresError> {
+    let of = async |period: &Period| {
+        totals::totals(store, period, filter).await.map(|totals| Figures::of(&totals, limits, levels))
+    };
+    Ok(Overview {
+        figures: of(&choice.period).await?,
+        before: of(&choice.before).await?,
+        rhythm: rhythm(store, &choice.period, filter).await?,
+    })
+}
+
 /// Reads the figures of a period.
 pub(super) async fn figures(
     store: &Store,
@@ -37,7 +55,7 @@ pub(super) async fn figures(
     Ok(Overview {
         figures: of(&choice.period).await?,
         before: of(&choice.before).await?,
-        rhythm: match rhythm(store, &choice.period).await {
+        rhythm: match rhythm(store, &choice.period, &Filter::default()).await {
             Ok(rhythm) => rhythm,
             Err(FiguresError::NotFilled | FiguresError::OtherZone { .. }) => {
                 Rhythm::of(&store.bins(&choice.period.span, limits).await?, &choice.period.zone)
@@ -48,9 +66,9 @@ pub(super) async fn figures(
 }
 
 /// The calls by day and hour, from roll-ups.
-async fn rhythm(store: &Store, period: &Period) -> Result<Rhythm, FiguresError> {
-    let (mut rhythm, usual) = (Rhythm::default(), Filter::default());
-    for row in figures::figures(store, period, &usual, GroupBy::HourOfWeek, false).await?.rows {
+async fn rhythm(store: &Store, period: &Period, filter: &Filter) -> Result<Rhythm, FiguresError> {
+    let mut rhythm = Rhythm::default();
+    for row in figures::figures(store, period, filter, GroupBy::HourOfWeek, false).await?.rows {
         let Group::HourOfWeek(hour) = row.group else { continue };
         let (hour, sums) = (usize::try_from(hour).unwrap_or(0), row.count.sums);
         let bin = Bin {
@@ -62,7 +80,7 @@ async fn rhythm(store: &Store, period: &Period) -> Result<Rhythm, FiguresError> 
         };
         rhythm.add((hour / HOURS, hour % HOURS), &bin);
     }
-    for row in figures::figures(store, period, &usual, GroupBy::Nothing, true).await?.rows {
+    for row in figures::figures(store, period, filter, GroupBy::Nothing, true).await?.rows {
         rhythm.long += unsigned(row.count.waits.longer_than(LONG_SECONDS));
     }
     Ok(rhythm)
