@@ -196,6 +196,7 @@ period-from = From
 period-to = to
 period-show = Show
 period-wrong = These dates cannot be used. Write them like 2026-11-24, and the start before the end.
+compared-filtered = compared with { $period } · without drills and tests
 compared = compared with { $period } · all desks · without drills and tests
 print = Print
 answer-met = Target { $target } % within { $seconds } seconds is met: { $share }.

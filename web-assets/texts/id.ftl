@@ -196,6 +196,7 @@ period-from = Dari
 period-to = sampai
 period-show = Tampilkan
 period-wrong = Tanggal ini tidak dapat dipakai. Tulis seperti 2026-11-24, dan mulai sebelum akhir.
+compared-filtered = dibanding { $period } · tanpa latihan dan uji
 compared = dibanding { $period } · semua meja · tanpa latihan dan uji
 print = Cetak
 answer-met = Target { $target } % dalam { $seconds } detik tercapai: { $share }.

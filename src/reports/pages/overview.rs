@@ -203,7 +203,10 @@ impl Shown<'_> {
             conditions: self.filter.words(language),
             is_wrong,
             period: self.choice.text(language),
-            compared: language.with("compared", &[("period", &self.choice.text_before(language))]),
+            compared: language.with(
+                if self.filter.is_empty() { "compared" } else { "compared-filtered" },
+                &[("period", &self.choice.text_before(language))],
+            ),
             answer: self.answer(rhythm, target, &seconds),
             has_calls: figures.calls > 0,
             figures: self.figures(&seconds, target),
@@ -298,7 +301,9 @@ impl Shown<'_> {
         let reached = Share { part: answered, whole: now.calls };
         let longest_ms = now.answered_longest_ms.max(now.unanswered_longest_ms);
         let longest = language.with("longest", &[("time", &duration(longest_ms))]);
-        let longest_calls = self.links.to(&format!("wait-min={}", links::seconds(longest_ms)));
+        // With a filter, the longest wait is rounded up to 0.1 s.
+        let least_ms = longest_ms.saturating_sub(if self.filter.is_empty() { 0 } else { 99 });
+        let longest_calls = self.links.to(&format!("wait-min={}", links::seconds(least_ms)));
         let within = format!("outcome=answered&wait-max={}", links::seconds(now.service_level_ms));
         let is_missed = now.sl3.whole > 0 && !is_met(now.sl3, target);
         let level = (earlier(&percent(before.sl3.per_mille(), language)), None);
@@ -362,10 +367,13 @@ impl Shown<'_> {
         let row = |desk: &crate::reports::kpi::DeskFigures| DeskRow {
             name: if desk.desk == Levels::shown("") { language.text("desk-queue") } else { desk.desk.clone() },
             calls: number(desk.calls, language),
-            address: self.links.to(&match desk.desk == Levels::shown("") {
-                true => format!("desk={NONE}"),
-                false => format!("desk={}", encoded(&desk.desk)),
-            }),
+            address: self
+                .links
+                .to(&match desk.desk == Levels::shown("") {
+                    true => format!("desk={NONE}"),
+                    false => format!("desk={}", encoded(&desk.desk)),
+                })
+                .filter(|_| desk.calls > 0),
             share: percent(desk.service_level.per_mille(), language),
             target: format!("{}\u{a0}% ≤ {}", desk.target_percent, duration(desk.service_level_ms)),
             met: desk.met,
