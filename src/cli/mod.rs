@@ -93,7 +93,7 @@ enum Command {
     #[command(subcommand)]
     Report(report::ReportCommand),
     /// How many operators and people a load needs, in which shifts, and what callers notice.
-    Plan(plan::PlanArguments),
+    Plan(Box<plan::PlanArguments>),
     /// Makes a certificate for the pages, and at first the site's own certificate authority, with which browsers accept it.
     Certificate(certificate::CertificateArguments),
     /// Data of a synthetic city, to try the reports.

@@ -26,7 +26,7 @@ async fn an_assumed_load_is_planned_and_downloaded() {
             || text.contains("/plan.csv?calls-per-hour=200&amp;aht=180")
     );
     let file = town.get(&viewer, &format!("/plan.csv?{query}")).await;
-    assert!(file.header(header::CONTENT_DISPOSITION).contains("kebutuhan-petugas.csv"));
+    assert!(file.header(header::CONTENT_DISPOSITION).contains("kebutuhan-operator.csv"));
     let lines: Vec<&str> = file.text().trim_start_matches('\u{feff}').lines().collect();
     assert_eq!(lines.len(), 169);
     assert!(lines[1].starts_with("1;0;200,000;180,0;10,000;15;"), "{}", lines[1]);
@@ -62,5 +62,5 @@ async fn wrong_values_are_named_and_their_fields_are_marked() {
     assert!(page.text().contains("&#60;b&#62;") || page.text().contains("&lt;b&gt;"), "escaped");
     let page = town.get(&viewer, "/plan?calls-per-hour=100000&aht=7200").await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.text().contains("lebih dari 20.000 petugas"));
+    assert!(page.text().contains("lebih dari 20.000 operator"));
 }

@@ -76,7 +76,7 @@ async fn desks_and_trunks_have_the_calls_of_the_records() {
     let lines = file(&town, &browser, &format!("/desks.csv?{DAY}")).await;
     let mut seen = [0, 0];
     for line in lines.iter().skip(1) {
-        let is_desk = line[0] == "Meja layanan";
+        let is_desk = line[0] == "Meja";
         let of = |cdr: &&Cdr| match is_desk {
             true => line[1] == if cdr.desk.is_empty() { "antrean umum" } else { &cdr.desk },
             false => line[1] == cdr.trunk,
