@@ -232,3 +232,6 @@ const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LIVE_LEGS_PER_CALL_MAX < RING_ATTEMPTS_PER_CALL_MAX);
+
+/// Facts of one erasure. More: the next erasure of the number takes the rest.
+pub const ERASED_FACTS_MAX: usize = 200_000;

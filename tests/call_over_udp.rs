@@ -29,6 +29,8 @@ use text::{credentials, header, response, sdp};
 struct Notes(mpsc::SyncSender<Fact>, mpsc::SyncSender<Command>);
 
 impl OutputSink for Notes {
+    fn forget(&mut self, _: &siaga::cdr::personal::Number) {}
+
     fn account_state(&mut self, _presence: siaga::switchboard::AccountState) {}
 
     fn media(&mut self, command: Command) {

@@ -15,8 +15,8 @@ use std::process::Command;
 
 use siaga::clock::Timestamp;
 use siaga::store::Store;
+use siaga::store::journal::Journal;
 use siaga::store::journal::segments::{self, State};
-use siaga::store::journal::{Journal, record};
 use stories::{MORNING, Story};
 
 /// A folder with a configuration and a journal of five calls in one segment.
@@ -55,10 +55,11 @@ impl Folder {
 
     /// First byte and length of the record of a call's first fact.
     fn place_of(&self, story: usize) -> (usize, usize) {
-        let mut one = Vec::new();
-        record::encode(&mut one, &self.stories[story].facts[0]).unwrap();
         let bytes = fs::read(self.file(State::Waiting)).unwrap();
-        (bytes.windows(one.len()).position(|window| window == one).unwrap(), one.len())
+        let length = |at: usize| 8 + u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let before = self.stories[..story].iter().map(|story| story.facts.len()).sum();
+        let at = (0..before).fold(0, |at, _| at + length(at));
+        (at, length(at))
     }
 
     /// Flips a bit of the record of a call's first fact; gives the record's first byte and its length.

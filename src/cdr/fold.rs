@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
+use super::apart;
 use super::fact::{Callee, Fact, FactId, FactKind, Uptime};
 use super::participants::Participants;
 use super::transfers::Transfers;
-use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
+use super::{CallBack, Cdr, Choice, Disposition, Erasure, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
 
 impl Cdr {
     /// Computes the record of one call from its facts, in whatever order and however often they are given. None without a `Received`.
@@ -47,7 +48,12 @@ impl Cdr {
     fn take(&mut self, fact: &Step<'_>, talking: &mut Talking) {
         let at = fact.at;
         match fact.kind {
-            FactKind::Located { location } => self.locations.push(location.clone()),
+            FactKind::Located { location } => {
+                match apart::ERASED.iter().position(|fault| location.fault.as_deref() == Some(fault)) {
+                    Some(kind) => self.is_position_erased |= kind == 1,
+                    None => self.locations.push(location.clone()),
+                }
+            }
             FactKind::Queued { returned, desk, .. } => {
                 if self.queued.is_none() {
                     (self.queued, self.desk) = (Some(at), desk.clone());
@@ -121,6 +127,12 @@ impl Cdr {
             FactKind::Chosen { digit, text, waiting } => {
                 self.choices.push(Choice { digit: *digit, text: text.clone(), waiting: *waiting, at });
             }
+            FactKind::Erased { ground, by, recordings, .. } => {
+                self.erased = Some(Erasure { at, by: by.clone(), ground: ground.clone() });
+                for recording in self.recordings.iter_mut().filter(|one| recordings.contains(&one.file)) {
+                    recording.erased = true;
+                }
+            }
             FactKind::NobodyOnShift => self.nobody_on_shift = true,
             FactKind::Breach { what } => {
                 self.breach.get_or_insert_with(|| what.clone());
@@ -166,6 +178,7 @@ impl Cdr {
                 frames_dropped: *frames_dropped,
                 gaps: gaps.clone(),
                 repaired: *repaired,
+                erased: false,
             });
         } else if let FactKind::RecordingFailed { why, .. } = kind {
             self.recording_faults.push(why.clone());
@@ -303,6 +316,7 @@ impl Holds {
             | FactKind::SilentAsked { .. }
             | FactKind::Chosen { .. }
             | FactKind::Breach { .. }
+            | FactKind::Erased { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
@@ -371,5 +385,7 @@ fn open(fact: &Step<'_>) -> Option<Cdr> {
         silent_prompts: Vec::new(),
         choices: Vec::new(),
         breach: None,
+        is_position_erased: false,
+        erased: None,
     })
 }

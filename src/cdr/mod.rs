@@ -1,13 +1,16 @@
 //! Call detail records: facts, and the computation of records from them. Does not depend on how facts are created or stored.
 
+mod apart;
 pub mod city;
 mod console_role;
+mod endings;
 pub mod fact;
 mod fold;
 pub mod interrupted;
 mod moment;
 mod participants;
 pub mod past;
+pub mod personal;
 pub mod rollup;
 mod side;
 mod step;
@@ -162,6 +165,9 @@ pub struct Recording {
     /// The end of the service interrupted the recording, and the next start repaired it.
     #[serde(default, skip_serializing_if = "is_not")]
     pub repaired: bool,
+    /// The file was deleted.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub erased: bool,
 }
 
 /// The statistics of one leg's port.
@@ -220,6 +226,14 @@ pub struct Choice {
     #[serde(default, skip_serializing_if = "is_not")]
     pub waiting: bool,
     pub at: Timestamp,
+}
+
+/// The last erasure of personal values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    pub at: Timestamp,
+    pub by: String,
+    pub ground: String,
 }
 
 /// The record of one call. Times are milliseconds since the Unix epoch, durations milliseconds.
@@ -309,12 +323,44 @@ pub struct Cdr {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     pub breach: Option<String>,
+    /// The call had a position, which was erased.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub is_position_erased: bool,
+    /// Personal values of the call were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erasure>,
 }
 
 impl Cdr {
     /// The number that the operator saw: the asserted number, else the presented one.
     pub fn number(&self) -> Option<&str> {
         self.asserted.as_deref().or(self.presented.as_deref())
+    }
+
+    /// The texts of the record in which a caller's number may be.
+    pub fn personal_texts(&self) -> impl Iterator<Item = &str> {
+        let numbers = [self.asserted.as_deref(), self.presented.as_deref()].into_iter().flatten();
+        let note = self.disposition.as_ref().and_then(|disposition| disposition.note.as_deref());
+        numbers.chain(self.headers.iter().map(String::as_str)).chain(note)
+    }
+
+    /// The record as it is after an erasure of the caller's values and recordings.
+    #[must_use]
+    pub fn without_personal(mut self, at: Timestamp, by: &str, ground: &str) -> Self {
+        self.is_position_erased |= self.position().is_some();
+        (self.asserted, self.presented) = (None, None);
+        self.headers.clear();
+        self.locations.clear();
+        if let Some(disposition) = &mut self.disposition {
+            disposition.note = None;
+        }
+        self.digits.iter_mut().for_each(|(_, digit)| *digit = '?');
+        for choice in &mut self.choices {
+            (choice.digit, choice.text) = ('?', String::new());
+        }
+        self.recordings.iter_mut().for_each(|recording| recording.erased = true);
+        self.erased = Some(Erasure { at, by: by.to_owned(), ground: ground.to_owned() });
+        self
     }
 
     /// The best location as a short text. None if no location arrived, or none was readable.

@@ -72,6 +72,7 @@ impl Transfers {
             | FactKind::SilentAsked { .. }
             | FactKind::Chosen { .. }
             | FactKind::Breach { .. }
+            | FactKind::Erased { .. }
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped

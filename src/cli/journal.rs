@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::store::aside::Aside;
 use crate::store::rollups::verify::Verified;
 use crate::store::salvage::{self, Contents};
+use crate::store::seal::{self, Seal};
 use crate::store::{Store, StoreError};
 
 use super::ConfigFile;
@@ -73,23 +74,33 @@ fn verify_records(config: &Config) -> anyhow::Result<()> {
         store.close().await;
         Ok::<_, anyhow::Error>(verified?)
     })?;
-    let Verified { facts, records, rows, differences } = verified;
+    let Verified { facts, records, rows, erased, differences } = verified;
     print_line!("{facts} facts, {records} records and {rows} rows of sums were compared");
+    if erased > 0 {
+        print_line!("personal values were erased from {erased} facts");
+    }
     anyhow::ensure!(differences == 0, "{differences} differences");
     print_line!("records and sums are those of the facts");
     Ok(())
 }
 
 fn verify_journal(config: &Config) -> anyhow::Result<()> {
-    let mut bad = 0;
+    let (mut bad, mut changed) = (0, 0);
     for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
         let found = salvage::read(&path, false).with_context(|| shown(&path))?;
         print_contents(&path, &found);
         bad += usize::from(!found.damage.is_empty());
+        changed += sealed(&found, Seal::Broken);
     }
     anyhow::ensure!(bad == 0, "{bad} damaged segments; siaga journal salvage reads what is readable");
+    anyhow::ensure!(changed == 0, "the personal values of {changed} facts are not those that were written");
     print_line!("the journal is undamaged");
     Ok(())
+}
+
+/// How many facts have personal values in this state.
+fn sealed(found: &Contents, state: Seal) -> usize {
+    found.entries.iter().filter(|entry| seal::check(&entry.json) == state).count()
 }
 
 /// Prints what a segment contains, in the same words for every command.
@@ -97,6 +108,13 @@ fn print_contents(path: &Path, found: &Contents) {
     let facts = found.entries.len() + found.unknown;
     let unknown = found.entries.iter().filter(|entry| entry.fact.is_none()).count() + found.unknown;
     print_line!("{}: {facts} facts, {unknown} of them of an unknown kind", path.display());
+    let (erased, changed) = (sealed(found, Seal::Erased), sealed(found, Seal::Broken));
+    if erased > 0 {
+        print_line!("  personal values were erased from {erased} facts");
+    }
+    if changed > 0 {
+        print_line!("  the personal values of {changed} facts are not those that were written");
+    }
     for (at, length) in &found.damage {
         print_line!("  {length} bytes from byte {at} on cannot be read");
     }

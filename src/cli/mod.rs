@@ -17,6 +17,7 @@ mod operating_mode;
 mod operator;
 mod output;
 mod plan;
+mod privacy;
 mod report;
 mod roster;
 mod station;
@@ -94,6 +95,9 @@ enum Command {
     Report(report::ReportCommand),
     /// How many operators and people a load needs, in which shifts, and what callers notice.
     Plan(Box<plan::PlanArguments>),
+    /// Personal data of callers: what is stored about a number, its erasure, and calls on legal hold.
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
     /// Makes a certificate for the pages, and at first the site's own certificate authority, with which browsers accept it.
     Certificate(certificate::CertificateArguments),
     /// Data of a synthetic city, to try the reports.
@@ -244,6 +248,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Verify(command) => journal::verify(&command),
         Command::Report(command) => report::report(command),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Privacy(command) => privacy::privacy(command),
         Command::Certificate(arguments) => certificate::certificate(&arguments),
         Command::Demo(command) => demo::demo(command),
     }

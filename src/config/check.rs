@@ -50,6 +50,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let web = pages::checked(source, &file.web, &file.store.url, file.report.store_url.as_deref());
     places(source, &file);
     let store_group = store_group(source, &file);
+    let retention = super::retention::checked(source, file.retention, file.journal.keep_days);
     let mut warnings = warnings(source, &file);
     warnings.extend(operating_mode::warnings(source));
     warnings.extend(log::checked(source, &file.log));
@@ -69,6 +70,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         store_group,
         journal_dir: PathBuf::from(file.journal.dir),
         journal_keep: Duration::from_secs(file.journal.keep_days.saturating_mul(86_400)),
+        retention,
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },
         console: console(source, file.console, console_listen?),
         report: report(source, file.report, report_listen?, levels),

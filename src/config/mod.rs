@@ -22,6 +22,7 @@ mod pages;
 mod paths;
 mod place;
 mod prompts;
+mod retention;
 mod risks;
 mod roster;
 mod section;
@@ -52,6 +53,7 @@ pub use names::{CONSOLE_NAME, OWN_NAME};
 pub use operating_mode::ModeConfig;
 pub use page_tls::PageTls;
 pub use pages::WebConfig;
+pub use retention::Retention;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
@@ -94,6 +96,7 @@ pub struct Config {
     /// How long journal segments are kept after the database has stored them.
     pub journal_keep: Duration,
     pub recording: Recording,
+    pub retention: Retention,
     pub console: Console,
     pub report: Report,
     pub web: WebConfig,
@@ -299,6 +302,7 @@ impl Config {
             store_group: running.store_group,
             journal_dir: running.journal_dir,
             journal_keep: running.journal_keep,
+            retention: running.retention,
             recording: Recording { enabled: self.recording.enabled && running.recording.enabled, ..running.recording },
             console: running.console,
             log: running.log,
@@ -325,6 +329,7 @@ impl Config {
             ("store.group", self.store_group == running.store_group),
             ("journal.dir", self.journal_dir == running.journal_dir),
             ("journal.keep_days", self.journal_keep == running.journal_keep),
+            ("retention", self.retention == running.retention),
             ("recording.dir", self.recording.dir == running.recording.dir),
             ("console", self.console == running.console),
             ("log", self.log == running.log),

@@ -32,6 +32,7 @@ pub(super) struct File {
     pub(super) store: Store,
     pub(super) journal: Journal,
     pub(super) recording: Recording,
+    pub(super) retention: super::retention::Retention,
     pub(super) console: Console,
     pub(super) report: Report,
     pub(super) web: super::pages::Web,

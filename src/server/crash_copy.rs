@@ -30,6 +30,8 @@ pub(super) struct CrashCopy {
     torn: bool,
     /// The numbers of changes that were sent to the disk's thread and that it has written.
     handed: u64,
+    /// The file is emptied as soon as all its changes are on the disk, however short it is.
+    is_old: bool,
     written: Arc<AtomicU64>,
     /// True while a change could not be sent to the disk's thread, so that only this file has it.
     held: Arc<AtomicBool>,
@@ -52,7 +54,10 @@ impl CrashCopy {
         let left = left.unwrap_or_default();
         let length = u64::try_from(left.len()).unwrap_or(u64::MAX);
         let torn = !left.is_empty() && !left.ends_with('\n');
-        (Self { file, path, length, torn, handed: 0, written: Arc::default(), held: Arc::default() }, left)
+        (
+            Self { file, path, length, torn, handed: 0, is_old: false, written: Arc::default(), held: Arc::default() },
+            left,
+        )
     }
 
     /// The counter in which the disk's thread counts the changes that it has written.
@@ -69,11 +74,11 @@ impl CrashCopy {
     pub(super) fn append(&mut self, line: &[u8]) {
         let Some(file) = &mut self.file else { return };
         let on_disk = self.handed > 0 && self.written.load(Ordering::Acquire) >= self.handed;
-        if self.length > LONG && on_disk && !self.held.load(Ordering::Acquire) {
+        if (self.is_old || self.length > LONG) && on_disk && !self.held.load(Ordering::Acquire) {
             if file.set_len(0).is_err() {
                 return;
             }
-            (self.length, self.torn) = (0, false);
+            (self.length, self.torn, self.is_old) = (0, false, false);
         }
         // A change that does not fit here is only on the disk.
         if self.length < LONGEST {
@@ -82,6 +87,11 @@ impl CrashCopy {
             self.torn = file.write_all(&[cut, line].concat()).is_err();
             self.length += u64::try_from(cut.len() + line.len()).unwrap_or(u64::MAX);
         }
+    }
+
+    /// Lets the next change empty the file, once all its changes are on the disk.
+    pub(super) const fn renew(&mut self) {
+        self.is_old = true;
     }
 
     /// Sets whether the file must stay as it is.

@@ -9,6 +9,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::{Fact, FactKind};
+use crate::cdr::personal::Number;
 use crate::ids::OperatorId;
 use crate::switchboard::AccountState;
 
@@ -39,6 +40,13 @@ impl Keeper {
         if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::ModeSet { .. }) {
             self.keep(Change::Term(fact.clone()));
         }
+    }
+
+    /// Removes a number from the copy, in every form in which it is stored.
+    pub(super) fn forget(&mut self, number: &Number) {
+        self.waiting.forget(number);
+        self.crash_copy.renew();
+        self.send(Change::Forget(number.clone()));
     }
 
     fn keep(&mut self, change: Change) {
@@ -106,6 +114,11 @@ impl Waiting {
         self.changes.insert(number, change);
     }
 
+    fn forget(&mut self, number: &Number) {
+        self.changes.retain(|_, change| !change.is_about(number));
+        self.numbers.retain(|subject, _| !matches!(subject, Subject::Number(known) if number.is_in(known)));
+    }
+
     fn take_first(&mut self) -> Option<Change> {
         let (_, change) = self.changes.pop_first()?;
         self.numbers.remove(&change.subject());
@@ -118,9 +131,17 @@ impl Waiting {
 }
 
 impl Change {
+    fn is_about(&self, number: &Number) -> bool {
+        match self {
+            Self::Term(Fact { kind: FactKind::CallerMarked { number: known, .. }, .. }) => number.is_in(known),
+            Self::Term(_) | Self::Presence(_) | Self::Forget(_) => false,
+        }
+    }
+
     fn subject(&self) -> Subject {
         match self {
             Self::Presence(account_state) => Subject::Account(account_state.account.clone()),
+            Self::Forget(_) => Subject::Erasure,
             Self::Term(fact) => {
                 // A fact that flags no caller sets the operating mode: `Keeper::fact` keeps no other kind.
                 if let FactKind::CallerMarked { number, .. } = &fact.kind {
@@ -139,6 +160,7 @@ enum Subject {
     Account(OperatorId),
     Number(String),
     Mode,
+    Erasure,
 }
 
 /// One change. Only the last change of each account or number, and the last operating mode, are valid.
@@ -147,6 +169,9 @@ enum Subject {
 pub(super) enum Change {
     Presence(AccountState),
     Term(Fact),
+    /// This number is removed. It is never written.
+    #[serde(skip)]
+    Forget(Number),
 }
 
 pub(super) fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
@@ -195,7 +220,7 @@ mod tests {
         assert!(fs::read_to_string(&file).unwrap().contains("sari"), "only this file has the change");
         let account = |change: Change| match change {
             Change::Presence(account_state) => account_state.account.as_str().to_owned(),
-            Change::Term(_) => String::new(),
+            Change::Term(_) | Change::Forget(_) => String::new(),
         };
         let mut received: Vec<String> = inbox.try_iter().map(account).collect();
         // No further change comes.

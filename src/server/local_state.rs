@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::{Fact, FactKind};
+use crate::cdr::personal::Number;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
@@ -192,6 +193,7 @@ impl Table {
             Change::Presence(account_state) => {
                 self.account_states.insert(account_state.account.clone(), account_state);
             }
+            Change::Forget(number) => self.flags.retain(|known, _| !number.is_in(known)),
             Change::Term(fact) => {
                 // A removed flag is kept too, because the database may still have it.
                 if let FactKind::CallerMarked { number, .. } = &fact.kind {
@@ -283,12 +285,17 @@ impl LocalStateThread {
 
     fn try_write(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let mut text = Vec::new();
+        let mut is_old = false;
         for change in changes {
-            line(&mut text, &change)?;
+            if matches!(change, Change::Forget(_)) {
+                is_old = true;
+            } else {
+                line(&mut text, &change)?;
+            }
             self.lines += 1;
             self.table.take(change);
         }
-        let long = self.lines > LINES_MIN.max(self.table.len() * 2);
+        let long = is_old || self.lines > LINES_MIN.max(self.table.len() * 2);
         match &mut self.file {
             Some(file) if !long => file.write_all(&text),
             Some(_) | None => self.rewrite(),
@@ -307,6 +314,14 @@ impl LocalStateThread {
         self.lines = self.table.len();
         Ok(())
     }
+}
+
+/// Removes a number from the copy beside a journal, while no service uses it.
+pub fn forget_number(journal_dir: &Path, number: &Number) -> io::Result<()> {
+    let (_, mut keeper, thread) = LocalState::beside(journal_dir).open(&Alarms::default())?;
+    keeper.forget(number);
+    drop(keeper);
+    thread.join().map_err(|_| io::Error::other("the local copy cannot be written"))
 }
 
 /// Logs the age of the copy that a start uses.

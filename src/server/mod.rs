@@ -60,5 +60,6 @@ pub mod users;
 /// Time between two attempts to start a part that has failed.
 const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
+pub use local_state::forget_number;
 pub use report_server::serve_reports;
 pub use serve::serve;

@@ -170,6 +170,7 @@ impl Observer {
             | FactKind::Recorded { .. }
             | FactKind::Sound { .. }
             | FactKind::Digit { .. }
+            | FactKind::Erased { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
@@ -232,6 +233,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Chosen { .. }
         | FactKind::CallerMarked { .. }
         | FactKind::Breach { .. }
+        | FactKind::Erased { .. }
         | FactKind::Started { .. }
         | FactKind::Stopped
         | FactKind::OperatorState { .. }

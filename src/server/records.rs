@@ -6,22 +6,24 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::alarm::Alarms;
 use crate::cdr::past::Past;
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::store::crash_log::CrashLog;
 use crate::store::journal::{JournalError, Lock};
 use crate::store::past::HistoryQuery;
+use crate::store::privacy::Rules;
 use crate::store::rollups::fill::Settings;
-use crate::store::writer::{Writer, WriterFigures};
+use crate::store::writer::{Forgotten, Privacy, Writer, WriterFigures};
 
 use super::accounts::Accounts;
 use super::clock::Clock;
 use super::journal_thread::{JournalFigures, JournalThread, Ledger, Opened};
+use super::loop_sender::LoopSender;
 use super::media::Journaled;
 use super::users::Users;
 
@@ -115,6 +117,7 @@ impl Records {
         clock: Clock,
         accounts: Accounts,
         alarms: &Alarms,
+        loop_sender: &LoopSender,
     ) -> anyhow::Result<(Self, Ledger)> {
         let dir = config.journal_dir.clone();
         let lock = match Lock::take(&dir) {
@@ -151,13 +154,18 @@ impl Records {
         let (url, keep, figures) = (config.store_url.clone(), config.journal_keep, Arc::clone(&watch.writer));
         let alarms = alarms.clone();
         let (rollups, now) = (Settings::of(&config.report, &config.zone), clock.now().wall);
+        let (tell_forgotten, forgotten) = mpsc::channel(1);
+        let privacy = Privacy::new(rules(config.retention), config.recording.dir.clone(), super::clock::wall_now)
+            .telling(tell_forgotten);
+        let loop_sender = loop_sender.clone();
         let writer = on_own_thread("writer", async move {
             let Ok(Opened { id, first, lock, durable, recent }) = opened.await else { return };
             let writer =
                 Writer::new(url, dir, id, first, figures).keeping(keep).holding(lock).with_recent_facts(recent);
             let writer = writer.with_history_query(recall).with_rollups(rollups, now).raising(alarms);
+            let writer = writer.with_privacy(privacy);
             let stopped = async { drop::<Result<(), _>>(stopped.await) };
-            writer.run_until(durable, stopped).await;
+            tokio::join!(writer.run_until(durable, stopped), forget(forgotten, loop_sender));
         })?;
         let records = Self { watch, accounts, past: Some(past), journal, writer, stop };
         Ok((records, ledger))
@@ -194,6 +202,27 @@ impl Records {
     }
 }
 
+/// Passes erased numbers on to the loop, until the writer ends.
+async fn forget(mut forgotten: mpsc::Receiver<Forgotten>, loop_sender: LoopSender) {
+    while let Some(Forgotten { number, done }) = forgotten.recv().await {
+        if loop_sender.tell(super::signalling::Inbound::Forget(number)).await && done.send(()).is_err() {
+            warn!("the writer has ended before the loop was told about an erased number");
+        }
+    }
+}
+
+/// `[retention]`, as the writer applies it.
+const fn rules(retention: Retention) -> Rules {
+    let Retention { locations_days, numbers_days, recordings_days, facts_days, records_days } = retention;
+    Rules {
+        locations: locations_days,
+        numbers: numbers_days,
+        recordings: recordings_days,
+        facts: facts_days,
+        records: records_days,
+    }
+}
+
 fn earlier(than: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_millis(than.as_millis().saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
@@ -211,7 +240,7 @@ where
 /// runs recorded of callers, which refers to the accounts. `known`: the loop already has the accounts of the last run.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
-    loop_sender: super::loop_sender::LoopSender,
+    loop_sender: LoopSender,
     users: watch::Sender<Users>,
     look: Arc<Notify>,
     mut past: Option<oneshot::Receiver<Past>>,

@@ -81,11 +81,11 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let missing = listeners.take_missing();
     let local = LocalState::beside(&config.journal_dir);
     let accounts = Accounts::new(&config, local.clone(), &alarms, clock);
-    let (mut records, ledger) = Records::open(&config, clock, accounts, &alarms)?;
+    let (loop_sender, inbox) = loop_sender();
+    let (mut records, ledger) = Records::open(&config, clock, accounts, &alarms, &loop_sender)?;
     let read = config.sip.tls.as_ref().map(TlsFiles::read).transpose();
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     promise(&metrics, &config)?;
-    let (loop_sender, inbox) = loop_sender();
     let media =
         Arc::new(start_media(&config, &loop_sender, &alarms, records.watch().journaled()).await.context("media")??);
     let switchboard = new_switchboard(&config, clock, &media, &alarms)?;

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::acd::OperatingMode;
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
+use crate::cdr::personal::Number;
 use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
@@ -91,6 +92,10 @@ impl OutputSink for ServiceOutputs {
 
     fn account_state(&mut self, account_state: AccountState) {
         self.keeper.account_state(account_state);
+    }
+
+    fn forget(&mut self, number: &Number) {
+        self.keeper.forget(number);
     }
 
     fn turn_over(&mut self) {

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::acd::OperatingMode;
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
+use crate::cdr::personal::Number;
 use crate::clock::{Instant, Now};
 use crate::config::Certificates;
 use crate::ids::{CallId, OperatorId};
@@ -54,6 +55,8 @@ pub enum Inbound {
     Accounts(Vec<Account>),
     /// The records of earlier runs about callers.
     Remember(Box<Past>),
+    /// A number that was erased.
+    Forget(Number),
     /// The registrations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
     Configure(Box<Settings>),
@@ -88,6 +91,8 @@ pub trait OutputSink {
     fn fact(&mut self, fact: Fact);
     /// The part of an account's state that survives a restart has changed.
     fn account_state(&mut self, account_state: AccountState);
+    /// A number was erased, and the copy for the next start must not have it.
+    fn forget(&mut self, number: &Number);
     /// Looks up a name; `Inbound::Found` has the result.
     fn look_up(&mut self, uri: Bytes, host: TrunkHost);
     /// A trunk responds to keep-alives, or no longer does.
@@ -277,6 +282,7 @@ impl<H: OutputSink> Signalling<H> {
                 | Inbound::Listen(_)
                 | Inbound::ListenStreams(_)
                 | Inbound::Remember(_)
+                | Inbound::Forget(_)
                 | Inbound::Configure(_)
                 | Inbound::Targets { .. }
                 | Inbound::Found { .. }
@@ -308,6 +314,10 @@ impl<H: OutputSink> Signalling<H> {
             }
             Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),
             Inbound::Remember(past) => self.step(Input::Remember(past)),
+            Inbound::Forget(number) => {
+                self.sink.forget(&number);
+                self.step(Input::Forget(number));
+            }
             Inbound::Restore(restored) => self.step(Input::Restore(restored)),
             Inbound::Configure(settings) => {
                 self.connections.set_trunks(&settings.trunks);

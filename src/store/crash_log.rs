@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -178,6 +178,8 @@ pub struct Cleaner {
     kept_from: Arc<AtomicU32>,
     /// Files with facts that did not fit into the queue to the journal: see `Held`.
     held: Arc<AtomicU64>,
+    /// The next fact goes to a new file.
+    is_renewed: Arc<AtomicBool>,
 }
 
 /// Files that must stay until the journal has their facts: the file `from` and those after it. `count` increases with each step whose
@@ -209,7 +211,14 @@ impl CrashLog {
             Err(_) => (Files { stem: String::new(), user: 0 }, None),
         };
         let held = Arc::new(AtomicU64::new(Held { from: Held::NONE, count: 0 }.number()));
-        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from: Arc::default(), held };
+        let cleaner = Cleaner {
+            files: files.clone(),
+            run,
+            folder: folder.clone(),
+            kept_from: Arc::default(),
+            held,
+            is_renewed: Arc::default(),
+        };
         Self { files, run, folder, file: None, no: 0, length: 0, pause: 0, cleaner }
     }
 
@@ -250,7 +259,8 @@ impl CrashLog {
     }
 
     fn try_append(&mut self, records: &[u8]) -> Option<u32> {
-        if self.file.is_none() || self.length >= CRASH_LOG_FILE_BYTES_MAX {
+        let is_renewed = self.cleaner.is_renewed.swap(false, Ordering::Relaxed);
+        if self.file.is_none() || is_renewed || self.length >= CRASH_LOG_FILE_BYTES_MAX {
             self.begin()?;
         }
         self.file.as_mut()?.write_all(records).ok()?;
@@ -286,6 +296,11 @@ impl Cleaner {
             // The file may not exist, or may be removed already.
             drop(fs::remove_file(self.files.path(folder, self.run, old)));
         }
+    }
+
+    /// Lets the next fact go to a new file, so that the facts in the present one are removed soon.
+    pub fn renew(&self) {
+        self.is_renewed.store(true, Ordering::Relaxed);
     }
 
     /// The files that the journal's thread has to read, if any.

@@ -21,7 +21,7 @@ const HAS_TABLES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 const MAY_WRITE: &str = "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
     AND c.relname IN ('fact', 'cdr', 'talk', 'call_search', 'open_call', 'journal_cursor', 'operator', 'operator_mark', 'console_user', \
-    'rollup', 'rollup_key', 'rollup_operator', 'rollup_state', 'report_target') \
+    'erasure', 'legal_hold', 'retention', 'rollup', 'rollup_key', 'rollup_operator', 'rollup_state', 'report_target') \
     AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
     AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";
 const SQLITE_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";

@@ -7,11 +7,12 @@ mod sqlite;
 use serde::Serialize;
 
 use crate::cdr::Cdr;
-use crate::cdr::fact::{Callee, Fact};
+use crate::cdr::fact::{Callee, Fact, FactId};
 use crate::ids::CallId;
 
 use super::journal::JournalPosition;
 use super::journal::record::Entry;
+use super::nul::without_nul;
 use super::rollups::RollupRows as _;
 use super::search_row::SearchRow;
 use super::{Store, StoreError, on_either};
@@ -54,6 +55,7 @@ pub(super) trait RowInserts {
 }
 
 const FACTS_OF: &str = "SELECT body FROM fact WHERE stream = $1 ORDER BY seq";
+const SET_BODY: &str = "UPDATE fact SET body = $3 WHERE stream = $1 AND seq = $2";
 const OPEN_CALLS_BEFORE: &str = "SELECT call FROM open_call WHERE journal = $1 AND segment < $2 ORDER BY call";
 const CURSOR_OF: &str = "SELECT segment, position FROM journal_cursor WHERE journal = $1";
 const SET_CURSOR: &str = "INSERT INTO journal_cursor (journal, segment, position) VALUES ($1, $2, $3) \
@@ -62,10 +64,19 @@ const SET_HOME: &str = "UPDATE journal_cursor SET home = $2 WHERE journal = $1";
 const LOST_JOURNALS: &str = "SELECT journal FROM journal_cursor WHERE home = $2 AND journal <> $1 ORDER BY journal";
 const FORGET_HOME: &str = "UPDATE journal_cursor SET home = NULL WHERE journal = $1";
 
+/// A stored fact without its personal values.
+#[derive(Debug)]
+pub struct ErasedFact {
+    pub id: FactId,
+    pub body: String,
+}
+
 /// The content of one transaction.
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
     pub facts: Vec<&'a Entry>,
+    /// Stored facts whose personal values are erased.
+    pub erased: Vec<ErasedFact>,
     /// Calls of which the writer has a new fact, but not the earlier facts: their records are computed from the stored
     /// facts.
     pub recompute: Vec<CallId>,
@@ -183,6 +194,10 @@ impl Store {
             let mut tx = pool.begin().await?;
             let has_records = !(batch.cdrs.is_empty() && batch.recompute.is_empty());
             let counting = if has_records { tx.begin_counting().await? } else { None };
+            for ErasedFact { id, body } in &batch.erased {
+                let set = sqlx::query(SET_BODY).bind(id.stream.to_string()).bind(i64::from(id.seq)).bind(body);
+                set.execute(&mut *tx).await?;
+            }
             if !batch.facts.is_empty() {
                 tx.insert_facts(&batch.facts).await?;
             }
@@ -284,20 +299,3 @@ fn array(facts: &[&Entry]) -> String {
 pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(without_nul(serde_json::to_string(value)?))
 }
-
-fn without_nul(mut text: String) -> String {
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(NUL)).map(|at| from + at) {
-        let before = text.get(..at).unwrap_or_default();
-        let backslashes = before.len() - before.trim_end_matches('\\').len();
-        // After an odd number of backslashes the text is a literal `\u0000`, not the NUL character.
-        if backslashes % 2 == 0 {
-            text.replace_range(at..at + NUL.len(), "\\ufffd");
-        }
-        from = at + NUL.len();
-    }
-    text
-}
-
-/// The NUL character in JSON.
-const NUL: &str = "\\u0000";

@@ -181,6 +181,15 @@ impl Journal {
         JournalPosition { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
 
+    /// Begins a new segment, unless the newest one has no facts. Returns the end of the journal.
+    pub fn begin_segment(&mut self, now: Timestamp) -> io::Result<JournalPosition> {
+        self.rescue(now)?;
+        if self.length > 0 {
+            self.begin(now)?;
+        }
+        Ok(self.end())
+    }
+
     /// Sets the segment's time stamp, which shows that the service is alive: a recovery uses it as the time of the end. Returns the end of
     /// the journal, which changes if the folder was lost and is created again.
     pub fn beat(&mut self, now: Timestamp) -> io::Result<JournalPosition> {

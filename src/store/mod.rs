@@ -10,13 +10,16 @@ pub mod demo;
 pub mod examine;
 pub mod facts;
 pub mod journal;
+mod nul;
 pub mod operators;
 pub mod past;
+pub mod privacy;
 pub mod report_bins;
 pub mod report_load;
 pub mod report_queries;
 pub mod rollups;
 pub mod salvage;
+pub mod seal;
 mod search_row;
 pub mod web;
 pub mod writer;
@@ -257,6 +260,8 @@ fn read_write(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // What is deleted is overwritten: it may be personal.
+        .pragma("secure_delete", "ON")
         .busy_timeout(PATIENCE)
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use crate::cdr::fact::Fact;
 use crate::cdr::past::{Past, PastCall};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
@@ -97,7 +98,7 @@ impl Store {
             sqlx::query_as(STATIONED).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
         });
         let kept = marks.iter().rev().chain(&mode).chain(stationed.iter().rev());
-        let facts = kept.filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
+        let facts = kept.filter_map(|(body,)| Fact::read(body.as_bytes())).collect();
         let mut calls: VecDeque<PastCall> = VecDeque::new();
         let span = calls_since..Timestamp::from_millis(i64::MAX);
         let mut page = self.calls(&span, None).await?;

@@ -2,6 +2,7 @@
 //! the calls that an earlier run left open. If it is slow or the database is down, facts wait in the journal.
 
 mod file;
+mod privacy;
 mod recovery;
 mod rollups;
 mod rows;
@@ -28,6 +29,8 @@ use super::past::HistoryQuery;
 use super::rollups::fill::Settings;
 use super::{STATEMENT_MAX, Store, StoreError};
 use file::OpenFile;
+
+pub use privacy::{Forgotten, Privacy};
 
 /// Maximum facts of one transaction.
 const BATCH_FACTS_MAX: usize = 4_096;
@@ -113,6 +116,8 @@ pub struct Writer {
     history_query: Option<HistoryQuery>,
     /// How calls are counted for reports, and since when this run's targets apply.
     rollups: Option<(Settings, Timestamp)>,
+    /// None: nothing is erased.
+    privacy: Option<Privacy>,
 }
 
 impl Writer {
@@ -137,6 +142,7 @@ impl Writer {
             _lock: None,
             history_query: None,
             rollups: None,
+            privacy: None,
         }
     }
 
@@ -144,6 +150,12 @@ impl Writer {
     #[must_use]
     pub fn with_rollups(self, settings: Settings, now: Timestamp) -> Self {
         Self { rollups: Some((settings, now)), ..self }
+    }
+
+    /// Carries out requests to erase, and applies `[retention]`.
+    #[must_use]
+    pub fn with_privacy(self, privacy: Privacy) -> Self {
+        Self { privacy: Some(privacy), ..self }
     }
 
     /// Sets the query for the records of earlier runs. The writer sends its result before it stores facts of this run.
@@ -274,14 +286,9 @@ impl Writer {
                 self.aside = Some(Aside::open(&self.dir)?);
                 self.count_aside();
             }
+            self.attend_to_privacy(&store, cursor).await?;
             rounds = rounds.wrapping_add(1);
-            let over = loop {
-                file.check_file(&self.alarms);
-                if let Ok(changed) = tokio::time::timeout(FILE_CHECK_EVERY, durable.changed()).await {
-                    break changed.is_err();
-                }
-            };
-            if over {
+            if self.is_over(durable, &file).await {
                 let until = *durable.borrow();
                 self.copy(&store, cursor, until).await?;
                 // A dead connection must not prevent the service from ending.
@@ -296,6 +303,19 @@ impl Writer {
             }
             // Facts that arrive in the meantime are stored in the same transaction.
             tokio::time::sleep(BATCH_DELAY).await;
+        }
+    }
+
+    /// Waits for facts, or until requests to erase are to be looked for. True if no more facts will come.
+    async fn is_over(&self, durable: &mut watch::Receiver<JournalPosition>, file: &OpenFile) -> bool {
+        loop {
+            file.check_file(&self.alarms);
+            if let Ok(changed) = tokio::time::timeout(FILE_CHECK_EVERY, durable.changed()).await {
+                return changed.is_err();
+            }
+            if self.is_privacy_due() {
+                return false;
+            }
         }
     }
 

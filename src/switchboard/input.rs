@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::acd::OperatingMode;
 use crate::cdr::fact::{Class, ConsoleRole};
 use crate::cdr::past::Past;
+use crate::cdr::personal::Number;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
@@ -100,6 +101,8 @@ pub enum Input<'a> {
     Accounts(Vec<Account>),
     /// Records of earlier runs. They may arrive late or never; a second input has no effect.
     Remember(Box<Past>),
+    /// This number was erased: its history is forgotten.
+    Forget(Number),
     /// The registrations, log-ins, breaks, stations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
     /// New settings. Changes that are not possible at run time were rejected before.

@@ -43,6 +43,7 @@ mod operating_mode;
 mod own_phone;
 mod page_tls;
 mod pjsua;
+mod privacy;
 mod process;
 mod raw;
 mod recordings;

@@ -14,6 +14,7 @@ mod encrypted;
 mod ending;
 mod figures;
 mod ministry;
+mod privacy;
 mod queries;
 mod recent;
 mod recovery;
@@ -57,6 +58,11 @@ on_both! {
     search::the_migration_makes_the_rows_that_the_writer_makes,
     search::the_migration_passes_over_records_that_cannot_be_read,
     verify::a_rebuild_renews_the_rows_by_which_calls_are_searched,
+    privacy::an_erased_number_is_found_in_no_table_and_no_file,
+    privacy::an_erasure_that_was_interrupted_is_completed,
+    privacy::a_call_on_hold_is_not_erased_until_the_hold_is_lifted,
+    privacy::each_rule_of_retention_takes_what_it_names,
+    privacy::a_number_is_erased_from_a_record_whose_facts_were_deleted,
     web::reviews_and_hearings_are_stored,
     web::users_and_their_sessions_are_stored_and_removed,
     web::of_simultaneous_log_ins_one_is_counted,

@@ -42,14 +42,14 @@ pub(super) async fn records(store: &Store) -> Vec<Cdr> {
 }
 
 /// What the records of the database add up to.
-async fn expected(store: &Store, rules: &Rules) -> Changes {
+pub(super) async fn expected(store: &Store, rules: &Rules) -> Changes {
     let mut changes = Changes::default();
     records(store).await.iter().for_each(|cdr| changes.count(cdr, rules, 1));
     changes
 }
 
 /// What the database has, in the same form. Rows of all keys and starts are read one by one.
-async fn stored(store: &Store) -> Changes {
+pub(super) async fn stored(store: &Store) -> Changes {
     let all = Timestamp::from_millis(0)..Timestamp::from_millis(i64::MAX);
     let mut changes = Changes::default();
     let keys = store.read_rollups(&wanted(Vec::new(), false, &|_| true)).await.unwrap().keys;

@@ -114,7 +114,7 @@ impl CallSums {
             unstaffed: one(cdr.nobody_on_shift),
             called_back: one(!cdr.call_backs.is_empty()),
             reached_back: one(cdr.call_backs.iter().any(|back| reached(back.outcome))),
-            located: one(cdr.position().is_some()),
+            located: one(cdr.position().is_some() || cdr.is_position_erased),
             repeated: one(cdr.calls_of_late > 1),
             transferred: one(cdr.transfers.iter().any(|of| of.outcome.is_some_and(reached))),
         }

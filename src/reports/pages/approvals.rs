@@ -10,6 +10,7 @@ use axum::response::Response;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::cdr::personal::without_numbers;
 use crate::store::StoreError;
 use crate::store::web::approvals::ApprovalRow;
 use crate::web::format::{Moment, number};
@@ -107,7 +108,7 @@ pub(super) async fn ask(
             query_sha256: hash,
             subject: with_columns(&query, &Column::chosen(&asked)),
             calls,
-            reason: reason.chars().take(REASON_CHARS_MAX).collect(),
+            reason: without_numbers(&reason.chars().take(REASON_CHARS_MAX).collect::<String>()),
             asked_by: user.name.clone(),
             asked_role: user.role.word().to_owned(),
             asked_ms: site.now().as_millis(),

@@ -21,6 +21,8 @@ struct Groups {
     facts: usize,
     /// Of the records.
     bytes: usize,
+    /// The writer needs a new segment.
+    is_segment_wanted: bool,
 }
 
 /// Facts that were written together, with their records.
@@ -52,6 +54,16 @@ impl Recent {
             chunk.entries.append(&mut entries(group)?);
         }
         Some(chunk)
+    }
+
+    /// Asks the journal's thread to begin a new segment: stored segments can be changed, the newest one cannot.
+    pub fn ask_for_segment(&self) {
+        self.groups().is_segment_wanted = true;
+    }
+
+    /// True once after a new segment was asked for.
+    pub fn is_segment_wanted(&self) -> bool {
+        std::mem::take(&mut self.groups().is_segment_wanted)
     }
 
     fn groups(&self) -> std::sync::MutexGuard<'_, Groups> {

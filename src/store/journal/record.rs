@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::cdr::fact::{Fact, FactId};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
+use crate::store::seal;
 
 /// Bytes before each record's JSON.
 pub(super) const HEAD: usize = 8;
@@ -15,7 +16,7 @@ const JSON_BYTES_MAX: u32 = 4 << 20;
 pub fn encode(buffer: &mut Vec<u8>, fact: &Fact) -> serde_json::Result<()> {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEAD]);
-    if let Err(error) = serde_json::to_writer(&mut *buffer, fact) {
+    if let Err(error) = seal::write(buffer, fact) {
         buffer.truncate(start);
         return Err(error);
     }
@@ -29,6 +30,16 @@ pub(in crate::store) fn encode_json(buffer: &mut Vec<u8>, json: &[u8]) {
     buffer.extend_from_slice(&[0; HEAD]);
     buffer.extend_from_slice(json);
     close(buffer, start);
+}
+
+/// Writes another JSON in the place of that of a record, which is at least as long: spaces fill the rest.
+pub(in crate::store) fn replace(record: &mut [u8], json: &[u8]) {
+    if let Some(place) = record.get_mut(HEAD..).filter(|place| place.len() >= json.len()) {
+        let (text, rest) = place.split_at_mut(json.len());
+        text.copy_from_slice(json);
+        rest.fill(b' ');
+        close(record, 0);
+    }
 }
 
 /// Writes the head of the record that begins at `start`.
@@ -173,7 +184,8 @@ struct Common {
 impl Entry {
     /// Reads an entry. Returns None if even the identity is missing.
     pub fn read(json: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(json).ok()?.to_owned();
+        // Spaces follow where personal values were erased.
+        let text = std::str::from_utf8(json).ok()?.trim_end().to_owned();
         if let Some(fact) = Fact::read(json) {
             return Some(Self { id: fact.id, call: fact.call, fact: Some(fact), json: text });
         }
@@ -183,7 +195,7 @@ impl Entry {
 
     /// The entry of a fact.
     pub fn of(fact: &Fact) -> serde_json::Result<Self> {
-        Ok(Self { id: fact.id, call: fact.call, fact: Some(fact.clone()), json: serde_json::to_string(fact)? })
+        Ok(Self { id: fact.id, call: fact.call, fact: Some(fact.clone()), json: seal::text(fact)? })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::Report;
 
 use crate::store::facts::RowInserts as _;
+use crate::store::privacy::{self, Retention};
 use crate::store::search_row::SearchRow;
 use crate::store::{Store, StoreError, on_either};
 
@@ -22,9 +23,13 @@ const SINCE: &str = "SELECT body FROM cdr WHERE received >= $1 ORDER BY received
 /// Rows whose record is no longer there.
 const FORGET_SEARCH: &str = "DELETE FROM call_search WHERE NOT EXISTS \
     (SELECT 1 FROM cdr WHERE cdr.call = call_search.call AND cdr.received = call_search.received)";
-const FORGET_CALLS: &str = "DELETE FROM rollup";
-const FORGET_OPERATORS: &str = "DELETE FROM rollup_operator";
-const FORGET_KEYS: &str = "DELETE FROM rollup_key";
+/// The sums of months whose records were deleted stay.
+const FORGET_CALLS: &str = "DELETE FROM rollup WHERE start >= $1";
+const FORGET_OPERATORS: &str = "DELETE FROM rollup_operator WHERE start >= $1";
+const FORGET_KEYS: &str =
+    "DELETE FROM rollup_key WHERE NOT EXISTS (SELECT 1 FROM rollup WHERE rollup.key = rollup_key.key)";
+/// After every id of a call.
+const LAST_CALL: &str = "~";
 
 /// The settings by which a database counts calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +76,15 @@ impl Store {
             let mut state = State::of(sqlx::query_as(LOCK).fetch_one(&mut *tx).await?);
             let rows: Vec<(i64, String)> = sqlx::query_as(targets::ALL).fetch_all(&mut *tx).await?;
             if !state.is_valid() {
-                for forget in [FORGET_CALLS, FORGET_OPERATORS, FORGET_KEYS] {
-                    sqlx::query(forget).execute(&mut *tx).await?;
+                let kept: Vec<(String, i64, String)> = sqlx::query_as(privacy::STATE).fetch_all(&mut *tx).await?;
+                let from = Retention::of(kept).records_until();
+                for forget in [FORGET_CALLS, FORGET_OPERATORS] {
+                    sqlx::query(forget).bind(from).execute(&mut *tx).await?;
                 }
-                state = State { version: VERSION, zone: settings.zone.clone(), until: (-1, String::new()) };
-                let set = sqlx::query(SET_STATE).bind(state.version).bind(&state.zone).bind(-1_i64).bind("");
+                sqlx::query(FORGET_KEYS).execute(&mut *tx).await?;
+                let until = (from - 1, LAST_CALL.to_owned());
+                state = State { version: VERSION, zone: settings.zone.clone(), until };
+                let set = sqlx::query(SET_STATE).bind(state.version).bind(&state.zone).bind(from - 1).bind(LAST_CALL);
                 set.execute(&mut *tx).await?;
             }
             let body = serde_json::to_string(&settings.targets)?;
@@ -138,10 +147,15 @@ impl Store {
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
             let _state: super::StateRow = sqlx::query_as(LOCK).fetch_one(&mut *tx).await?;
-            for forget in [FORGET_CALLS, FORGET_OPERATORS, FORGET_KEYS, FORGET_SEARCH] {
+            let kept: Vec<(String, i64, String)> = sqlx::query_as(privacy::STATE).fetch_all(&mut *tx).await?;
+            let from = Retention::of(kept).records_until();
+            for forget in [FORGET_CALLS, FORGET_OPERATORS] {
+                sqlx::query(forget).bind(from).execute(&mut *tx).await?;
+            }
+            for forget in [FORGET_KEYS, FORGET_SEARCH] {
                 sqlx::query(forget).execute(&mut *tx).await?;
             }
-            let set = sqlx::query(SET_STATE).bind(VERSION).bind(&settings.zone).bind(-1_i64).bind("");
+            let set = sqlx::query(SET_STATE).bind(VERSION).bind(&settings.zone).bind(from - 1).bind(LAST_CALL);
             set.execute(&mut *tx).await?;
             let rows: Vec<(i64, String)> = sqlx::query_as(targets::ALL).fetch_all(&mut *tx).await?;
             if rows.is_empty() {

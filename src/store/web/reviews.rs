@@ -21,7 +21,15 @@ pub struct ReviewRow {
     pub note: String,
 }
 
+const FORGET_NOTES: &str = "UPDATE web_review SET note = '' WHERE call = $1";
+
 impl WebStore {
+    /// Erases the notes about a call. The scores stay.
+    pub async fn forget_texts_of(&self, call: &str) -> Result<(), StoreError> {
+        on_either!(&self.0, pool => sqlx::query(FORGET_NOTES).bind(call).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
     /// Adds a review. Returns false if the call was reviewed in the same millisecond.
     pub async fn add_review(&self, row: &ReviewRow) -> Result<bool, StoreError> {
         Ok(on_either!(&self.0, pool => sqlx::query(ADD).bind(&row.call).bind(row.at_ms).bind(&row.user_name)

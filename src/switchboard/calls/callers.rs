@@ -9,6 +9,7 @@ use crate::switchboard::step::Step;
 use std::time::Duration;
 
 use crate::cdr::fact::FactKind;
+use crate::cdr::personal::Number;
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::number::e164;
@@ -34,6 +35,20 @@ impl Calls {
         if known.nth > 1 || known.prank {
             let minutes = u32::try_from(self.settings.callers.repeat.as_secs() / 60).unwrap_or(u32::MAX);
             self.fact(net, step, id, FactKind::CallerKnown { calls: known.nth, minutes, prank: known.prank });
+        }
+    }
+
+    /// Forgets what earlier calls of a number have left: its person has the right to that.
+    pub(in crate::switchboard) fn forget_number(&mut self, number: &Number) {
+        let records = &mut self.numbers;
+        records.callers.forget(number);
+        records.call_backs.forget(number);
+        for last in records.last_calls.values_mut() {
+            last.number.take_if(|known| number.is_in(known));
+        }
+        if let Some(changes) = &mut records.changes_since_start {
+            changes.reached.retain(|known| !number.is_in(known));
+            changes.unflagged.retain(|known| !number.is_in(known));
         }
     }
 

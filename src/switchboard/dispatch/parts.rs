@@ -90,6 +90,7 @@ impl Parts {
             Input::Console { request, by, command } => self.console(request, by, command),
             Input::Accounts(accounts) => self.set_accounts(accounts),
             Input::Remember(past) => self.merge_history(*past),
+            Input::Forget(number) => self.calls.forget_number(&number),
             Input::Restore(restored) => self.restore(*restored),
             Input::Configure(settings) => self.configure(*settings),
             Input::Drain => {

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use crate::cdr::Cdr;
+use crate::cdr::personal::without_numbers;
 use crate::reports::pages::Pages;
 use crate::web::frame::see;
 use crate::web::site::Fault;
@@ -38,7 +39,7 @@ pub(in crate::reports::pages) async fn listen(
     if reason.chars().count() < REASON_CHARS_MIN {
         return Ok(see(&format!("/calls/{}?reason=short#recordings", cdr.call)));
     }
-    let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+    let reason = without_numbers(&reason.chars().take(REASON_CHARS_MAX).collect::<String>());
     let subject = format!("{}: {reason}", cdr.call);
     site.log(visitor.name(), &visitor.address, "recording-reason", &subject).await?;
     let call = cdr.call.to_string();

@@ -2,12 +2,13 @@
 
 use askama::Template;
 
-use crate::cdr::Outcome;
 use crate::cdr::fact::Fact;
+use crate::cdr::{Erasure, Outcome};
 use crate::clock::Timestamp;
 use crate::ids::LegNo;
 use crate::reports::pages::Pages;
 use crate::reports::pages::calls::columns::{desk_text, trunk_text};
+use crate::store::privacy::BY_RETENTION;
 use crate::store::web::reviews::ReviewRow;
 use crate::web::chart::{Ladder, ladder, wave};
 use crate::web::format::{Moment, duration, number, percent};
@@ -47,6 +48,7 @@ struct Recorded {
     sha256: String,
     file: String,
     marks: String,
+    is_erased: bool,
     /// The address of the audio and its waveform, if the visitor may hear it and the file exists.
     audio: Option<(String, String)>,
 }
@@ -82,6 +84,8 @@ pub(super) struct CallPage {
     shows_reviews: bool,
     reviews: Vec<Reviewed>,
     scores: Vec<i64>,
+    /// Who erased personal data of the call, when and why.
+    erased: Option<String>,
     /// The query of the calls of the same number.
     same_number: Option<String>,
     raw: String,
@@ -137,6 +141,7 @@ impl Shown<'_> {
             shows_reviews: may_see_all,
             reviews: reviews.iter().map(|row| self.reviewed(row)).collect(),
             scores: (1..=review::SCORE_MAX).collect(),
+            erased: cdr.erased.as_ref().map(|erased| self.erased(erased)),
             same_number: same.map(|number| format!("period=year&number={}", encoded(number))),
             raw: stored.raw.join("\n"),
             raw_count: stored.raw.len().to_string(),
@@ -284,6 +289,13 @@ impl Shown<'_> {
         self.stored.cdr.sound.iter().map(of).collect()
     }
 
+    fn erased(&self, erased: &Erasure) -> String {
+        let language = self.visitor.language;
+        let at = Moment::of(erased.at, self.pages.site.zone()).date(language);
+        let by = if erased.by == BY_RETENTION { language.text("erased-by-retention") } else { erased.by.clone() };
+        language.with("call-erased", &[("at", &at), ("who", &by), ("ground", &erased.ground)])
+    }
+
     fn recordings(&self, parties: &Parties<'_>) -> Vec<Recorded> {
         let (language, cdr) = (self.visitor.language, &self.stored.cdr);
         let of = |(no, recording): (usize, &crate::cdr::Recording)| {
@@ -302,6 +314,7 @@ impl Shown<'_> {
                 sha256: recording.sha256.clone(),
                 file: recording.file.clone(),
                 marks: marks.join("; "),
+                is_erased: recording.erased,
                 audio: svg.map(|svg| (format!("/calls/{}/recordings/{no}", cdr.call), svg)),
             }
         };

@@ -191,6 +191,7 @@ fn described(kind: &FactKind, parties: &Parties<'_>) -> (String, String) {
             (with("fact-chosen", "digit", &digit.to_string()), meaning.clone())
         }
         FactKind::Breach { what } => (text("fact-breach"), what.clone()),
+        FactKind::Erased { ground, by, .. } => (with("fact-erased", "who", &parties.operator(by)), ground.clone()),
         FactKind::Placed { by, to, .. } => {
             (with("fact-placed", "who", &parties.operator(by.as_str())), parties.name(to))
         }

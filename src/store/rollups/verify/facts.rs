@@ -9,6 +9,8 @@ use crate::cdr::fact::Fact;
 
 use crate::store::StoreError;
 use crate::store::facts::{Row, TalkRow, json};
+use crate::store::privacy::Retention;
+use crate::store::seal::{self, Seal};
 
 use super::Report;
 use super::rows::{StoredRecord, StoredTalk, VerifiedRows};
@@ -20,6 +22,7 @@ const LAST: &str = "~";
 /// Reads all facts, and compares the records that they give with the stored ones.
 pub(super) async fn verify<R: FnMut(String)>(
     rows: &mut impl VerifiedRows,
+    retention: &Retention,
     report: &mut Report<'_, R>,
 ) -> Result<(), StoreError> {
     let mut after = (String::new(), i64::MIN);
@@ -30,6 +33,11 @@ pub(super) async fn verify<R: FnMut(String)>(
         let is_last = page.is_empty();
         for (stream, seq, body) in page {
             report.verified.facts += 1;
+            match seal::check(&body) {
+                Seal::Broken => report.differs(format!("{stream}: the personal values of fact {seq} were changed")),
+                Seal::Erased => report.verified.erased += 1,
+                Seal::Missing | Seal::Whole => {}
+            }
             // The facts of a run of the service, which can be very many, have no record.
             let known = Fact::read(body.as_bytes()).filter(|fact| fact.call.is_some());
             streams.entry(stream.clone()).or_default().extend(known);
@@ -45,7 +53,7 @@ pub(super) async fn verify<R: FnMut(String)>(
         let records = rows.records_between(&from, &to).await?;
         let talks = rows.talks_between(&from, &to).await?;
         let stored = Stored { records, talks, search: rows.search_between(&from, &to).await? };
-        compare(std::mem::take(&mut streams), stored, report)?;
+        compare(std::mem::take(&mut streams), stored, retention, report)?;
         from = to;
         streams.extend(rest);
         if is_last {
@@ -69,20 +77,30 @@ struct Stored {
 fn compare<R: FnMut(String)>(
     streams: BTreeMap<String, Vec<Fact>>,
     Stored { mut records, talks, search }: Stored,
+    retention: &Retention,
     report: &mut Report<'_, R>,
 ) -> Result<(), StoreError> {
     let mut by_call: BTreeMap<String, Vec<StoredTalk>> = BTreeMap::new();
     for talk in talks {
         by_call.entry(talk.0.clone()).or_default().push(talk);
     }
+    let is_kept = |record: &StoredRecord| {
+        let received = record.columns.get("received").and_then(Value::as_i64);
+        received.is_some_and(|received| received < retention.facts_until())
+    };
     for (call, facts) in streams {
         let folded = Cdr::fold(&facts);
+        if folded.is_none() && records.get(&call).is_some_and(is_kept) {
+            // Only the facts that say what was erased are left: as without facts.
+            continue;
+        }
         let row = folded.as_ref().and_then(Row::of);
         let stored = records.remove(&call);
         let talks = by_call.remove(&call).unwrap_or_default();
         match (&row, stored) {
             (None, None) => {}
             (None, Some(_)) => report.differs(format!("{call}: there is a record of a call that has not ended")),
+            (Some(row), None) if row.received < retention.records_until() => {}
             (Some(_), None) => report.differs(format!("{call}: the call has ended and has no record")),
             (Some(row), Some(stored)) => {
                 report.verified.records += 1;
@@ -95,9 +113,13 @@ fn compare<R: FnMut(String)>(
             report.differs(format!("{call}: the talks are not those of the facts"));
         }
     }
-    for call in records.into_keys() {
+    for (call, record) in records {
         report.verified.records += 1;
-        report.differs(format!("{call}: there is a record without facts"));
+        if is_kept(&record) {
+            by_call.remove(&call);
+        } else {
+            report.differs(format!("{call}: there is a record without facts"));
+        }
     }
     for call in by_call.into_keys() {
         report.differs(format!("{call}: there are talks without facts"));

@@ -5,6 +5,7 @@ mod rows;
 mod search;
 mod sums;
 
+use crate::store::privacy::{self, Retention};
 use crate::store::report_queries::{BEGIN_POSTGRES, BEGIN_SQLITE};
 use crate::store::{Store, StoreError, on_either};
 
@@ -15,6 +16,8 @@ pub struct Verified {
     pub records: u64,
     /// Rows of roll-ups.
     pub rows: u64,
+    /// Facts whose personal values were erased.
+    pub erased: u64,
     pub differences: u64,
 }
 
@@ -41,8 +44,10 @@ impl Store {
         let mut report = Report { verified: Verified::default(), report };
         on_either!(self, pool => {
             let mut tx = pool.begin_with(begin).await?;
-            facts::verify(&mut *tx, &mut report).await?;
-            sums::verify(&mut *tx, &mut report).await?;
+            let rows: Vec<(String, i64, String)> = sqlx::query_as(privacy::STATE).fetch_all(&mut *tx).await?;
+            let retention = Retention::of(rows);
+            facts::verify(&mut *tx, &retention, &mut report).await?;
+            sums::verify(&mut *tx, &retention, &mut report).await?;
             tx.rollback().await?;
         });
         Ok(report.verified)

@@ -32,7 +32,8 @@ const SEARCH_NUMBERS: [&str; 4] = ["received", "waited_ms", "talk_ms", "wrap_ms"
 const SEARCH_WORDS: [&str; 11] =
     ["call", "number", "operators", "desk", "trunk", "outcome", "class", "category", "agency", "mode", "note"];
 const COUNT_SEARCH: &str = "SELECT (SELECT COUNT(*) FROM call_search) - (SELECT COUNT(*) FROM cdr)";
-const COUNT_ROWS: &str = "SELECT (SELECT COUNT(*) FROM rollup) + (SELECT COUNT(*) FROM rollup_operator)";
+const COUNT_ROWS: &str = "SELECT (SELECT COUNT(*) FROM rollup WHERE start >= $1) \
+    + (SELECT COUNT(*) FROM rollup_operator WHERE start >= $1)";
 
 /// A stored record.
 pub(super) struct StoredRecord {
@@ -77,8 +78,8 @@ pub(super) trait VerifiedRows {
         until: i64,
     ) -> Result<BTreeMap<OperatorRowId, OperatorSums>, StoreError>;
 
-    /// The number of all rows of roll-ups.
-    async fn count_rows(&mut self) -> Result<u64, StoreError>;
+    /// The number of rows of roll-ups that start at this time or later.
+    async fn count_rows(&mut self, from: i64) -> Result<u64, StoreError>;
 
     async fn state(&mut self) -> Result<(State, Option<TargetHistory>), StoreError>;
 }
@@ -183,8 +184,8 @@ macro_rules! verified_rows {
                 Ok(all)
             }
 
-            async fn count_rows(&mut self) -> Result<u64, StoreError> {
-                let (rows,): (i64,) = sqlx::query_as(COUNT_ROWS).fetch_one(self).await?;
+            async fn count_rows(&mut self, from: i64) -> Result<u64, StoreError> {
+                let (rows,): (i64,) = sqlx::query_as(COUNT_ROWS).bind(from).fetch_one(self).await?;
                 Ok(rows.unsigned_abs())
             }
 

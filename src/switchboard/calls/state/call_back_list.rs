@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::cdr::personal::Number;
 use crate::clock::Timestamp;
 use crate::counted::Set;
 use crate::ids::{CallId, OperatorId};
@@ -96,6 +97,12 @@ impl CallBackList {
     /// Removes a number, because the caller was reached.
     pub(in crate::switchboard) fn reached(&mut self, number: &str) {
         self.take_out(number);
+    }
+
+    /// Removes a number, in every form in which it is stored.
+    pub(in crate::switchboard) fn forget(&mut self, number: &Number) {
+        let known: Vec<String> = self.all.keys().filter(|known| number.is_in(known)).cloned().collect();
+        known.iter().for_each(|known| drop(self.take_out(known)));
     }
 
     /// Marks the start of a call-back, and removes its assignment.

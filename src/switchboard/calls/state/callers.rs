@@ -1,5 +1,6 @@
 //! The history of callers, by number.
 
+use crate::cdr::personal::Number;
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
@@ -127,6 +128,13 @@ impl CallerHistory {
             let times = caller.calls.iter_mut().chain(caller.pranks.values_mut()).chain(&mut caller.marked_until);
             times.for_each(|at| *at = at.shifted(by_ms));
         }
+    }
+
+    /// Forgets a number, in every form in which it is stored.
+    pub(in crate::switchboard) fn forget(&mut self, number: &Number) {
+        self.checked.changed();
+        self.by_age.retain(|(_, known)| !number.is_in(known));
+        self.all.retain(|known, _| !number.is_in(known));
     }
 
     /// Merges the history of earlier runs. Flags that were unflagged since stay unflagged, and newer flags stay.
