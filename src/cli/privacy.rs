@@ -223,8 +223,7 @@ fn erase(config: &Config, asked: &AboutNumber, second: &str, ground: &str) -> an
             second: second.to_owned(),
             ground,
             number: asked.number.clone(),
-            facts: found.facts,
-            records: found.records,
+            found,
         };
         store.ask_erasure(&request).await?;
         store.close().await;
@@ -255,9 +254,10 @@ fn print_outcome(outcome: &Outcome) {
         outcome.facts_in_files,
         outcome.recordings
     );
-    for (calls, why) in
-        [(&outcome.held, "is on legal hold"), (&outcome.open, "has not ended: repeat the command later")]
-    {
+    for (calls, why) in [
+        (&outcome.held, "is on legal hold"),
+        (&outcome.open, "has not ended, or has just ended: repeat the command later"),
+    ] {
         for call in calls.iter().take(LISTED_MAX) {
             print_line!("{call} {why}");
         }

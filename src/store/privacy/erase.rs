@@ -14,7 +14,11 @@ use crate::store::{Store, StoreError, on_either, seal};
 
 const STREAM: &str = "SELECT seq, body FROM fact WHERE stream = $1 ORDER BY seq";
 const RECORD: &str = "SELECT body FROM cdr WHERE call = $1";
-const OPEN: &str = "SELECT COUNT(*) FROM open_call WHERE call = $1";
+/// Open, or ended so late that its recording may not be registered yet.
+const OPEN: &str = "SELECT (SELECT COUNT(*) FROM open_call WHERE call = $1) \
+    + (SELECT COUNT(*) FROM cdr WHERE call = $1 AND ended > $2)";
+/// How long after the end of a call its last facts may come.
+const LAST_FACTS_MS: i64 = 10_000;
 /// Empties the write-ahead log, unless a reader still needs it.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 const CHECKPOINT_TRIES: u32 = 10;
@@ -42,10 +46,12 @@ pub(in crate::store) struct ErasedStream {
 }
 
 impl Store {
-    /// True if the call has not ended, or its operator is in wrap-up.
-    pub(in crate::store) async fn is_open(&self, call: CallId) -> Result<bool, StoreError> {
-        let (open,): (i64,) =
-            on_either!(self, pool => sqlx::query_as(OPEN).bind(call.to_string()).fetch_one(pool).await?);
+    /// True if the call has not ended, if its operator is in wrap-up, or if facts about its end may still come.
+    pub(in crate::store) async fn is_open(&self, call: CallId, now: Timestamp) -> Result<bool, StoreError> {
+        let since = now.as_millis().saturating_sub(LAST_FACTS_MS);
+        let (open,): (i64,) = on_either!(self, pool => {
+            sqlx::query_as(OPEN).bind(call.to_string()).bind(since).fetch_one(pool).await?
+        });
         Ok(open > 0)
     }
 

@@ -6,8 +6,6 @@ mod find;
 mod holds;
 mod retention;
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -42,9 +40,8 @@ pub struct Request {
     pub ground: String,
     /// As it was given.
     pub number: String,
-    pub facts: BTreeSet<(CallId, u32)>,
-    /// Calls whose facts were deleted: only their records have the number.
-    pub records: BTreeSet<CallId>,
+    /// Where the number was found. What arrives later, before the erasure, is found then.
+    pub found: Found,
 }
 
 /// What an erasure has done.
@@ -64,17 +61,10 @@ pub struct Outcome {
     pub fault: Option<String>,
 }
 
-impl Request {
-    /// True if the request is about the whole call: the fact that opened it, the first one, is among its facts.
-    pub(super) fn is_of_call(&self, stream: CallId) -> bool {
-        self.facts.contains(&(stream, 0))
-    }
-}
-
 impl Store {
     /// Stores a request.
     pub async fn ask_erasure(&self, request: &Request) -> Result<(), StoreError> {
-        let wanted = serde_json::to_string(&(&request.facts, &request.records))?;
+        let wanted = serde_json::to_string(&request.found)?;
         on_either!(self, pool => {
             sqlx::query(ASK).bind(&request.id).bind(request.asked.as_millis()).bind(&request.by).bind(&request.second)
                 .bind(&request.ground).bind(&request.number).bind(wanted).execute(pool).await?;
@@ -88,9 +78,9 @@ impl Store {
             on_either!(self, pool => sqlx::query_as(NEXT).fetch_optional(pool).await?);
         let Some((id, asked, by, second, ground, number, wanted)) = row else { return Ok(None) };
         // Empty: only the files of the database are left.
-        let (facts, records) = if wanted.is_empty() { Default::default() } else { serde_json::from_str(&wanted)? };
+        let found = if wanted.is_empty() { Found::default() } else { serde_json::from_str(&wanted)? };
         let asked = Timestamp::from_millis(asked);
-        Ok(Some(Request { id, asked, by, second, ground, number, facts, records }))
+        Ok(Some(Request { id, asked, by, second, ground, number, found }))
     }
 
     /// Stores the outcome of a request in place of its number and facts.
@@ -112,5 +102,26 @@ impl Store {
         let row: Option<(String,)> =
             on_either!(self, pool => sqlx::query_as(RESULT).bind(id).fetch_optional(pool).await?);
         Ok(row.map(|(result,)| serde_json::from_str(&result)).transpose()?)
+    }
+}
+
+/// Before the id of every call that arrived at this time: ids begin with the time.
+fn first_stream(millis: i64) -> String {
+    let hex = format!("{:012x}", millis.max(0));
+    let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
+    format!("{high}-{low}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Rng;
+
+    #[test]
+    fn ids_of_calls_are_ordered_by_their_arrival() {
+        let at = Timestamp::from_millis(1_764_600_000_123);
+        let id = CallId::new(at, &mut Rng::from_number(3)).to_string();
+        assert!(first_stream(at.as_millis()) < id && id < first_stream(at.as_millis() + 1), "{id}");
+        assert_eq!(i64::try_from(CallId::new(at, &mut Rng::from_number(4)).as_u128() >> 80), Ok(at.as_millis()));
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::store::{Store, StoreError, on_either, seal};
 
-use super::Erasure;
+use super::{Erasure, first_stream};
 
 /// The name in facts of what the service erases by itself.
 pub const BY_RETENTION: &str = "retention";
@@ -352,25 +352,4 @@ impl Store {
 
 fn by_rule(rule: &str, at: Timestamp, with_recordings: bool) -> Erasure {
     Erasure { at, by: BY_RETENTION.to_owned(), second: None, ground: rule.to_owned(), with_recordings }
-}
-
-/// Before the id of every call that arrived at this time: ids begin with the time.
-fn first_stream(millis: i64) -> String {
-    let hex = format!("{:012x}", millis.max(0));
-    let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
-    format!("{high}-{low}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::Rng;
-
-    #[test]
-    fn ids_of_calls_are_ordered_by_their_arrival() {
-        let at = Timestamp::from_millis(1_764_600_000_123);
-        let id = CallId::new(at, &mut Rng::from_number(3)).to_string();
-        assert!(first_stream(at.as_millis()) < id && id < first_stream(at.as_millis() + 1), "{id}");
-        assert_eq!(i64::try_from(CallId::new(at, &mut Rng::from_number(4)).as_u128() >> 80), Ok(at.as_millis()));
-    }
 }

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::store::Store;
 use crate::store::journal::JournalPosition;
-use crate::store::privacy::{Deleted, Erasure, Outcome, Request, Rules, erase_in_files};
+use crate::store::privacy::{Deleted, Erasure, Found, Outcome, Request, Rules, erase_in_files};
 
 use super::{Writer, WriterError};
 
@@ -132,8 +132,12 @@ impl Writer {
         if let Some(number) = &number {
             privacy.forget(number).await?;
         }
-        let mut outcome = self.erase(store, &request, &folder, now).await?;
-        let (dir, facts) = (self.dir.clone(), request.facts.iter().copied());
+        let mut found = request.found.clone();
+        if let Some(number) = &number {
+            store.find_again(number, request.asked, &mut found).await?;
+        }
+        let mut outcome = self.erase(store, &request, &found, &folder, now).await?;
+        let (dir, facts) = (self.dir.clone(), found.facts.iter().copied());
         let open: BTreeSet<CallId> = outcome.held.iter().chain(&outcome.open).copied().collect();
         let facts: BTreeSet<_> = facts.filter(|(stream, _)| !open.contains(stream)).collect();
         // A number of which a call is kept stays in the files where the facts do not say whose they are.
@@ -149,6 +153,7 @@ impl Writer {
         &mut self,
         store: &Store,
         request: &Request,
+        found: &Found,
         folder: &Path,
         now: Timestamp,
     ) -> Result<Outcome, WriterError> {
@@ -162,25 +167,25 @@ impl Writer {
             with_recordings: true,
         };
         let mut streams: BTreeMap<CallId, BTreeSet<u32>> = BTreeMap::new();
-        for (stream, seq) in &request.facts {
+        for (stream, seq) in &found.facts {
             streams.entry(*stream).or_default().insert(*seq);
         }
-        streams.extend(request.records.iter().map(|call| (*call, BTreeSet::new())));
+        streams.extend(found.records.iter().map(|call| (*call, BTreeSet::new())));
         let (held, mut outcome) = (store.held_calls().await?, Outcome::default());
         for (stream, seqs) in &streams {
             if held.contains(stream) {
                 outcome.held.push(*stream);
                 continue;
             }
-            if store.is_open(*stream).await? {
+            if store.is_open(*stream, now).await? {
                 outcome.open.push(*stream);
                 continue;
             }
             let erased = match seqs.is_empty() {
                 true => store.erase_record(&self.journal, *stream, &erasure).await?,
                 false => {
-                    let is_call = request.is_of_call(*stream);
-                    let erasure = Erasure { with_recordings: is_call, ..erasure.clone() };
+                    let with_recordings = found.calls.contains(stream);
+                    let erasure = Erasure { with_recordings, ..erasure.clone() };
                     store.erase_stream(&self.journal, *stream, seqs, &erasure).await?
                 }
             };
