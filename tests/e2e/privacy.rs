@@ -1,5 +1,6 @@
 //! A number is erased while the service runs and takes calls.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use siaga::store::crash_log::Files;
@@ -33,6 +34,21 @@ fn call(service: &Service, phone: &mut Baresip, n: u16) -> String {
     number
 }
 
+/// The files and folders that others than the owner may use.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let status = std::fs::symlink_metadata(&entry).unwrap();
+        if status.mode() & 0o077 != 0 {
+            found.push(entry.clone());
+        }
+        if status.is_dir() {
+            found.extend(open_to_others(&entry));
+        }
+    }
+    found
+}
+
 fn siaga(service: &Service, arguments: &[&str]) -> String {
     service.siaga(&[arguments, &["--config", "siaga.toml"]].concat())
 }
@@ -44,7 +60,8 @@ fn a_number_is_erased_everywhere_while_the_service_runs() {
     let number = call(&service, &mut phone, 1);
     let digits = number.trim_start_matches('0').to_owned();
     let data = service.path().join("data");
-    service.records(1, |_| true);
+    service.records(1, |record| record["recordings"].as_array().is_some_and(|all| !all.is_empty()));
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
     assert!(!files_with(&data, &digits).is_empty());
     // A flag is in the local copy too.
     siaga(&service, &["caller", "mark", &number, "prank"]);
@@ -79,5 +96,6 @@ fn a_number_is_erased_everywhere_while_the_service_runs() {
     let told = siaga(&service, &["verify", "records"]);
     assert!(told.contains("records and sums are those of the facts"), "{told}");
     siaga(&service, &["verify", "journal"]);
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new(), "changed files are still closed to others");
     assert_eq!(files_with(&data, &digits), Vec::<PathBuf>::new());
 }
