@@ -207,6 +207,8 @@ pub const EVENT_LISTENERS_PER_USER_MAX: usize = 8;
 /// Events that are stored for slow clients (a power of two). Full: a slow client loses the oldest events, and receives
 /// their number.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
+/// Rows of a Parquet file that are in memory. More: they are written as one group.
+pub const PARQUET_GROUP_ROWS: usize = 4_096;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 2 <= CALLS_KEPT_MAX);

@@ -89,3 +89,21 @@ fn workbooks_have_what_the_other_formats_have_as_dates_and_numbers() {
         "two workbooks of the same calls differ"
     );
 }
+
+#[test]
+fn parquet_files_have_what_the_other_formats_have_with_types() {
+    let folder = city("6", "4", "1400");
+    for report in ["calls", "summary", "abandoned", "ministry"] {
+        write(folder.path(), &[(report, "parquet"), (report, "json"), (report, "csv")]);
+    }
+    let line = python("parquet.py", folder.path());
+    let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers[0] > 100_000 && numbers[1] > 1, "{line}");
+    // The same data give the same bytes.
+    let read = |report: &str| std::fs::read(folder.path().join(format!("{report}.parquet"))).unwrap();
+    for report in ["calls", "summary", "abandoned", "ministry"] {
+        let first = read(report);
+        write(folder.path(), &[(report, "parquet")]);
+        assert!(first == read(report), "two Parquet files of the same data differ: {report}");
+    }
+}

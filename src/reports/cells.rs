@@ -45,6 +45,33 @@ pub(super) const CALL: [&str; 32] = [
 pub(super) const ABANDONED: [&str; 10] =
     ["number", "calls", "short", "first", "last", "longest_wait_ms", "call_backs", "outcome", "by", "answered_later"];
 
+/// The kind of a column; every cell may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Count,
+    Decimal,
+    Duration,
+    PerMille,
+    Yes,
+    Time,
+}
+
+/// The kinds of `CALL`.
+pub(super) const CALL_KINDS: [Kind; CALL.len()] = {
+    use Kind::{Count, Decimal, Duration, Text, Time};
+    [
+        Text, Time, Time, Time, Duration, Duration, Duration, Text, Text, Text, Text, Text, Decimal, Decimal, Text,
+        Text, Count, Count, Text, Text, Text, Count, Count, Text, Text, Text, Text, Text, Text, Text, Text, Text,
+    ]
+};
+
+/// The kinds of `ABANDONED`.
+pub(super) const ABANDONED_KINDS: [Kind; ABANDONED.len()] = {
+    use Kind::{Count, Duration, Text, Time};
+    [Text, Count, Count, Time, Time, Duration, Count, Text, Text, Time]
+};
+
 /// A value with its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
@@ -57,6 +84,7 @@ pub(super) enum Cell {
     Duration(u64),
     /// Tenths of a per cent.
     PerMille(u64),
+    Yes(bool),
     Time(Timestamp),
 }
 

@@ -79,6 +79,7 @@ fn written(cell: Cell, period: &Period) -> String {
         Cell::Count(number) | Cell::Duration(number) => number.to_string(),
         Cell::PerMille(tenths) => format!("{}.{}", tenths / 10, tenths % 10),
         Cell::Decimal(number) => number.to_string(),
+        Cell::Yes(answer) => yes(Some(answer)).unwrap_or_default().to_owned(),
         Cell::Time(at) => period.iso(at),
     }
 }

@@ -16,6 +16,7 @@ mod json;
 pub mod kpi;
 pub mod ministry;
 pub mod pages;
+mod parquet;
 pub mod period;
 mod plan;
 pub mod planning;
@@ -49,6 +50,8 @@ pub enum Format {
     Json,
     /// A workbook for spreadsheets, with dates, numbers and durations; write it to a file.
     Xlsx,
+    /// Apache Parquet for data analysis, with times in UTC and durations in milliseconds; write it to a file.
+    Parquet,
 }
 
 /// Writes a period's figures.
@@ -67,6 +70,7 @@ pub async fn summary(
         Format::Csv => csv::summary(period, &figures, out),
         Format::Json => json::summary(period, &figures, out),
         Format::Xlsx => xlsx::summary(period, &figures, out),
+        Format::Parquet => parquet::summary(period, &figures, out),
     }
 }
 
@@ -82,6 +86,7 @@ pub async fn calls(
         Format::Csv => csv::calls(store, period, out).await,
         Format::Json => json::calls(store, period, out).await,
         Format::Xlsx => xlsx::calls(store, period, out).await,
+        Format::Parquet => parquet::calls(store, period, out).await,
     }
 }
 
@@ -99,6 +104,7 @@ pub async fn abandoned(
         Format::Csv => csv::abandoned(period, &report, out),
         Format::Json => json::abandoned(period, &report, out),
         Format::Xlsx => xlsx::abandoned(period, &report, out),
+        Format::Parquet => parquet::abandoned(&report, out),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::store::Store;
 
 use super::abandoned::AbandonedReport;
-use super::cells::{self, Cell};
+use super::cells::{self, Cell, Kind};
 use super::kpi::{DeskFigures, Figures, OperatorFigures};
 use super::period::Period;
 use super::{Value, lines, yes};
@@ -112,6 +112,9 @@ fn write(
         }
         Cell::PerMille(tenths) => {
             sheet.write_number_with_format(row, column, wide(tenths) / 1_000.0, share)?;
+        }
+        Cell::Yes(answer) => {
+            sheet.write_string(row, column, yes(Some(answer)).unwrap_or_default())?;
         }
         Cell::Time(at) => match serial(period, at) {
             Some(moment) => {
@@ -219,22 +222,22 @@ pub(super) fn abandoned(
     book.finish(out)
 }
 
-/// Rows of a table with its heads; `numbers` tells which columns have numbers.
+/// Rows of texts with their columns.
 pub(super) fn rows(
     period: &Period,
-    heads: &[&str],
-    numbers: &[bool],
+    columns: &[(&str, Kind)],
     rows: &[Vec<String>],
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
+    let heads: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let mut book = Book::new(period)?;
-    book.begin("Month", heads)?;
+    book.begin("Month", &heads)?;
     for row in rows {
-        let cell = |(text, is_number): (&String, &bool)| match text.parse() {
-            Ok(number) if *is_number => Cell::Decimal(number),
+        let cell = |(text, (_, kind)): (&String, &(&str, Kind))| match text.parse() {
+            Ok(number) if *kind != Kind::Text => Cell::Decimal(number),
             Ok(_) | Err(_) => Cell::Text(text.clone()),
         };
-        book.add(row.iter().zip(numbers).map(cell))?;
+        book.add(row.iter().zip(columns).map(cell))?;
     }
     book.finish(out)
 }

@@ -10,7 +10,7 @@ use crate::cli::ConfigFile;
 use crate::config::Config;
 use crate::reports::Format;
 use crate::reports::ministry::scheme::Scheme;
-use crate::reports::ministry::{Month, workbook};
+use crate::reports::ministry::{Month, parquet, workbook};
 use crate::store::Store;
 use crate::web::texts::Language;
 
@@ -43,7 +43,7 @@ pub(super) fn ministry(asked: &MinistryArguments) -> anyhow::Result<()> {
     let scheme = match asked.scheme.as_ref().or(config.report.scheme.as_ref()) {
         Some(path) => Scheme::read(path)?,
         None => Scheme::usual(|word| match asked.format {
-            Format::Json => word.to_owned(),
+            Format::Json | Format::Parquet => word.to_owned(),
             Format::Table | Format::Csv | Format::Xlsx => language.text(&format!("scheme-{word}")),
         }),
     };
@@ -64,6 +64,10 @@ pub(super) fn ministry(asked: &MinistryArguments) -> anyhow::Result<()> {
             Format::Xlsx => {
                 let rows = scheme.rows(&store, month, &period, '.').await;
                 rows.map_err(anyhow::Error::from).and_then(|rows| workbook(&scheme, &rows, &period, &mut out))
+            }
+            Format::Parquet => {
+                let rows = scheme.rows(&store, month, &period, '.').await;
+                rows.map_err(anyhow::Error::from).and_then(|rows| parquet(&scheme, &rows, &mut out))
             }
             Format::Table | Format::Json => {
                 let rows = scheme.rows(&store, month, &period, '.').await;

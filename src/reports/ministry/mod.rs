@@ -109,7 +109,12 @@ pub fn workbook(
     period: &Period,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    super::xlsx::rows(period, &scheme.names().collect::<Vec<_>>(), &scheme.numbers().collect::<Vec<_>>(), rows, out)
+    super::xlsx::rows(period, &scheme.columns(), rows, out)
+}
+
+/// Writes rows of a scheme as Parquet.
+pub fn parquet(scheme: &scheme::Scheme, rows: &[Vec<String>], out: &mut (impl Write + Send)) -> anyhow::Result<()> {
+    super::parquet::rows(&scheme.columns(), rows, out)
 }
 
 /// Reads the figures of a period.

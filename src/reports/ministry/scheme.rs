@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::store::Store;
 
 use super::{MinistryFigures, Month, read};
+use crate::reports::cells::Kind;
 use crate::reports::csv::{BOM, text};
 use crate::reports::figures::FiguresError;
 use crate::reports::period::Period;
@@ -173,11 +174,9 @@ impl Scheme {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// True for each column that has a number.
-    pub fn numbers(&self) -> impl Iterator<Item = bool> {
-        self.columns
-            .iter()
-            .map(|(_, figure)| !matches!(figure, Figure::Period | Figure::FirstDay | Figure::LastDay | Figure::Text(_)))
+    /// The names of the columns, each with the kind of its cells.
+    pub(in crate::reports) fn columns(&self) -> Vec<(&str, Kind)> {
+        self.columns.iter().map(|(name, figure)| (name.as_str(), figure.kind())).collect()
     }
 
     /// The rows of a month: one, or one for each day.
@@ -238,6 +237,28 @@ impl Scheme {
             Figure::Text(fixed) => text(fixed),
         };
         self.columns.iter().map(cell).collect()
+    }
+}
+
+impl Figure {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Period | Self::FirstDay | Self::LastDay | Self::Text(_) => Kind::Text,
+            Self::Level | Self::MeanWait | Self::LongestWait | Self::MeanHandling => Kind::Decimal,
+            Self::Incoming
+            | Self::Abandoned
+            | Self::Short
+            | Self::Failed
+            | Self::Answered
+            | Self::Class(_)
+            | Self::Unclassed
+            | Self::Exercises
+            | Self::Located
+            | Self::CalledBack
+            | Self::LevelPart
+            | Self::Agency(_)
+            | Self::Category(_) => Kind::Count,
+        }
     }
 }
 

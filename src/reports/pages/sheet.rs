@@ -165,6 +165,7 @@ fn people(cell: &Cell, period: &Period, language: Language) -> String {
         Cell::Decimal(value) => format!("{value:.2}"),
         Cell::Duration(millis) => duration(*millis),
         Cell::PerMille(tenths) => percent(Some(*tenths), language),
+        Cell::Yes(answer) => language.text(if *answer { "cell-yes" } else { "cell-no" }),
         Cell::Time(at) => Moment::of(*at, &period.zone).full(language),
     }
 }
@@ -202,6 +203,7 @@ fn written(choice: &Choice, language: Language, sheets: &[Sheet]) -> anyhow::Res
         Cell::Decimal(value) => value.to_string().replace('.', comma),
         Cell::Duration(millis) => decimal(millis / 1_000, millis % 1_000, 3),
         Cell::PerMille(tenths) => decimal(tenths / 10, tenths % 10, 1),
+        Cell::Yes(answer) => language.text(if *answer { "cell-yes" } else { "cell-no" }),
         Cell::Time(at) => choice.period.iso(*at),
     };
     let names_table = sheets.len() > 1;
