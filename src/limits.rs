@@ -209,6 +209,16 @@ pub const EVENT_LISTENERS_PER_USER_MAX: usize = 8;
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Rows of a Parquet file that are in memory. More: they are written as one group.
 pub const PARQUET_GROUP_ROWS: usize = 4_096;
+/// Bytes of the emblem of the monthly report. More: the file is rejected.
+pub const EMBLEM_BYTES_MAX: u64 = 1 << 20;
+/// Pixels of each side of an emblem that is a PNG file. More: the file is rejected.
+pub const EMBLEM_PIXELS_MAX: u32 = 4_096;
+/// Signatories of the monthly report. More: the configuration or the template is rejected.
+pub const SIGNATORIES_MAX: usize = 6;
+/// Characters of the role, the name and the number of a signatory. More: the same.
+pub const SIGNATORY_CHARS_MAX: usize = 200;
+/// Characters of each text of the template of the monthly report. More: the template is rejected.
+pub const LETTER_CHARS_MAX: usize = 4_000;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 2 <= CALLS_KEPT_MAX);

@@ -25,6 +25,9 @@ const REAL: &[&str] = &[
     "uname",
 ];
 
+/// What the script installs for pages and PDF files.
+const FONTS: [&str; 3] = ["inter.woff2", "inter-400.woff", "inter-600.woff"];
+
 /// Stands in for rustup: it makes a `cargo` of version 1.99.0 and notes its arguments.
 const RUSTUP: &str = "#!/bin/bash\necho \"rustup $*\" >> \"$LOG\"\n\
     case \"$1\" in toolchain) printf '#!/bin/bash\\necho \"cargo 1.99.0 (test)\"\\n' > \"$CARGO_HOME/bin/cargo\"; chmod +x \"$CARGO_HOME/bin/cargo\" ;; esac\n";
@@ -57,7 +60,9 @@ impl Machine {
         program(&bin, "env", "#!/bin/bash\nexec \"${@:2}\"\n");
         program(&bin, "apt-cache", "#!/bin/bash\nexit 100\n");
         fs::create_dir_all(machine.path("built")).unwrap();
-        fs::write(machine.path("built/inter.woff2"), "font").unwrap();
+        for font in FONTS {
+            fs::write(machine.path("built").join(font), "font").unwrap();
+        }
         machine
     }
 
@@ -107,19 +112,22 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn the_font_of_the_pages_is_installed_once_from_npm() {
+fn the_fonts_are_installed_once_from_npm() {
     let machine = Machine::new();
     machine.publishes(None);
     fs::remove_dir_all(machine.path("built")).unwrap();
     program(&machine.path("bin"), "cargo", "#!/bin/bash\necho \"cargo 1.99.0 (test)\"\n");
-    let npm = "#!/bin/bash\necho \"npm $1 $2\" >> \"$LOG\"\nfolder=$3/node_modules/@fontsource-variable/inter/files\n\
-        [ -s \"$3/package-lock.json\" ] && mkdir -p \"$folder\" && echo font > \"$folder/inter-latin-wght-normal.woff2\"\n";
+    let npm = "#!/bin/bash\necho \"npm $1 $2\" >> \"$LOG\"\n[ -s \"$3/package-lock.json\" ] || exit 1\n\
+        for file in -variable/inter/files/inter-latin-wght-normal.woff2 /inter/files/inter-latin-{4,6}00-normal.woff; do\n\
+        file=$3/node_modules/@fontsource$file; mkdir -p \"${file%/*}\"; echo font > \"$file\"; done\n";
     program(&machine.path("bin"), "npm", npm);
     for _ in 0..2 {
         let output = machine.setup();
         assert!(output.status.success(), "{}", text(&output));
-        assert_eq!(fs::read_to_string(machine.path("built/inter.woff2")).unwrap(), "font\n");
-        assert_eq!(machine.log(), "npm ci --prefix\n", "the second call finds the font");
+        for font in FONTS {
+            assert_eq!(fs::read_to_string(machine.path("built").join(font)).unwrap(), "font\n");
+        }
+        assert_eq!(machine.log(), "npm ci --prefix\n", "the second call finds the fonts");
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Fault, Faults};
 use crate::ids::OperatorId;
+use crate::reports::ministry::letter::Template;
 use crate::reports::ministry::scheme::Scheme;
+use crate::reports::pdf::emblem::Emblem;
 use crate::server::token::{Token, TokenFault};
 
 use super::operator::{self, Kind};
@@ -22,6 +24,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
         faults.extend(found.map(|(wrong, right)| fault(&config, key, wrong, right)));
     }
     faults.extend(scheme(&config));
+    faults.extend(letter(&config));
     faults.extend(token(&config));
     match names(&config) {
         Ok(wrong) => faults.extend(wrong),
@@ -51,6 +54,18 @@ fn certificates(config: &Config) -> Vec<Fault> {
 fn scheme(config: &Config) -> Option<Fault> {
     let wrong = Scheme::read(config.report.scheme.as_ref()?).err()?;
     Some(fault(config, "report.scheme", wrong.to_string(), ""))
+}
+
+/// The files of the monthly report as PDF.
+fn letter(config: &Config) -> Vec<Fault> {
+    let letter = &config.report.letter;
+    let emblem = letter
+        .emblem
+        .as_deref()
+        .and_then(|path| Emblem::read(path).err())
+        .map(|wrong| fault(config, "report.emblem", wrong.to_string(), "an SVG or PNG file of at most 1 MiB"));
+    let template = letter.template.as_deref().and_then(|path| Template::read(path).err());
+    emblem.into_iter().chain(template.map(|wrong| fault(config, "report.template", wrong.to_string(), ""))).collect()
 }
 
 /// Folders whose path is a file's. The service creates a missing folder.

@@ -11,6 +11,7 @@ mod fault;
 mod file_modes;
 mod guard;
 mod identity;
+mod letter;
 mod level;
 mod log;
 mod names;
@@ -47,6 +48,7 @@ use crate::switchboard::{
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
+pub use letter::{Letter, Signatory};
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
 pub use log::{Log, LogFormat};
 pub use names::{CONSOLE_NAME, OWN_NAME};
@@ -204,6 +206,8 @@ pub struct Report {
     pub tls: Option<PageTls>,
     /// The columns of the monthly file: a TOML file.
     pub scheme: Option<PathBuf>,
+    /// How its PDF file looks.
+    pub letter: Letter,
     /// Target time T of the service level.
     pub service_level: Duration,
     /// Abandoned calls with a shorter wait count as short.

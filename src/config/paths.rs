@@ -11,12 +11,14 @@ pub(super) fn resolve(name: &str, file: &mut File) {
     let own = [&mut file.journal.dir, &mut file.recording.dir, &mut file.console.token_file, &mut file.prompts.dir];
     let operators = &mut file.operators;
     let rosters = [&mut operators.roster, &mut operators.changes, &mut operators.decrees].into_iter().flatten();
-    let scheme = file.report.scheme.as_mut();
+    let report = [&mut file.report.scheme, &mut file.report.emblem, &mut file.report.template];
     let passwords = file.trunk.iter_mut().filter_map(|trunk| trunk.password_file.as_mut());
     let tls = file.sip.tls.iter_mut().flat_map(crate::sip::section::Tls::paths);
     let page_tls = [&mut file.console.tls, &mut file.report.tls].into_iter().flatten();
     let pages = page_tls.flat_map(super::page_tls::Section::paths);
-    for path in own.into_iter().chain(rosters).chain(passwords).chain(scheme).chain(tls).chain(pages) {
+    for path in
+        own.into_iter().chain(rosters).chain(passwords).chain(report.into_iter().flatten()).chain(tls).chain(pages)
+    {
         *path = resolved(&folder, path);
     }
     let urls = [&mut file.store.url, &mut file.web.store_url].into_iter().chain(file.report.store_url.as_mut());

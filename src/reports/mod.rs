@@ -17,6 +17,7 @@ pub mod kpi;
 pub mod ministry;
 pub mod pages;
 mod parquet;
+pub mod pdf;
 pub mod period;
 mod plan;
 pub mod planning;

@@ -24,6 +24,7 @@ const CALLS: &str = "SELECT received, call, body FROM cdr WHERE received < $2 AN
     AND (received, call) > ($1, $3) ORDER BY received, call LIMIT $4";
 
 const LAST_CALL: &str = "SELECT MAX(received) FROM cdr";
+const LAST_CALL_OF: &str = "SELECT MAX(received) FROM cdr WHERE received >= $1 AND received < $2";
 
 /// The distinct values of a column, with one index look-up for each.
 const OUTCOMES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(outcome) FROM cdr UNION ALL \
@@ -221,6 +222,15 @@ impl Store {
     /// When the last call arrived that has a record.
     pub async fn last_call(&self) -> Result<Option<Timestamp>, StoreError> {
         let (last,): (Option<i64>,) = on_either!(self, pool => sqlx::query_as(LAST_CALL).fetch_one(pool).await?);
+        Ok(last.map(Timestamp::from_millis))
+    }
+
+    /// When the last call of a period arrived.
+    pub async fn last_call_of(&self, period: &Range<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
+        let (from, until) = (period.start.as_millis(), period.end.as_millis());
+        let (last,): (Option<i64>,) = on_either!(self, pool => {
+            sqlx::query_as(LAST_CALL_OF).bind(from).bind(until).fetch_one(pool).await?
+        });
         Ok(last.map(Timestamp::from_millis))
     }
 

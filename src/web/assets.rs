@@ -11,6 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 /// The font Inter. Empty if `scripts/setup` has not installed it before the build.
 static FONT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inter.woff2"));
+/// The fonts of PDF files as WOFF: normal and bold. Empty as `FONT`.
+static DOCUMENT_FONTS: [&[u8]; 2] = [
+    include_bytes!(concat!(env!("OUT_DIR"), "/inter-400.woff")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/inter-600.woff")),
+];
 static ALL: LazyLock<Assets> = LazyLock::new(Assets::read);
 
 struct Asset {
@@ -59,6 +64,11 @@ fn without_font(style: &str) -> String {
 /// True if the font is in the binary.
 pub fn has_font() -> bool {
     !FONT.is_empty()
+}
+
+/// The fonts of PDF files as WOFF: normal and bold. Empty if they are not in the binary.
+pub fn document_fonts() -> [&'static [u8]; 2] {
+    DOCUMENT_FONTS
 }
 
 /// The address of the style.

@@ -1,5 +1,8 @@
 //! What cities publish and report to the ministry: the calls of a month by what became of them, by class, agency, category and day.
 
+mod document;
+pub mod letter;
+pub mod report;
 pub mod scheme;
 
 use std::collections::BTreeMap;
