@@ -219,7 +219,18 @@ pub const SIGNATORIES_MAX: usize = 6;
 pub const SIGNATORY_CHARS_MAX: usize = 200;
 /// Characters of each text of the template of the monthly report. More: the template is rejected.
 pub const LETTER_CHARS_MAX: usize = 4_000;
+/// Schedules of reports. More: the configuration is rejected.
+pub const SCHEDULES_MAX: usize = 32;
+/// Addresses of one schedule. More: the configuration is rejected.
+pub const RECIPIENTS_MAX: usize = 20;
+/// E-mails with reports that wait for their server. Full: a new one is not sent, and the delivery log shows it.
+pub const SPOOL_FILES_MAX: usize = 256;
+/// Bytes of one e-mail with its report. More: it is not sent, and the delivery log shows it.
+pub const MAIL_BYTES_MAX: usize = 20 << 20;
+/// Entries of the delivery log. More: the oldest are removed.
+pub const DELIVERIES_KEPT_MAX: i64 = 10_000;
 
+const _: () = assert!(RECIPIENTS_MAX <= SPOOL_FILES_MAX);
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 2 <= CALLS_KEPT_MAX);
 const _: () = assert!(PLACED_CALLS_MAX < CALLS_MAX / 2);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Fault, Faults};
+use crate::config::{Config, Fault, Faults, Smtp, Target};
 use crate::ids::OperatorId;
 use crate::reports::ministry::letter::Template;
 use crate::reports::ministry::scheme::Scheme;
@@ -25,6 +25,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
     }
     faults.extend(scheme(&config));
     faults.extend(letter(&config));
+    faults.extend(deliveries(&config));
     faults.extend(token(&config));
     match names(&config) {
         Ok(wrong) => faults.extend(wrong),
@@ -66,6 +67,30 @@ fn letter(config: &Config) -> Vec<Fault> {
         .map(|wrong| fault(config, "report.emblem", wrong.to_string(), "an SVG or PNG file of at most 1 MiB"));
     let template = letter.template.as_deref().and_then(|path| Template::read(path).err());
     emblem.into_iter().chain(template.map(|wrong| fault(config, "report.template", wrong.to_string(), ""))).collect()
+}
+
+/// The folders and files of scheduled reports.
+fn deliveries(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (no, schedule) in config.report.schedules.iter().enumerate() {
+        if let Target::Folder(folder) = &schedule.target
+            && !folder.is_dir()
+        {
+            let wrong = format!("{} is not a folder", folder.display());
+            let right = "an existing folder, which siaga report serve may write to";
+            faults.push(fault(config, &format!("report.schedule[{no}].folder"), wrong, right));
+        }
+    }
+    let Some(smtp) = &config.report.smtp else { return faults };
+    if let Some(wrong) = smtp.log_in.as_ref().and_then(|(_, file)| Smtp::password(file).err()) {
+        faults.push(fault(config, "report.smtp.password_file", wrong, "a file whose first line is the password"));
+    }
+    if let Some(wrong) = smtp.ca.as_ref().and_then(|file| std::fs::read(file).err().map(|error| (file, error))) {
+        let (file, error) = wrong;
+        let wrong = format!("{} cannot be read: {error}", file.display());
+        faults.push(fault(config, "report.smtp.ca", wrong, "a PEM file with certificates"));
+    }
+    faults
 }
 
 /// Folders whose path is a file's. The service creates a missing folder.

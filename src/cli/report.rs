@@ -15,6 +15,7 @@ use crate::store::rollups::fill::Settings;
 use super::ConfigFile;
 use super::call_id::CallStart;
 
+mod deliveries;
 mod ministry;
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,8 @@ pub(super) enum ReportCommand {
     Rebuild(ConfigFile),
     /// Serves the pages of reports on `[report] listen`, in the foreground. SIGTERM ends it.
     Serve(ConfigFile),
+    /// What became of the scheduled reports, newest first.
+    Deliveries(deliveries::DeliveriesArguments),
     /// The facts of one call, one per line, in their order.
     Call {
         /// The call's id from `report calls`. Its first digits are enough if no other call's id starts with them.
@@ -72,6 +75,7 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
         ReportCommand::Ministry(asked) => return ministry::ministry(&asked),
         ReportCommand::Rebuild(file) => return rebuild(&Config::load_to_serve(&file.config)?),
         ReportCommand::Serve(file) => return crate::server::serve_reports(&Config::load_to_serve(&file.config)?),
+        ReportCommand::Deliveries(asked) => return deliveries::deliveries(&asked),
         ReportCommand::Call { call, file } => return one_call(&Config::load_to_serve(&file.config)?, &call),
     };
     let config = Config::load_to_serve(&asked.file.config)?;

@@ -18,7 +18,8 @@ use super::section::{Features, File, Reliability};
 use super::source::{Source, section_faults};
 use super::{
     Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, file_modes, guard, letter,
-    level, log, network, operating_mode, own_number, page_tls, pages, prompts, risks, roster, section, silent, tls,
+    level, log, network, operating_mode, own_number, page_tls, pages, prompts, risks, roster, schedule, section,
+    silent, smtp, tls,
 };
 
 /// Checks everything. Returns None if a value without a default is invalid; then `source` has an error.
@@ -101,6 +102,8 @@ fn console(source: &mut Source, section: section::Console, listen: SocketAddr) -
 
 fn report(source: &mut Source, section: section::Report, listen: SocketAddr, levels: level::Levels) -> Report {
     let tls = page_tls::checked(source, "report.tls", section.tls.as_ref());
+    let smtp = smtp::checked(source, section.smtp);
+    let schedules = schedule::checked(source, section.schedule, smtp.is_some());
     let letter = letter::checked(source, (section.emblem, section.template), section.signatories);
     Report {
         listen,
@@ -109,6 +112,9 @@ fn report(source: &mut Source, section: section::Report, listen: SocketAddr, lev
         tls,
         scheme: section.scheme.map(PathBuf::from),
         letter,
+        schedules,
+        smtp,
+        spool: PathBuf::from(section.spool),
         service_level: Duration::from_secs(section.service_level_seconds),
         short_abandon: Duration::from_secs(section.short_abandon_seconds),
         levels,

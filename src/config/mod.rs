@@ -26,8 +26,10 @@ mod prompts;
 mod retention;
 mod risks;
 mod roster;
+mod schedule;
 mod section;
 mod silent;
+mod smtp;
 mod source;
 mod switchboard;
 mod tls;
@@ -57,7 +59,9 @@ pub use page_tls::PageTls;
 pub use pages::WebConfig;
 pub use retention::Retention;
 pub use roster::{Ahead, Rostered};
+pub use schedule::{Every, FileFormat, Schedule, ScheduledReport, Target};
 pub use section::{EngineName, Site, SrtpName};
+pub use smtp::{Smtp, SmtpTls};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
 /// The configuration, parsed and checked.
@@ -208,6 +212,12 @@ pub struct Report {
     pub scheme: Option<PathBuf>,
     /// How its PDF file looks.
     pub letter: Letter,
+    /// Reports that are made at fixed times.
+    pub schedules: Vec<Schedule>,
+    /// The server for e-mails with reports.
+    pub smtp: Option<Smtp>,
+    /// The folder of e-mails that wait.
+    pub spool: PathBuf,
     /// Target time T of the service level.
     pub service_level: Duration,
     /// Abandoned calls with a shorter wait count as short.

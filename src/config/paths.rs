@@ -11,14 +11,18 @@ pub(super) fn resolve(name: &str, file: &mut File) {
     let own = [&mut file.journal.dir, &mut file.recording.dir, &mut file.console.token_file, &mut file.prompts.dir];
     let operators = &mut file.operators;
     let rosters = [&mut operators.roster, &mut operators.changes, &mut operators.decrees].into_iter().flatten();
-    let report = [&mut file.report.scheme, &mut file.report.emblem, &mut file.report.template];
+    let report = &mut file.report;
+    let of_report = [&mut report.scheme, &mut report.emblem, &mut report.template].into_iter().flatten();
+    let of_smtp = report.smtp.iter_mut().flat_map(|smtp| [&mut smtp.ca, &mut smtp.password_file]).flatten();
+    let folders = report.schedule.iter_mut().filter_map(|schedule| schedule.folder.as_mut());
+    for path in of_report.chain(of_smtp).chain(folders).chain([&mut report.spool]) {
+        *path = resolved(&folder, path);
+    }
     let passwords = file.trunk.iter_mut().filter_map(|trunk| trunk.password_file.as_mut());
     let tls = file.sip.tls.iter_mut().flat_map(crate::sip::section::Tls::paths);
     let page_tls = [&mut file.console.tls, &mut file.report.tls].into_iter().flatten();
     let pages = page_tls.flat_map(super::page_tls::Section::paths);
-    for path in
-        own.into_iter().chain(rosters).chain(passwords).chain(report.into_iter().flatten()).chain(tls).chain(pages)
-    {
+    for path in own.into_iter().chain(rosters).chain(passwords).chain(tls).chain(pages) {
         *path = resolved(&folder, path);
     }
     let urls = [&mut file.store.url, &mut file.web.store_url].into_iter().chain(file.report.store_url.as_mut());

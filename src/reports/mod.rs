@@ -21,6 +21,7 @@ pub mod pdf;
 pub mod period;
 mod plan;
 pub mod planning;
+pub mod schedule;
 pub mod staffing;
 mod table;
 mod totals;

@@ -23,6 +23,7 @@ mod console_state;
 mod console_stream;
 mod crash_copy;
 mod datagrams;
+mod delivery;
 pub mod dns;
 mod events;
 mod finish;

@@ -24,6 +24,7 @@ use crate::web::visitor::Known;
 use super::clock::Clock;
 use super::console_connections;
 use super::console_places::Proof;
+use super::delivery;
 use super::page_tls::PageCertificate;
 use super::priority;
 use super::signals::{Request, Signals};
@@ -58,6 +59,7 @@ async fn run(config: &Config, scheme: Option<Scheme>) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("[report] {listen} cannot be listened on"))?;
     info!(%listen, tls = certificate.is_some(), "reports are served");
+    delivery::start(config, Clock::start())?;
     tokio::select! {
         () = console_connections::serve(listener, certificate, router(config, store, scheme)) => {}
         () = ended(&mut signals) => info!("the reports end"),

@@ -64,6 +64,7 @@ on_both! {
     privacy::each_rule_of_retention_takes_what_it_names,
     privacy::a_number_is_erased_from_a_record_whose_facts_were_deleted,
     web::reviews_and_hearings_are_stored,
+    web::deliveries_and_runs_of_schedules_are_stored,
     web::users_and_their_sessions_are_stored_and_removed,
     web::of_simultaneous_log_ins_one_is_counted,
     web::a_changed_or_removed_entry_of_the_access_log_is_detected,

@@ -45,6 +45,8 @@ pub(crate) async fn the_monthly_report_is_that_of_the_records(base: &Base) {
             |wanted: &dyn Fn(&Cdr) -> bool| u64::try_from(real.iter().filter(|cdr| wanted(cdr)).count()).unwrap();
         let of = |outcome: Outcome| count(&|cdr| cdr.outcome == Some(outcome));
         assert_eq!(figures.incoming, count(&|_| true), "{month}");
+        let last = all.iter().map(|cdr| cdr.received).max();
+        assert_eq!(store.last_call_of(&period.span).await.unwrap(), last, "{month}");
         assert_eq!(figures.answered, of(Outcome::Answered));
         assert_eq!(figures.abandoned, of(Outcome::Abandoned));
         assert_eq!(figures.failed, of(Outcome::Failed) + of(Outcome::Interrupted));

@@ -3,6 +3,7 @@
 use siaga::store::Store;
 use siaga::store::web::WebStore;
 use siaga::store::web::access_log::NewAccess;
+use siaga::store::web::deliveries::DeliveryRow;
 use siaga::store::web::failures::Failures;
 use siaga::store::web::reviews::ReviewRow;
 use siaga::store::web::sessions::NewSession;
@@ -32,6 +33,29 @@ fn url(base: &Base) -> String {
 
 fn session<'a>(id_sha256: &'a str, started_ms: i64) -> NewSession<'a> {
     NewSession { id_sha256, user: "ratna", is_complete: true, address: "192.0.2.1", started_ms }
+}
+
+pub(crate) async fn deliveries_and_runs_of_schedules_are_stored(base: &Base) {
+    base.make().await;
+    let store = WebStore::open(&url(base)).await.unwrap();
+    let row = |no: i64| DeliveryRow {
+        at_ms: no,
+        schedule: "harian".to_owned(),
+        due_ms: 1_000,
+        target: "kepala@kota.example".to_owned(),
+        outcome: "delayed".to_owned(),
+        detail: "451 try again later".to_owned(),
+    };
+    for no in 1..=3 {
+        store.add_delivery(&row(no)).await.unwrap();
+    }
+    assert_eq!(store.deliveries(2).await.unwrap(), [row(3), row(2)]);
+    assert_eq!(store.schedule_run("harian").await.unwrap(), None);
+    for due in [7, 9] {
+        store.set_schedule_run("harian", due).await.unwrap();
+    }
+    assert_eq!(store.schedule_run("harian").await.unwrap(), Some(9));
+    store.close().await;
 }
 
 pub(crate) async fn users_and_their_sessions_are_stored_and_removed(base: &Base) {

@@ -580,6 +580,12 @@ scheme-mean-wait-seconds = Mean wait (seconds)
 scheme-longest-wait-seconds = Longest wait (seconds)
 scheme-mean-handling-seconds = Handling time (seconds)
 
+# Scheduled reports
+mail-subject = { $city }: { $report } { $days }
+mail-body = Attached is the { $report } { $days } of { $city }. This message was sent automatically and has only figures, without numbers of callers.
+mail-report-summary = summary of the emergency service
+mail-report-ministry = monthly report of the emergency service
+
 # Approval of exports
 nav-approvals = Approvals
 approvals-title = Approval of exports

@@ -580,6 +580,12 @@ scheme-mean-wait-seconds = Tunggu rata-rata (detik)
 scheme-longest-wait-seconds = Tunggu terlama (detik)
 scheme-mean-handling-seconds = Lama penanganan (detik)
 
+# Laporan terjadwal
+mail-subject = { $city }: { $report } { $days }
+mail-body = Terlampir { $report } { $days } dari { $city }. Pesan ini dikirim otomatis dan hanya memuat angka, tanpa nomor penelepon.
+mail-report-summary = ringkasan layanan darurat
+mail-report-ministry = laporan bulanan layanan darurat
+
 # Persetujuan ekspor
 nav-approvals = Persetujuan
 approvals-title = Persetujuan ekspor

@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod approvals;
 pub mod browsers;
+pub mod deliveries;
 pub mod failures;
 pub mod hearings;
 pub mod reviews;
