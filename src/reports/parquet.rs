@@ -103,6 +103,14 @@ impl<W: Write + Send> Table<W> {
     }
 }
 
+impl Table<Vec<u8>> {
+    /// Takes the bytes that are complete. The rest follows later.
+    pub(in crate::reports) fn take_written(&mut self) -> anyhow::Result<Vec<u8>> {
+        self.file.flush()?;
+        Ok(std::mem::take(self.file.inner_mut()))
+    }
+}
+
 /// The schema of one column.
 fn field(name: &str, kind: Kind) -> Result<TypePtr, ParquetError> {
     let time = || Some(LogicalType::timestamp(true, TimeUnit::MILLIS));

@@ -31,30 +31,30 @@ const DESKS: [&str; 8] =
 const OPERATORS: [&str; 8] = ["operator", "name", "answered", "talk", "wrap_up", "aht", "joined", "joined_talk"];
 
 /// A workbook that is being written, one sheet after the other.
-struct Book<'a> {
+pub(in crate::reports) struct Book {
     book: Workbook,
-    period: &'a Period,
+    period: Period,
     styles: [Style; 4],
     /// Name, heads and number of the sheets so far with this name.
-    sheet: (&'static str, &'a [&'a str], u32),
+    sheet: (&'static str, Vec<String>, u32),
     row: u32,
 }
 
-impl<'a> Book<'a> {
-    fn new(period: &'a Period) -> anyhow::Result<Self> {
+impl Book {
+    pub(in crate::reports) fn new(period: &Period) -> anyhow::Result<Self> {
         let mut book = Workbook::new();
         // The same data give the same bytes.
         let made = ExcelDateTime::from_ymd(2026, 1, 1)?;
         book.set_properties(&DocProperties::new().set_creation_datetime(&made));
         let number = |format: &str| Style::new().set_num_format(format);
         let styles = [Style::new().set_bold(), number(TIME), number(DURATION), number(SHARE)];
-        Ok(Self { book, period, styles, sheet: ("", &[], 0), row: 0 })
+        Ok(Self { book, period: period.clone(), styles, sheet: ("", Vec::new(), 0), row: 0 })
     }
 
     /// Begins a sheet.
-    fn begin(&mut self, name: &'static str, heads: &'a [&'a str]) -> anyhow::Result<()> {
+    pub(in crate::reports) fn begin(&mut self, name: &'static str, heads: &[&str]) -> anyhow::Result<()> {
         let no = if self.sheet.0 == name { self.sheet.2 + 1 } else { 1 };
-        self.sheet = (name, heads, no);
+        self.sheet = (name, heads.iter().map(|head| (*head).to_owned()).collect(), no);
         let sheet = self.book.add_worksheet_with_constant_memory()?;
         sheet.set_name(if no == 1 { name.to_owned() } else { format!("{name} {no}") })?;
         sheet.set_freeze_panes(1, 0)?;
@@ -67,21 +67,21 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    fn add(&mut self, cells: impl IntoIterator<Item = Cell>) -> anyhow::Result<()> {
+    pub(in crate::reports) fn add(&mut self, cells: impl IntoIterator<Item = Cell>) -> anyhow::Result<()> {
         if self.row >= ROWS_MAX {
-            let (name, heads, _) = self.sheet;
-            self.begin(name, heads)?;
+            let (name, heads, _) = self.sheet.clone();
+            self.begin(name, &heads.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
         let last = self.book.worksheets().len().saturating_sub(1);
         let sheet = self.book.worksheet_from_index(last)?;
         for (column, cell) in (0..).zip(cells) {
-            write(sheet, (self.row, column), cell, self.period, &self.styles)?;
+            write(sheet, (self.row, column), cell, &self.period, &self.styles)?;
         }
         self.row += 1;
         Ok(())
     }
 
-    fn finish(mut self, out: &mut (impl Write + Send)) -> anyhow::Result<()> {
+    pub(in crate::reports) fn finish(mut self, out: &mut (impl Write + Send)) -> anyhow::Result<()> {
         self.book.save_to_writer(&mut *out)?;
         out.flush()?;
         Ok(())

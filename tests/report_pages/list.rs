@@ -5,7 +5,7 @@ use siaga::cdr::fact::{Class, FactKind};
 use siaga::web::texts::Language;
 
 use crate::stories::{self, LATE, MORNING, Story};
-use crate::town::{Browser, Town};
+use crate::town::{Browser, Town, compared};
 
 const DAY: i64 = 86_400_000;
 /// The day of the stories.
@@ -177,6 +177,13 @@ async fn the_file_has_what_is_shown_in_the_form_of_the_language() {
         assert!(lines[1].contains(first) || lines[1].contains(&first.replace("07:00:00", "08:00:00")), "{}", lines[1]);
         assert_eq!(lines[2].matches(separator).count(), 3);
     }
+    browser.language = Language::Indonesian;
+    let all: String = ["number", "wait", "outcome", "operator", "talk", "attempts", "hold", "wrap-up", "note", "id"]
+        .map(|column| format!("&c-{column}=1"))
+        .concat();
+    assert_eq!(compared(&town, &browser, "/calls", &format!("{PERIOD}{all}")).await, "451 =1+1;@x");
+    let none = compared(&town, &browser, "/calls", &format!("{PERIOD}&number=0999999999&c-number=1")).await;
+    assert_eq!(none, "0 -", "a file without calls");
     let rejected = town.get(&browser, "/calls.csv?wait-min=x").await;
     assert_eq!(rejected.status, StatusCode::UNPROCESSABLE_ENTITY, "no file of other calls than were asked for");
 }
@@ -195,6 +202,7 @@ async fn a_file_of_many_calls_has_whole_numbers_only_if_another_role_approves() 
     let many = town.get(&browser, &format!("/calls.csv?{STORIES}")).await;
     assert_eq!(many.text().lines().count(), 1_002);
     assert!(!many.text().contains("81234567890") && many.text().contains("…890"));
+    assert_eq!(compared(&town, &browser, "/calls", STORIES).await, "1001 …890", "in every format");
     // Another user of another role approves whole numbers, for this query and this user.
     let is_whole = async |browser: &Browser, query: &str| {
         let file = town.get(browser, &format!("/calls.csv?{query}")).await;
@@ -221,6 +229,7 @@ async fn a_file_of_many_calls_has_whole_numbers_only_if_another_role_approves() 
     assert_eq!(decide("supervisor", "allow").await, StatusCode::SEE_OTHER);
     assert_eq!(decide("admin", "reject").await, StatusCode::UNPROCESSABLE_ENTITY, "it is decided");
     assert!(is_whole(&browser, STORIES).await);
+    assert_eq!(compared(&town, &browser, "/calls", STORIES).await, "1001 +6281234567890", "in every format");
     assert!(!is_whole(&browser, &format!("{STORIES}&outcome=abandoned")).await, "another query");
     let supervisor = town.browser(Some("supervisor")).await;
     assert!(!is_whole(&supervisor, STORIES).await, "another user");
@@ -253,9 +262,11 @@ async fn each_reading_is_logged_without_whole_numbers() {
     let browser = town.browser(Some("supervisor")).await;
     page(&town, &browser, "/calls?number=081234567890&note=rahasia&outcome=abandoned").await;
     town.get(&browser, "/calls.csv?number=081234567890&c-number=1&c-note=1").await;
+    town.get(&browser, "/calls.parquet?number=081234567890&c-number=1&c-note=1").await;
     let expected = [
         "supervisor calls-read number=…890 outcome=abandoned note=…",
         "supervisor calls-export number=…890 [number note] calls=0 numbers=whole",
+        "supervisor calls-export number=…890 [number note] calls=0 numbers=whole format=parquet",
     ];
     assert_eq!(town.log().await, expected);
 }

@@ -26,6 +26,14 @@ async fn a_month_is_shown_with_its_calls_and_downloaded_with_the_same_figures() 
     let cell = |name: &str| cells[heads.iter().position(|head| *head == name).unwrap()];
     let incoming = cell("Panggilan masuk");
     assert!(incoming.parse::<u32>().unwrap() >= 5, "{incoming}");
+    let json = town.get(&viewer, "/ministry.json?month=2026-11").await;
+    let month: serde_json::Value = serde_json::from_slice(&json.bytes).unwrap();
+    assert_eq!(month["incoming"], incoming);
+    for (format, start) in [("xlsx", &b"PK"[..]), ("parquet", b"PAR1")] {
+        let file = town.get(&viewer, &format!("/ministry.{format}?month=2026-11")).await;
+        assert!(file.header(header::CONTENT_DISPOSITION).ends_with(&format!("laporan-bulanan-2026-11.{format}\"")));
+        assert!(file.bytes.starts_with(start), "{format}");
+    }
     let answer = page.text().split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap();
     assert!(answer.starts_with(&format!("November 2026: {incoming} panggilan masuk")), "{answer}");
     // The sum of the days is the month.
@@ -36,7 +44,9 @@ async fn a_month_is_shown_with_its_calls_and_downloaded_with_the_same_figures() 
         row.rsplit("<td class=\"number\">").next().unwrap().split('<').next().unwrap().parse::<u32>().unwrap()
     };
     assert_eq!(days.iter().map(calls).sum::<u32>().to_string(), incoming);
-    assert_eq!(town.log().await.iter().filter(|entry| entry.contains("ministry-export")).count(), 1);
+    let log = town.log().await;
+    let exports: Vec<&str> = log.iter().filter_map(|entry| entry.strip_prefix("viewer ministry-export ")).collect();
+    assert_eq!(exports, ["2026-11", "2026-11 format=json", "2026-11 format=xlsx", "2026-11 format=parquet"]);
     // Without a month: the last one that is over.
     let page = town.get(&viewer, "/ministry").await;
     assert!(page.text().contains("Oktober 2026: tidak ada panggilan masuk."), "{}", page.text());

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 
 use crate::stories::{self, MORNING};
-use crate::town::Town;
+use crate::town::{Town, compared};
 
 const DAY: i64 = 86_400_000;
 
@@ -30,6 +30,7 @@ async fn an_assumed_load_is_planned_and_downloaded() {
     let lines: Vec<&str> = file.text().trim_start_matches('\u{feff}').lines().collect();
     assert_eq!(lines.len(), 169);
     assert!(lines[1].starts_with("1;0;200,000;180,0;10,000;15;"), "{}", lines[1]);
+    assert_eq!(compared(&town, &viewer, "/plan", query).await, "168 -");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use siaga::cdr::fact::{Callee, OfferOutcome};
 use siaga::cdr::{Cdr, Outcome};
 
 use crate::stories::{self, MORNING};
-use crate::town::{Browser, Town};
+use crate::town::{Browser, Town, compared};
 
 const DAY: &str = "from=2026-11-24&to=2026-11-24";
 
@@ -60,6 +60,7 @@ async fn operators_have_the_ring_attempts_and_talks_of_the_records() {
         let talk_ms: u64 = talks.iter().map(|talk| talk.millis()).sum();
         assert_eq!(line[9], format!("{},{:03}", talk_ms / 1_000, talk_ms % 1_000), "{account}: talk");
     }
+    assert_eq!(compared(&town, &browser, "/operators", DAY).await, format!("{} -", lines.len() - 1));
     let page = town.get(&browser, &format!("/operators?{DAY}")).await;
     let rows = page.text().split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap().matches("<tr>").count();
     assert_eq!(rows, lines.len() - 1);
@@ -92,7 +93,11 @@ async fn desks_and_trunks_have_the_calls_of_the_records() {
         assert_eq!(line[11], format!("{},{:03}", longest / 1_000, longest % 1_000), "{line:?}");
     }
     assert_eq!(seen, [real(&cdrs).count(); 2], "each call has a desk and a trunk");
+    assert_eq!(compared(&town, &browser, "/desks", DAY).await, format!("{} -", lines.len() - 1));
     let page = town.get(&browser, &format!("/desks?{DAY}")).await;
+    for format in ["csv", "xlsx", "json", "parquet"] {
+        assert!(page.text().contains(&format!("\"/desks.{format}?from=2026-11-24&#38;to=2026-11-24\"")), "{format}");
+    }
     assert!(page.text().contains("Jam tersibuk: ") && !page.text().contains("/calls?"), "no links for viewers");
 }
 
@@ -122,4 +127,10 @@ async fn unanswered_numbers_are_listed_with_their_state_and_readings_are_logged(
     let log = town.log().await;
     assert!(log.iter().any(|entry| entry == "supervisor abandoned-export from=2026-11-24 to=2026-11-24"), "{log:?}");
     assert_eq!(log.iter().filter(|entry| entry.contains("abandoned-read")).count(), 3);
+    assert!(compared(&town, &browser, "/abandoned", DAY).await.starts_with(&format!("{} ", lines.len() - 1)));
+    let log = town.log().await;
+    for format in ["xlsx", "json", "parquet"] {
+        let entry = format!("supervisor abandoned-export from=2026-11-24 to=2026-11-24 format={format}");
+        assert!(log.contains(&entry), "{entry}: {log:?}");
+    }
 }

@@ -52,6 +52,25 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// Saves a page's files in every format, compares them (tests/oracles/list.py), and returns the number of rows and the first number of a caller.
+pub(crate) async fn compared(town: &Town, browser: &Browser, page: &str, query: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["csv", "xlsx", "json", "parquet"] {
+        let answer = town.get(browser, &format!("{page}.{format}?{query}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}.{format}: {}", String::from_utf8_lossy(&answer.bytes));
+        let name = answer.header(header::CONTENT_DISPOSITION);
+        assert!(name.starts_with("attachment; ") && name.ends_with(&format!(".{format}\"")), "{name}");
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+        std::fs::write(folder.path().join(format!("file.{format}")), &answer.bytes).unwrap();
+    }
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut python = std::process::Command::new(package.join("target/oracles/bin/python"));
+    let ran = python.arg(package.join("tests/oracles/list.py")).arg(folder.path()).output().unwrap();
+    let faults = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{page}: {faults}");
+    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+}
+
 impl Answer {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes).unwrap()

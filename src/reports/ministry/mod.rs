@@ -115,6 +115,15 @@ pub fn workbook(
     super::xlsx::rows(period, &scheme.columns(), rows, out)
 }
 
+/// Writes rows of a scheme as JSON: one object for each row, in one line.
+pub fn json(scheme: &scheme::Scheme, rows: &[Vec<String>], out: &mut impl Write) -> anyhow::Result<()> {
+    for row in rows {
+        let cells = scheme.names().zip(row).map(|(name, cell)| (name.to_owned(), cell.clone().into()));
+        writeln!(out, "{}", serde_json::Value::Object(cells.collect()))?;
+    }
+    Ok(())
+}
+
 /// Writes rows of a scheme as Parquet.
 pub fn parquet(scheme: &scheme::Scheme, rows: &[Vec<String>], out: &mut (impl Write + Send)) -> anyhow::Result<()> {
     super::parquet::rows(&scheme.columns(), rows, out)

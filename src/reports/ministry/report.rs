@@ -110,9 +110,8 @@ impl MinistryReport {
                 };
                 out.write_all(&document(&self.look(), &content, month, &period)?)?;
             }
-            MinistryFormat::Table | MinistryFormat::Json => {
-                lines(&scheme, &scheme.rows(store, month, &period, '.').await?, format, out)?;
-            }
+            MinistryFormat::Json => super::json(&scheme, &scheme.rows(store, month, &period, '.').await?, out)?,
+            MinistryFormat::Table => lines(&scheme, &scheme.rows(store, month, &period, '.').await?, out)?,
         }
         Ok(())
     }
@@ -129,15 +128,10 @@ impl MinistryReport {
     }
 }
 
-/// One line for each column, or one JSON object for each row.
-fn lines(scheme: &Scheme, rows: &[Vec<String>], format: MinistryFormat, out: &mut impl Write) -> anyhow::Result<()> {
+/// One line for each column.
+fn lines(scheme: &Scheme, rows: &[Vec<String>], out: &mut impl Write) -> anyhow::Result<()> {
     let width = scheme.names().map(|name| name.chars().count()).max().unwrap_or(0);
     for (no, row) in rows.iter().enumerate() {
-        if format == MinistryFormat::Json {
-            let cells = scheme.names().zip(row).map(|(name, cell)| (name.to_owned(), cell.clone().into()));
-            writeln!(out, "{}", serde_json::Value::Object(cells.collect()))?;
-            continue;
-        }
         if no > 0 {
             writeln!(out)?;
         }

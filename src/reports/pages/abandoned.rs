@@ -20,6 +20,7 @@ use crate::web::visitor::{Fields, Visitor};
 use super::Pages;
 use super::calls::query::shortened;
 use super::choice::Choice;
+use super::files::FileKind;
 use super::links::Links;
 use super::sheet::{Content, Line, Sheet, chosen, file, show as show_sheet};
 use super::unreadable::{no_records, unreadable};
@@ -58,13 +59,13 @@ pub(super) async fn export(
     };
     log(&pages, &visitor, "abandoned-export", &choice).await?;
     match content(&pages, &visitor, &choice, usize::MAX).await {
-        Ok(content) => file(&choice, visitor.language, &content),
+        Ok(content) => file(&choice, &visitor, &content),
         Err(response) => Ok(*response),
     }
 }
 
 async fn log(pages: &Pages, visitor: &Visitor, action: &str, choice: &Choice) -> Result<(), Fault> {
-    let subject = format!("from={} to={}", choice.days.0, choice.days.1);
+    let subject = format!("from={} to={}{}", choice.days.0, choice.days.1, FileKind::of(visitor).logged());
     pages.site.log(visitor.name(), &visitor.address, action, &subject).await
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn export(
         return Err(Fault(StatusCode::UNPROCESSABLE_ENTITY, "error-query"));
     };
     match content(&pages, &visitor, &choice).await {
-        Ok(content) => file(&choice, visitor.language, &content),
+        Ok(content) => file(&choice, &visitor, &content),
         Err(response) => Ok(*response),
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::civil::Date;
 
 use crate::reports::figures::FiguresError;
 use crate::reports::kpi::Share;
 use crate::reports::ministry::scheme::Scheme;
-use crate::reports::ministry::{MinistryFigures, Month, days, read};
+use crate::reports::ministry::{MinistryFigures, Month, days, json, parquet, read, workbook};
 use crate::reports::period::Period;
 use crate::store::Store;
 use crate::web::chart::{Bars, bars};
@@ -24,6 +24,7 @@ use crate::web::texts::Language;
 use crate::web::visitor::{Fields, Visitor};
 
 use super::Pages;
+use super::files::{FileKind, FileLink};
 use super::unreadable::{no_records, unreadable};
 
 /// One row of a table: a name, the month, its share in tenths of a per cent, the month before, and the change.
@@ -58,6 +59,7 @@ struct MinistryPage {
     day_rows: Vec<[String; 4]>,
     method: Vec<String>,
     data_until: String,
+    files: Vec<FileLink>,
 }
 
 /// What a page is made of.
@@ -128,26 +130,50 @@ pub(super) async fn export(
         return Err(Fault(StatusCode::UNPROCESSABLE_ENTITY, "error-query"));
     };
     let language = visitor.language;
-    let usual = || Scheme::usual(|word| language.text(&format!("scheme-{word}")));
-    let scheme = pages.scheme.clone().unwrap_or_else(usual);
-    let separator = match language {
-        Language::Indonesian => b';',
-        Language::English => b',',
+    let kind = FileKind::of(&visitor);
+    let usual = || {
+        Scheme::usual(|word| match kind {
+            FileKind::Json | FileKind::Parquet => word.to_owned(),
+            FileKind::Csv | FileKind::Xlsx => language.text(&format!("scheme-{word}")),
+        })
     };
-    site.log(visitor.name(), &visitor.address, "ministry-export", &month.to_string()).await?;
+    let scheme = pages.scheme.clone().unwrap_or_else(usual);
+    site.log(visitor.name(), &visitor.address, "ministry-export", &format!("{month}{}", kind.logged())).await?;
     let store = match pages.records.open().await {
         Ok(store) => store,
         Err(fault) => return Ok(unreadable(&pages, &visitor, fault)),
     };
-    let file = scheme.csv(&store, month, &period, separator).await;
+    let file = made(&scheme, &store, (month, &period), kind, language).await;
     pages.records.done(store).await;
-    let file = match file {
-        Ok(file) => file,
-        Err(fault) => return Ok(uncounted(&pages, &visitor, fault)),
+    match file {
+        Ok(file) => kind.response(&format!("{}-{month}", language.text("ministry-file")), file),
+        Err(fault) => Ok(uncounted(&pages, &visitor, fault)),
+    }
+}
+
+/// The file; the inner error is one of its format.
+async fn made(
+    scheme: &Scheme,
+    store: &Store,
+    (month, period): (Month, &Period),
+    kind: FileKind,
+    language: Language,
+) -> Result<anyhow::Result<Vec<u8>>, FiguresError> {
+    let separator = match language {
+        Language::Indonesian => b';',
+        Language::English => b',',
     };
-    let name = format!("attachment; filename=\"{}-{month}.csv\"", language.text("ministry-file"));
-    let head = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((head, file).into_response())
+    if kind == FileKind::Csv {
+        return scheme.csv(store, month, period, separator).await.map(Ok);
+    }
+    let rows = scheme.rows(store, month, period, '.').await?;
+    let mut file = Vec::new();
+    let written = match kind {
+        FileKind::Xlsx => workbook(scheme, &rows, period, &mut file),
+        FileKind::Parquet => parquet(scheme, &rows, &mut file),
+        FileKind::Csv | FileKind::Json => json(scheme, &rows, &mut file),
+    };
+    Ok(written.map(|()| file))
 }
 
 /// The page while the figures cannot be read, or are not counted.
@@ -194,6 +220,7 @@ impl Shown<'_> {
             days_title,
             day_rows: self.day_rows(),
             method: self.method(),
+            files: FileKind::links("/ministry", &format!("month={}", self.month)),
             data_until: language.with("data-until", &[("time", &counted), ("calls", &calls)]),
             frame,
         }

@@ -6,6 +6,7 @@ mod call;
 mod calls;
 mod choice;
 mod desks;
+mod files;
 mod filter;
 mod heat_map;
 mod links;
@@ -82,26 +83,43 @@ fn routes(pages: Pages) -> Vec<Route> {
         access: Access::May(permission),
         handler: handler.with_state(Arc::clone(&pages)),
     };
-    vec![
+    let mut all = vec![
         route(Method::GET, "/", Permission::Figures, get(overview::show)),
         route(Method::GET, "/ministry", Permission::Figures, get(ministry::show)),
-        route(Method::GET, "/ministry.csv", Permission::Figures, get(ministry::export)),
         route(Method::GET, "/operators", Permission::Operators, get(operators::show)),
-        route(Method::GET, "/operators.csv", Permission::Operators, get(operators::export)),
         route(Method::GET, "/desks", Permission::Figures, get(desks::show)),
-        route(Method::GET, "/desks.csv", Permission::Figures, get(desks::export)),
         route(Method::GET, "/abandoned", Permission::Calls, get(abandoned::show)),
-        route(Method::GET, "/abandoned.csv", Permission::Calls, get(abandoned::export)),
         route(Method::GET, "/plan", Permission::Figures, get(plan::show)),
-        route(Method::GET, "/plan.csv", Permission::Figures, get(plan::export)),
         route(Method::GET, "/approvals", Permission::Approve, get(approvals::show)),
         route(Method::POST, "/approvals", Permission::Approve, post(approvals::decide)),
         route(Method::POST, "/calls/approval", Permission::Calls, post(approvals::ask)),
         route(Method::GET, "/calls", Permission::OwnCalls, get(calls::show)),
-        route(Method::GET, "/calls.csv", Permission::OwnCalls, get(calls::export)),
         route(Method::GET, "/calls/{call}", Permission::OwnCalls, get(call::show)),
         route(Method::POST, "/calls/{call}/review", Permission::Review, post(call::review)),
         route(Method::POST, "/calls/{call}/listen", Permission::Recordings, post(call::listen)),
         route(Method::GET, "/calls/{call}/recordings/{no}", Permission::Recordings, get(call::recording)),
+    ];
+    // The end of the address names the format.
+    for (paths, permission, handler) in files() {
+        all.extend(paths.map(|path| route(Method::GET, path, permission, handler.clone())));
+    }
+    all
+}
+
+/// The files of pages: their addresses, who may read them, and what makes them.
+fn files() -> [([&'static str; 4], Permission, MethodRouter<Arc<Pages>>); 6] {
+    let ministry = ["/ministry.csv", "/ministry.xlsx", "/ministry.json", "/ministry.parquet"];
+    let operators = ["/operators.csv", "/operators.xlsx", "/operators.json", "/operators.parquet"];
+    let desks = ["/desks.csv", "/desks.xlsx", "/desks.json", "/desks.parquet"];
+    let abandoned = ["/abandoned.csv", "/abandoned.xlsx", "/abandoned.json", "/abandoned.parquet"];
+    let plan = ["/plan.csv", "/plan.xlsx", "/plan.json", "/plan.parquet"];
+    let calls = ["/calls.csv", "/calls.xlsx", "/calls.json", "/calls.parquet"];
+    [
+        (ministry, Permission::Figures, get(ministry::export)),
+        (operators, Permission::Operators, get(operators::export)),
+        (desks, Permission::Figures, get(desks::export)),
+        (abandoned, Permission::Calls, get(abandoned::export)),
+        (plan, Permission::Figures, get(plan::export)),
+        (calls, Permission::OwnCalls, get(calls::export)),
     ]
 }

@@ -6,13 +6,14 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use tokio::sync::Semaphore;
 
+use crate::reports::cells::Kind;
 use crate::reports::period::Period;
 use crate::reports::planning::inputs::{InputFault, Inputs, NAMES, PatienceInput, USUAL};
 use crate::reports::planning::shown::PlanText;
-use crate::reports::planning::{hours_csv, recorded};
+use crate::reports::planning::{HOURS, hours_cells, hours_csv, recorded};
 use crate::reports::staffing::{Given, Plan, PlanError, plan as computed};
 use crate::web::chart::{Cell, Heat, heat};
 use crate::web::format::{Moment, number, weekday_of};
@@ -22,6 +23,7 @@ use crate::web::texts::Language;
 use crate::web::visitor::{Fields, Visitor};
 
 use super::Pages;
+use super::files::{self, FileColumn, FileKind, FileLink};
 use super::unreadable::{no_records, unreadable};
 
 /// Plans that are computed at once.
@@ -60,7 +62,7 @@ struct PlanPage {
     /// None: the load of the records cannot be planned.
     text: Option<PlanText>,
     heat: String,
-    file: String,
+    files: Vec<FileLink>,
     period: String,
 }
 
@@ -98,22 +100,30 @@ pub(super) async fn export(
     Extension(visitor): Extension<Visitor>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Fault> {
-    let plan = match asked(&pages, &visitor, &fields).await {
-        Ok((_, Outcome::Planned(plan))) => plan,
+    let (period, plan) = match asked(&pages, &visitor, &fields).await {
+        Ok((period, Outcome::Planned(plan))) => (period, plan),
         Ok((_, Outcome::Faults(_) | Outcome::NoCalls | Outcome::TooMuch)) => {
             return Err(Fault(StatusCode::UNPROCESSABLE_ENTITY, "error-query"));
         }
         Err(response) => return Ok(*response),
     };
-    let delimiter = match visitor.language {
-        Language::Indonesian => b';',
-        Language::English => b',',
+    let kind = FileKind::of(&visitor);
+    let file = match kind {
+        FileKind::Csv => {
+            let delimiter = match visitor.language {
+                Language::Indonesian => b';',
+                Language::English => b',',
+            };
+            let mut file = Vec::new();
+            hours_csv(&plan, delimiter, &mut file).map(|()| file)
+        }
+        FileKind::Xlsx | FileKind::Json | FileKind::Parquet => {
+            let column = |(name, kind): (&str, Kind)| FileColumn { name: name.to_owned(), head: name.to_owned(), kind };
+            let columns: Vec<FileColumn> = HOURS.map(column).into();
+            files::bytes(kind, &period, &columns, hours_cells(&plan))
+        }
     };
-    let mut file = Vec::new();
-    hours_csv(&plan, delimiter, &mut file).map_err(|_| Fault(StatusCode::INTERNAL_SERVER_ERROR, "error-internal"))?;
-    let name = format!("attachment; filename=\"{}.csv\"", visitor.language.text("plan-file"));
-    let head = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((head, file).into_response())
+    kind.response(&visitor.language.text("plan-file"), file)
 }
 
 /// The period and the plan that a query asks for; or the page that says why there is none.
@@ -224,7 +234,7 @@ impl Shown<'_> {
             faults,
             heat: plan.map_or(String::new(), |plan| self.heat(plan)),
             text: plan.map(|plan| PlanText::of(plan, language)),
-            file: format!("/plan.csv?{}", self.query()),
+            files: FileKind::links("/plan", &self.query()),
             period: format!("{} – {}", day(first).date(language), day(last).date(language)),
             frame,
         }

@@ -1,11 +1,11 @@
-//! Pages that are tables of a period: one or more tables with the same period buttons, and the same rows as a CSV file.
+//! Pages that are tables of a period: one or more tables with the same period buttons, and the same rows as files.
 
 use askama::Template;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use csv::Terminator;
 
-use crate::reports::cells::Cell;
+use crate::reports::cells::{Cell, Kind};
 use crate::reports::csv::{BOM, text};
 use crate::reports::period::Period;
 use crate::web::format::{Moment, duration, number, percent};
@@ -16,6 +16,7 @@ use crate::web::visitor::{Fields, Visitor};
 
 use super::Pages;
 use super::choice::{Choice, NAMED};
+use super::files::{self, FileColumn, FileKind, FileLink};
 
 /// One row, and the address of the calls that it is about.
 pub(super) struct Line {
@@ -70,7 +71,7 @@ struct SheetPage {
     period: String,
     reasons: Vec<String>,
     sheets: Vec<ShownSheet>,
-    file: String,
+    files: Vec<FileLink>,
     method: Vec<String>,
 }
 
@@ -124,7 +125,7 @@ pub(super) fn show(
         period: choice.text(language),
         reasons: content.reasons,
         sheets: content.sheets.into_iter().map(|sheet| shown(sheet, &choice.period, language)).collect(),
-        file: format!("{}.csv?{query}", content.path),
+        files: FileKind::links(content.path, &query),
         method: content.method.iter().map(|key| language.text(key)).collect(),
     };
     page(if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &template)
@@ -170,23 +171,33 @@ fn people(cell: &Cell, period: &Period, language: Language) -> String {
     }
 }
 
-/// The tables as one CSV file; with several of them, the first column names the table.
-pub(super) fn file(choice: &Choice, language: Language, content: &Content) -> Result<Response, Fault> {
-    let bytes = written(choice, language, &content.sheets)
-        .map_err(|_| Fault(StatusCode::INTERNAL_SERVER_ERROR, "error-internal"))?;
+/// The tables as one file; with several of them, the first column names the table.
+pub(super) fn file(choice: &Choice, visitor: &Visitor, content: &Content) -> Result<Response, Fault> {
+    let (language, kind) = (visitor.language, FileKind::of(visitor));
+    let bytes = match kind {
+        FileKind::Csv => written(choice, language, &content.sheets),
+        FileKind::Xlsx | FileKind::Json | FileKind::Parquet => {
+            let (columns, rows) = typed(&content.sheets, language);
+            files::bytes(kind, &choice.period, &columns, rows)
+        }
+    };
     let name = content.path.trim_start_matches('/');
-    let name = format!(
-        "attachment; filename=\"{}-{}-{}.csv\"",
-        language.text(&format!("{name}-file")),
-        choice.days.0,
-        choice.days.1
-    );
-    let head = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    Ok((head, bytes).into_response())
+    let name = format!("{}-{}-{}", language.text(&format!("{name}-file")), choice.days.0, choice.days.1);
+    kind.response(&name, bytes)
+}
+
+/// Columns with their kinds, and the rows of all tables.
+fn typed(sheets: &[Sheet], language: Language) -> (Vec<FileColumn>, Vec<Vec<Cell>>) {
+    let heads = sheets.first().map_or(&[][..], |sheet| sheet.heads.as_slice());
+    let cells = |no: usize| sheets.iter().flat_map(|sheet| &sheet.lines).filter_map(move |line| line.cells.get(no));
+    let own = heads.iter().enumerate().map(|(no, key)| FileColumn::of(key, files::kind_of(cells(no)), language));
+    let names_table = sheets.len() > 1;
+    let table = names_table.then(|| FileColumn::of("table", Kind::Text, language));
+    let rows = sheets.iter().flat_map(|sheet| {
+        let title = names_table.then(|| Cell::Text(language.text(sheet.title)));
+        sheet.lines.iter().map(move |line| title.iter().chain(&line.cells).cloned().collect())
+    });
+    (table.into_iter().chain(own).collect(), rows.collect())
 }
 
 fn written(choice: &Choice, language: Language, sheets: &[Sheet]) -> anyhow::Result<Vec<u8>> {

@@ -11,8 +11,9 @@ use jiff::tz::TimeZone;
 
 use crate::cdr::Outcome;
 use crate::clock::Timestamp;
-use crate::reports::staffing::Plan;
+use crate::reports::cells::{Cell, Kind};
 use crate::reports::staffing::demand::{Arrival, Collected, End, Profile};
+use crate::reports::staffing::{Hour, Plan};
 use crate::store::{Store, StoreError};
 
 /// The load of a period's records; drills, tests and short abandons are no load. None if no call was answered.
@@ -39,6 +40,39 @@ pub async fn recorded(
     Ok(collected.profile(span.start, span.end))
 }
 
+/// The columns of the hours of the week.
+pub(in crate::reports) const HOURS: [(&str, Kind); 10] = [
+    ("weekday", Kind::Count),
+    ("hour", Kind::Count),
+    ("calls_per_hour", Kind::Decimal),
+    ("aht_seconds", Kind::Decimal),
+    ("erlang", Kind::Decimal),
+    ("operators", Kind::Count),
+    ("service_level", Kind::Decimal),
+    ("mean_wait_seconds", Kind::Decimal),
+    ("abandonment", Kind::Decimal),
+    ("occupancy", Kind::Decimal),
+];
+
+/// The hours of the week as rows of `HOURS`.
+pub(in crate::reports) fn hours_cells(plan: &Plan) -> Vec<Vec<Cell>> {
+    let row = |of: &Hour| {
+        vec![
+            Cell::Count(u64::from(of.weekday) + 1),
+            Cell::Count(u64::from(of.hour)),
+            Cell::Decimal(of.calls_per_hour),
+            Cell::Decimal(of.aht_seconds),
+            Cell::Decimal(of.erlang),
+            Cell::Count(u64::from(of.operators)),
+            Cell::Decimal(of.expected.service_level),
+            of.expected.mean_wait_seconds.map_or(Cell::None, Cell::Decimal),
+            Cell::Decimal(of.expected.abandonment),
+            Cell::Decimal(of.expected.occupancy),
+        ]
+    };
+    plan.hours.iter().map(row).collect()
+}
+
 /// Writes the hours of the week as CSV.
 pub fn hours_csv(plan: &Plan, delimiter: u8, out: &mut impl Write) -> anyhow::Result<()> {
     out.write_all(crate::reports::csv::BOM)?;
@@ -46,18 +80,7 @@ pub fn hours_csv(plan: &Plan, delimiter: u8, out: &mut impl Write) -> anyhow::Re
     let number = |value: f64, places: usize| format!("{value:.places$}").replace('.', comma);
     let mut writer =
         csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(&mut *out);
-    writer.write_record([
-        "weekday",
-        "hour",
-        "calls_per_hour",
-        "aht_seconds",
-        "erlang",
-        "operators",
-        "service_level",
-        "mean_wait_seconds",
-        "abandonment",
-        "occupancy",
-    ])?;
+    writer.write_record(HOURS.map(|(name, _)| name))?;
     for of in &plan.hours {
         writer.write_record([
             (of.weekday + 1).to_string(),

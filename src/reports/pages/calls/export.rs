@@ -1,4 +1,4 @@
-//! The list of calls as a CSV file, of any length with constant memory: each page of records is read when the one before it was sent.
+//! The list of calls as a file, of any length with constant memory: each page of records is read when the one before it was sent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +6,23 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use csv::Terminator;
 use futures_util::stream::unfold;
 use jiff::tz::TimeZone;
 use tracing::{error, warn};
 
+use crate::reports::cells::Cell;
 use crate::reports::csv::{BOM, text};
 use crate::reports::pages::Pages;
 use crate::reports::pages::approvals::{self, Approval};
+use crate::reports::pages::files::{FileColumn, FileKind};
 use crate::reports::pages::records::Reading;
 use crate::reports::pages::unreadable::{no_records, unreadable};
+use crate::reports::period::Period;
 use crate::store::call_search::{CallFilter, CallKey, From};
+use crate::store::report_queries::StoredCall;
 use crate::store::{Store, StoreError};
 use crate::web::site::Fault;
 use crate::web::texts::Language;
@@ -27,6 +31,7 @@ use crate::web::visitor::{Fields, Visitor};
 use super::columns::{Column, Writer};
 use super::query::Query;
 use super::scope::Scope;
+use super::typed::{self, Sink};
 
 /// Calls that are read at once.
 const PAGE_CALLS: i64 = 200;
@@ -46,6 +51,11 @@ struct File {
     names: BTreeMap<String, String>,
     shortens: bool,
     begins: bool,
+    period: Period,
+    file_columns: Vec<FileColumn>,
+    sink: Sink,
+    /// A workbook that is complete.
+    finished: Option<std::fs::File>,
 }
 
 /// The file of the calls that the list shows, with its columns.
@@ -85,11 +95,21 @@ pub(in crate::reports::pages) async fn export(
         (Approval::Missing | Approval::Waiting | Approval::Rejected(_), true) => ("numbers=short".to_owned(), true),
     };
     let calls = if is_long { format!(">{WHOLE_NUMBERS_MAX}") } else { count.to_string() };
-    let subject = format!("{subject} calls={calls} {numbers}");
+    let kind = FileKind::of(&visitor);
+    let subject = format!("{subject} calls={calls} {numbers}{}", kind.logged());
     if let Err(fault) = site.log(visitor.name(), &visitor.address, "calls-export", &subject).await {
         pages.records.done(store).await;
         return Err(fault);
     }
+    let file_columns = typed::columns(&columns, visitor.language);
+    let sink = match Sink::new(kind, &file_columns, &query.choice.period) {
+        Ok(sink) => sink,
+        Err(fault) => {
+            pages.records.done(store).await;
+            error!(fault = format!("{fault:#}"), "a file of calls cannot be made");
+            return Err(Fault(StatusCode::INTERNAL_SERVER_ERROR, "error-internal"));
+        }
+    };
     let file = File {
         store: Some(store),
         filter: query.filter,
@@ -100,14 +120,14 @@ pub(in crate::reports::pages) async fn export(
         names,
         shortens,
         begins: true,
+        period: query.choice.period.clone(),
+        file_columns,
+        sink,
+        finished: None,
         pages: Arc::clone(&pages),
     };
-    let name = format!("{}-{}-{}.csv", visitor.language.text("calls-file"), query.choice.days.0, query.choice.days.1);
-    let head = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
+    let name = format!("{}-{}-{}", visitor.language.text("calls-file"), query.choice.days.0, query.choice.days.1);
+    let head = kind.head(&name);
     let body = Body::from_stream(unfold(file, |mut file| async move {
         let part = file.part().await?;
         Some((part, file))
@@ -123,31 +143,77 @@ async fn start(store: &Store, filter: &CallFilter) -> Result<(u64, BTreeMap<Stri
 impl File {
     /// The next part; None at the end. An error cuts the connection: half a file must not look like a whole one.
     async fn part(&mut self) -> Option<std::io::Result<Bytes>> {
+        if let Some(finished) = &mut self.finished {
+            return typed::next(finished);
+        }
         let mut store = self.store.take()?;
-        let rows = match self.pages.records.resume(&mut store).await {
+        let part = match self.pages.records.resume(&mut store).await {
             Ok(()) => self.rows(&store).await,
             Err(fault) => Err(fault.into()),
         };
-        match rows {
-            Ok((rows, false)) => {
+        let part = match part {
+            Ok((part, false)) => {
                 store.pause();
                 self.store = Some(store);
-                Some(Ok(rows))
+                return Some(Ok(part));
             }
-            Ok((rows, true)) => {
+            Ok((part, true)) => {
                 self.pages.records.done(store).await;
-                Some(Ok(rows))
+                self.last(part).await
             }
             Err(fault) => {
                 self.pages.records.done(store).await;
-                error!(fault = format!("{fault:#}"), "a file of calls was cut off");
-                Some(Err(std::io::Error::other("the records cannot be read")))
+                Err(fault)
             }
-        }
+        };
+        Some(part.map_err(|fault| {
+            error!(fault = format!("{fault:#}"), "a file of calls was cut off");
+            std::io::Error::other("the records cannot be read")
+        }))
+    }
+
+    /// The last part of the records with the end of the file.
+    async fn last(&mut self, part: Bytes) -> anyhow::Result<Bytes> {
+        let (end, finished) = std::mem::replace(&mut self.sink, Sink::Csv).finish().await?;
+        self.finished = finished;
+        Ok(Bytes::from([part, end].concat()))
     }
 
     /// Rows of the next page of calls, and whether they are the last ones.
     async fn rows(&mut self, store: &Store) -> anyhow::Result<(Bytes, bool)> {
+        let calls = store.search_calls(&self.filter, &self.from, PAGE_CALLS).await?;
+        let part = match self.sink {
+            Sink::Csv => self.csv(&calls)?,
+            Sink::Json { .. } | Sink::Xlsx(_) | Sink::Parquet(_) => {
+                let rows = calls.iter().map(|call| self.typed(call)).collect();
+                self.sink.add(&self.file_columns, rows, &self.period)?
+            }
+        };
+        let is_last = calls.len() < usize::try_from(PAGE_CALLS).unwrap_or(usize::MAX);
+        if let Some(last) = calls.last() {
+            self.from = From::OlderThan(CallKey { received: last.received, call: last.call.clone() });
+        }
+        Ok((part, is_last))
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        Writer { language: self.language, zone: &self.zone, names: &self.names, shortens: self.shortens }
+    }
+
+    /// The cells of a call with their types.
+    fn typed(&self, call: &StoredCall) -> Vec<Cell> {
+        let writer = self.writer();
+        let cells = match call.cdr() {
+            Ok(cdr) => self.columns.iter().map(|column| writer.typed_cell(&cdr, *column)).collect(),
+            Err(fault) => {
+                warn!(call = call.call, %fault, "a record cannot be read");
+                typed::unreadable(&self.columns, self.language)
+            }
+        };
+        std::iter::once(Cell::Time(call.received)).chain(cells).collect()
+    }
+
+    fn csv(&mut self, calls: &[StoredCall]) -> anyhow::Result<Bytes> {
         let delimiter = match self.language {
             Language::Indonesian => b';',
             Language::English => b',',
@@ -161,9 +227,8 @@ impl File {
         if begins {
             csv.write_record(self.heads())?;
         }
-        let calls = store.search_calls(&self.filter, &self.from, PAGE_CALLS).await?;
-        let writer = Writer { language: self.language, zone: &self.zone, names: &self.names, shortens: self.shortens };
-        for call in &calls {
+        let writer = self.writer();
+        for call in calls {
             let cells: Vec<String> = match call.cdr() {
                 Ok(cdr) => self.columns.iter().map(|column| text(&writer.file_cell(&cdr, *column))).collect(),
                 Err(fault) => {
@@ -174,11 +239,7 @@ impl File {
             };
             csv.write_record(std::iter::once(writer.iso_time(call.received)).chain(cells))?;
         }
-        let is_last = calls.len() < usize::try_from(PAGE_CALLS).unwrap_or(usize::MAX);
-        if let Some(last) = calls.last() {
-            self.from = From::OlderThan(CallKey { received: last.received, call: last.call.clone() });
-        }
-        Ok((Bytes::from(csv.into_inner()?), is_last))
+        Ok(Bytes::from(csv.into_inner()?))
     }
 
     fn heads(&self) -> Vec<String> {

@@ -4,6 +4,7 @@ pub(super) mod columns;
 mod export;
 pub(super) mod query;
 pub(super) mod scope;
+mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::web::visitor::{Fields, Visitor};
 use super::Pages;
 use super::approvals::{self, Approval};
 use super::choice::NAMED;
+use super::files::{FileKind, FileLink};
 use super::unreadable::{no_records, unreadable};
 
 use columns::{Column, Writer, desk_text, trunk_text};
@@ -104,7 +106,7 @@ struct CallsPage {
     shown: Option<String>,
     newer: Option<String>,
     older: Option<String>,
-    file: String,
+    files: Vec<FileLink>,
     /// How the file gets whole numbers: a text, and the query to ask for.
     export: Option<(String, Option<String>)>,
     short_reason: bool,
@@ -236,7 +238,7 @@ impl Shown<'_> {
             lines,
             newer,
             older,
-            file: format!("/calls.csv?{}", query.address(&columns)),
+            files: FileKind::links("/calls", &query.address(&columns)),
             export: self.export(&columns),
             short_reason: self.short_reason,
             frame,
