@@ -1,5 +1,6 @@
 //! Scheduled reports of `siaga report serve`: files in a folder, and e-mails to a real server (tests/oracles/smtp_server.py).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for other processes")]
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

@@ -106,8 +106,10 @@ fn routes(pages: Pages) -> Vec<Route> {
     all
 }
 
-/// The files of pages: their addresses, who may read them, and what makes them.
-fn files() -> [([&'static str; 4], Permission, MethodRouter<Arc<Pages>>); 6] {
+/// The addresses of a page's files, who may read them, and what makes them.
+type FileRoutes = ([&'static str; 4], Permission, MethodRouter<Arc<Pages>>);
+
+fn files() -> [FileRoutes; 6] {
     let ministry = ["/ministry.csv", "/ministry.xlsx", "/ministry.json", "/ministry.parquet"];
     let operators = ["/operators.csv", "/operators.xlsx", "/operators.json", "/operators.parquet"];
     let desks = ["/desks.csv", "/desks.xlsx", "/desks.json", "/desks.parquet"];

@@ -89,11 +89,7 @@ pub(in crate::reports::pages) async fn export(
         }
     };
     let is_long = i64::try_from(count).is_ok_and(|count| count > WHOLE_NUMBERS_MAX);
-    let (numbers, shortens) = match (&approval, is_long) {
-        (_, false) => ("numbers=whole".to_owned(), false),
-        (Approval::Allowed(by), true) => (format!("numbers=whole allowed-by={by}"), false),
-        (Approval::Missing | Approval::Waiting | Approval::Rejected(_), true) => ("numbers=short".to_owned(), true),
-    };
+    let (numbers, shortens) = numbers(&approval, is_long);
     let calls = if is_long { format!(">{WHOLE_NUMBERS_MAX}") } else { count.to_string() };
     let kind = FileKind::of(&visitor);
     let subject = format!("{subject} calls={calls} {numbers}{}", kind.logged());
@@ -133,6 +129,15 @@ pub(in crate::reports::pages) async fn export(
         Some((part, file))
     }));
     Ok((head, body).into_response())
+}
+
+/// What the access log says about the numbers of a file, and whether they are shortened.
+fn numbers(approval: &Approval, is_long: bool) -> (String, bool) {
+    match (approval, is_long) {
+        (_, false) => ("numbers=whole".to_owned(), false),
+        (Approval::Allowed(by), true) => (format!("numbers=whole allowed-by={by}"), false),
+        (Approval::Missing | Approval::Waiting | Approval::Rejected(_), true) => ("numbers=short".to_owned(), true),
+    }
 }
 
 /// The number of calls, as far as it matters, and the names of operators.
