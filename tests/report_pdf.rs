@@ -1,5 +1,5 @@
 //! The monthly report as PDF, read back with poppler: every figure of the CSV file is in its text, and its pages can be drawn.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ fn city(config: &str) -> tempfile::TempDir {
 fn text(folder: &Path, file: &[u8]) -> String {
     std::fs::write(folder.join("report.pdf"), file).unwrap();
     let ran = Command::new("pdftotext").args(["-layout", "report.pdf", "-"]).current_dir(folder).output();
-    let ran = ran.expect("pdftotext is missing; scripts/setup test installs it");
+    let ran = ran.unwrap_or_else(|fault| panic!("pdftotext: {fault}; scripts/setup test installs it"));
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
 }
