@@ -66,13 +66,36 @@ pub async fn summary(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let totals = totals::usable(store, period, limits, levels).await?;
-    let figures = Figures::of(&totals, limits, levels);
+    write_summary(period, &Figures::of(&totals, limits, levels), format, out)
+}
+
+/// Writes the summary without the operators, for receivers who may not see what a person has done.
+pub async fn summary_without_operators(
+    store: &Store,
+    period: &Period,
+    limits: Limits,
+    levels: &Levels,
+    format: Format,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<()> {
+    let totals = totals::usable(store, period, limits, levels).await?;
+    let mut figures = Figures::of(&totals, limits, levels);
+    figures.operators.clear();
+    write_summary(period, &figures, format, out)
+}
+
+fn write_summary(
+    period: &Period,
+    figures: &Figures,
+    format: Format,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<()> {
     match format {
-        Format::Table => table::summary(period, &figures, out),
-        Format::Csv => csv::summary(period, &figures, out),
-        Format::Json => json::summary(period, &figures, out),
-        Format::Xlsx => xlsx::summary(period, &figures, out),
-        Format::Parquet => parquet::summary(period, &figures, out),
+        Format::Table => table::summary(period, figures, out),
+        Format::Csv => csv::summary(period, figures, out),
+        Format::Json => json::summary(period, figures, out),
+        Format::Xlsx => xlsx::summary(period, figures, out),
+        Format::Parquet => parquet::summary(period, figures, out),
     }
 }
 

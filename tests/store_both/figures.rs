@@ -182,11 +182,33 @@ pub(crate) async fn figures_from_rollups_are_those_of_the_calls(base: &Base) {
     store.close().await;
 }
 
-async fn summary(store: &Store, period: &Period) -> String {
+/// The summary that leaves the centre has the same figures, and those of no operator.
+pub(crate) async fn a_summary_without_operators_has_all_other_figures(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    fill(&store, &mut Rng::from_number(29)).await;
+    let period = Period::parse(Some("2026-11-01"), Some("2026-12-31"), &zone("Asia/Jakarta"), at(0)).unwrap();
+    let (limits, levels) = terms();
+    let whole: serde_json::Value = serde_json::from_str(&summary(&store, &period).await).unwrap();
+    let mut out = Vec::new();
+    reports::summary_without_operators(&store, &period, limits, &levels, Format::Json, &mut out).await.unwrap();
+    let mut without: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert!(!whole["operators"].as_array().unwrap().is_empty());
+    assert_eq!(without["operators"], serde_json::json!([]));
+    without["operators"] = whole["operators"].clone();
+    assert_eq!(without, whole);
+    store.close().await;
+}
+
+fn terms() -> (Limits, Levels) {
     let limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
     let level = |seconds, percent| ServiceLevel { within: std::time::Duration::from_secs(seconds), percent };
     let desks = vec![(String::new(), level(10, 90)), ("fire".to_owned(), level(5, 95))];
-    let levels = Levels { usual: level(10, 90), desks };
+    (limits, Levels { usual: level(10, 90), desks })
+}
+
+async fn summary(store: &Store, period: &Period) -> String {
+    let (limits, levels) = terms();
     let mut out = Vec::new();
     reports::summary(store, period, limits, &levels, Format::Json, &mut out).await.unwrap();
     String::from_utf8(out).unwrap()

@@ -125,6 +125,7 @@ on_both! {
     rollups::a_writer_that_is_killed_and_retried_counts_nothing_twice,
     figures::figures_from_rollups_are_those_of_the_calls,
     figures::a_summary_from_rollups_is_that_of_the_records,
+    figures::a_summary_without_operators_has_all_other_figures,
     figures::hours_from_rollups_are_the_quarters_of_the_records,
     figures::the_targets_of_a_period_are_reported,
     ministry::the_monthly_report_is_that_of_the_records,

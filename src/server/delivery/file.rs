@@ -20,6 +20,13 @@ use crate::store::report_queries::Limits;
 /// The owner writes, the group reads.
 const MODE: u32 = 0o640;
 
+/// An e-mail leaves the centre: it has figures of no single person.
+#[derive(Clone, Copy)]
+enum Receiver {
+    Folder,
+    Mail,
+}
+
 /// The name of the file: `harian-2026-11-30.csv`.
 pub(super) fn name(schedule: &Schedule, due: &Due) -> String {
     format!("{}-{}.{}", schedule.name, due.days(schedule.every), schedule.format.word())
@@ -40,7 +47,7 @@ pub(super) async fn write(
         // Independent of the umask, and of an earlier file.
         file.set_permissions(Permissions::from_mode(MODE))?;
         let mut out = BufWriter::new(file);
-        make(config, schedule, due, now, &mut out).await?;
+        make(config, schedule, due, now, Receiver::Folder, &mut out).await?;
         let file: File = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
@@ -60,7 +67,7 @@ pub(super) async fn write(
 pub(super) async fn bytes(config: &Config, schedule: &Schedule, due: &Due, now: Timestamp) -> anyhow::Result<Vec<u8>> {
     anyhow::ensure!(schedule.report.has_figures_only(), "the report {} is not sent", schedule.report.word());
     let mut bytes = Vec::new();
-    make(config, schedule, due, now, &mut bytes).await?;
+    make(config, schedule, due, now, Receiver::Mail, &mut bytes).await?;
     Ok(bytes)
 }
 
@@ -69,11 +76,12 @@ async fn make(
     schedule: &Schedule,
     due: &Due,
     now: Timestamp,
+    receiver: Receiver,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let url = config.report.store_url.as_ref().unwrap_or(&config.store_url);
     let store = Store::open_read_only(url).await.context("[store] url")?;
-    let made = of_store(config, schedule, due, now, &store, out).await;
+    let made = of_store(config, schedule, due, now, (&store, receiver), out).await;
     store.close().await;
     made
 }
@@ -83,7 +91,7 @@ async fn of_store(
     schedule: &Schedule,
     due: &Due,
     now: Timestamp,
-    store: &Store,
+    (store, receiver): (&Store, Receiver),
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let (first, last) = (due.first.to_string(), due.last.to_string());
@@ -99,7 +107,13 @@ async fn of_store(
             report.write(store, Month::of(due.first), now, ministry_format(schedule.format), out).await
         }
         (ScheduledReport::Summary, Some(format)) => {
-            reports::summary(store, &period, limits, &config.report.levels, format, out).await
+            let levels = &config.report.levels;
+            match receiver {
+                Receiver::Folder => reports::summary(store, &period, limits, levels, format, out).await,
+                Receiver::Mail => {
+                    reports::summary_without_operators(store, &period, limits, levels, format, out).await
+                }
+            }
         }
         (ScheduledReport::Calls, Some(format)) => reports::calls(store, &period, format, out).await,
         (ScheduledReport::Abandoned, Some(format)) => reports::abandoned(store, &period, limits, format, out).await,
