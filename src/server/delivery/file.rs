@@ -110,9 +110,7 @@ async fn of_store(
             let levels = &config.report.levels;
             match receiver {
                 Receiver::Folder => reports::summary(store, &period, limits, levels, format, out).await,
-                Receiver::Mail => {
-                    reports::summary_without_operators(store, &period, limits, levels, format, out).await
-                }
+                Receiver::Mail => reports::summary_without_operators(store, &period, limits, levels, format, out).await,
             }
         }
         (ScheduledReport::Calls, Some(format)) => reports::calls(store, &period, format, out).await,

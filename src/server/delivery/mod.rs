@@ -38,9 +38,12 @@ pub(super) fn start(config: &Config, clock: Clock) -> anyhow::Result<()> {
     }
     let spool = match &config.report.smtp {
         Some(smtp) => {
-            let spool = Spool::open(&config.report.spool)
-                .with_context(|| format!("[report] spool {} cannot be used", config.report.spool.display()))?;
-            Some((spool, smtp.clone()))
+            // The pages do not need it.
+            let opened = Spool::open(&config.report.spool).inspect_err(|fault| {
+                let spool = config.report.spool.display();
+                error!(%spool, %fault, "no report is sent by e-mail: [report] spool cannot be used; expected: a folder that siaga report serve may write");
+            });
+            opened.ok().map(|spool| (spool, smtp.clone()))
         }
         None => None,
     };

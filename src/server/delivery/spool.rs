@@ -20,7 +20,7 @@ const STATE_MAX: u64 = 4_096;
 /// Why an e-mail cannot be queued.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SpoolError {
-    #[error("there is no server for e-mails")]
+    #[error("the spool cannot be used, or there is no server for e-mails")]
     Missing,
     #[error("the message cannot be made: {0}")]
     Message(#[from] lettre::error::Error),
