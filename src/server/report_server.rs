@@ -7,10 +7,11 @@ use axum::Router;
 use axum::extract::Request as HttpRequest;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::acd::shift::ShiftTimes;
 use crate::config::Config;
+use crate::reports::ministry::report::MinistryReport;
 use crate::reports::ministry::scheme::Scheme;
 use crate::reports::pages::{self, Heard, Pages, Plans, Records, ShiftSpan};
 use crate::store::report_queries::Limits;
@@ -74,6 +75,12 @@ async fn ended(signals: &mut Signals) {
     }
 }
 
+/// The monthly report for print. The pages do not need it.
+fn document(config: &Config) -> Option<MinistryReport> {
+    let read = MinistryReport::of(config, None);
+    read.inspect_err(|fault| error!(fault = format!("{fault:#}"), "the monthly report cannot be made as PDF")).ok()
+}
+
 fn router(config: &Config, store: WebStore, scheme: Option<Scheme>) -> Router {
     let clock = Clock::start();
     let settings = SiteSettings {
@@ -101,6 +108,7 @@ fn router(config: &Config, store: WebStore, scheme: Option<Scheme>) -> Router {
         shifts: shifts(config),
         agencies: config.agencies.iter().map(|agency| (agency.number.clone(), agency.name.clone())).collect(),
         scheme,
+        document: document(config),
         recordings: config.recording.dir.clone(),
         heard: Heard::default(),
         plans: Plans::default(),

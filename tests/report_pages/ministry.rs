@@ -1,6 +1,8 @@
 //! The page of the monthly report, and its file.
 
 use axum::http::{StatusCode, header};
+use siaga::reports::ministry::Month;
+use siaga::reports::ministry::report::MinistryFormat;
 
 use crate::stories::{self, MORNING};
 use crate::town::Town;
@@ -34,6 +36,14 @@ async fn a_month_is_shown_with_its_calls_and_downloaded_with_the_same_figures() 
         assert!(file.header(header::CONTENT_DISPOSITION).ends_with(&format!("laporan-bulanan-2026-11.{format}\"")));
         assert!(file.bytes.starts_with(start), "{format}");
     }
+    let printed = town.get(&viewer, "/ministry.pdf?month=2026-11").await;
+    assert_eq!(printed.header(header::CONTENT_TYPE), "application/pdf");
+    assert!(printed.header(header::CONTENT_DISPOSITION).ends_with("laporan-bulanan-2026-11.pdf\""));
+    let (mut expected, month) = (Vec::new(), Month::parse("2026-11").unwrap());
+    let now = town.site.now();
+    crate::town::document().write(&town.store, month, now, MinistryFormat::Pdf, &mut expected).await.unwrap();
+    assert!(printed.bytes == expected && expected.starts_with(b"%PDF-"), "it is the file of the command line");
+    assert_eq!(town.get(&viewer, "/ministry.pdf?month=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let answer = page.text().split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap();
     assert!(answer.starts_with(&format!("November 2026: {incoming} panggilan masuk")), "{answer}");
     // The sum of the days is the month.
@@ -46,7 +56,10 @@ async fn a_month_is_shown_with_its_calls_and_downloaded_with_the_same_figures() 
     assert_eq!(days.iter().map(calls).sum::<u32>().to_string(), incoming);
     let log = town.log().await;
     let exports: Vec<&str> = log.iter().filter_map(|entry| entry.strip_prefix("viewer ministry-export ")).collect();
-    assert_eq!(exports, ["2026-11", "2026-11 format=json", "2026-11 format=xlsx", "2026-11 format=parquet"]);
+    assert_eq!(
+        exports,
+        ["2026-11", "2026-11 format=json", "2026-11 format=xlsx", "2026-11 format=parquet", "2026-11 format=pdf"]
+    );
     // Without a month: the last one that is over.
     let page = town.get(&viewer, "/ministry").await;
     assert!(page.text().contains("Oktober 2026: tidak ada panggilan masuk."), "{}", page.text());

@@ -11,11 +11,12 @@ use crate::town::{Answer, Town};
 
 /// What a visitor who is not logged in may do, and then each role (viewer, operator, supervisor, auditor, admin): `+` served, `-`
 /// rejected, `>` led to the log-in. The operator has no call of the shift.
-const TABLE: [(&str, &str, &str); 61] = [
+const TABLE: [(&str, &str, &str); 62] = [
     ("GET", "/", ">+-+++"),
     ("GET", "/ministry", ">+-+++"),
     ("GET", "/ministry.csv", ">+-+++"),
     ("GET", "/ministry.xlsx", ">+-+++"),
+    ("GET", "/ministry.pdf", ">+-+++"),
     ("GET", "/ministry.json", ">+-+++"),
     ("GET", "/ministry.parquet", ">+-+++"),
     ("GET", "/operators", ">--++-"),

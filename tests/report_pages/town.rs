@@ -14,7 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use siaga::cdr::fact::Fact;
 use siaga::cdr::rollup::Targets;
 use siaga::clock::Timestamp;
-use siaga::config::{Levels, ServiceLevel};
+use siaga::config::{Config, Levels, ServiceLevel};
+use siaga::reports::ministry::report::MinistryReport;
 use siaga::reports::pages::{Heard, Pages, Plans, Records, ShiftSpan, all_routes};
 use siaga::store::Store;
 use siaga::store::facts::Batch;
@@ -34,6 +35,12 @@ use siaga::web::visitor::Peer;
 use crate::stories::MORNING;
 
 const HOUR: i64 = 3_600_000;
+
+/// The monthly report for print, of a site with default settings.
+pub(crate) fn document() -> MinistryReport {
+    let text = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n";
+    MinistryReport::of(&Config::parse("test.toml", text).unwrap(), None).unwrap()
+}
 
 pub(crate) struct Town {
     pub(crate) site: Arc<Site>,
@@ -131,6 +138,7 @@ impl Town {
             shifts: self.shifts.clone(),
             agencies: BTreeMap::from([("113".to_owned(), "Damkar".to_owned())]),
             scheme: None,
+            document: Some(document()),
             recordings: self.recordings.clone(),
             heard: Heard::default(),
             plans: Plans::default(),

@@ -70,7 +70,7 @@ struct Read {
 }
 
 /// The month in the query: the last whole one if there is none. The second value is true if the text is no month.
-fn month(pages: &Pages, fields: &Fields) -> Option<(Month, bool)> {
+pub(super) fn month(pages: &Pages, fields: &Fields) -> Option<(Month, bool)> {
     let site = &pages.site;
     let usual = Month::last(site.zone(), site.now())?;
     Some(match fields.get("month") {
@@ -194,6 +194,13 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    fn files(&self) -> Vec<FileLink> {
+        let query = format!("month={}", self.month);
+        let mut files = FileKind::links("/ministry", &query);
+        files.push(FileLink { text: "PDF", address: format!("/ministry.pdf?{query}") });
+        files
+    }
+
     fn page(&self, frame: Frame, is_wrong: bool) -> MinistryPage {
         let (language, site, now) = (self.language, &self.pages.site, &self.read.now);
         let name = |month: Month| self.name(month);
@@ -220,7 +227,7 @@ impl Shown<'_> {
             days_title,
             day_rows: self.day_rows(),
             method: self.method(),
-            files: FileKind::links("/ministry", &format!("month={}", self.month)),
+            files: self.files(),
             data_until: language.with("data-until", &[("time", &counted), ("calls", &calls)]),
             frame,
         }

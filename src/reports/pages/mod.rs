@@ -6,6 +6,7 @@ mod call;
 mod calls;
 mod choice;
 mod desks;
+mod document;
 mod files;
 mod filter;
 mod heat_map;
@@ -27,6 +28,7 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 
 use crate::config::Levels;
+use crate::reports::ministry::report::MinistryReport;
 use crate::reports::ministry::scheme::Scheme;
 use crate::store::report_queries::Limits;
 use crate::web::role::Permission;
@@ -61,6 +63,8 @@ pub struct Pages {
     pub agencies: BTreeMap<String, String>,
     /// The columns of the monthly file; None: those that cities publish.
     pub scheme: Option<Scheme>,
+    /// The monthly report for print; None: one of its files cannot be read.
+    pub document: Option<MinistryReport>,
     /// The folder of recordings.
     pub recordings: PathBuf,
     pub heard: Heard,
@@ -86,6 +90,7 @@ fn routes(pages: Pages) -> Vec<Route> {
     let mut all = vec![
         route(Method::GET, "/", Permission::Figures, get(overview::show)),
         route(Method::GET, "/ministry", Permission::Figures, get(ministry::show)),
+        route(Method::GET, "/ministry.pdf", Permission::Figures, get(document::pdf)),
         route(Method::GET, "/operators", Permission::Operators, get(operators::show)),
         route(Method::GET, "/desks", Permission::Figures, get(desks::show)),
         route(Method::GET, "/abandoned", Permission::Calls, get(abandoned::show)),
